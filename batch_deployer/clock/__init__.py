@@ -1,0 +1,1 @@
+"""Time: the system's, and a virtual one that jumps."""

@@ -1,0 +1,88 @@
+"""Every error this program raises on purpose, as one tree.
+
+    BatchDeployerError             exit code
+    ├── BadInput                   2   manifest, option or file that the user must change
+    ├── LockHeld                   7   another live run holds this manifest's lock
+    ├── AuthFailed                 5   the cloud refuses the credential; trying again risks an account lock
+    ├── CloudUnreachable           1   nothing at a cloud's address answers at all
+    ├── JournalError               1   the journal cannot be written or read (disk full, read-only, torn)
+    ├── WorldMoved                 2   a saved plan no longer fits what the clouds run
+    └── IllegalMove                3   a bug of ours: an event that the lifecycle table forbids
+
+The class says what the catcher can do about it; the message says what happened, where, and what to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with what the user wrote."""
+
+    message: str
+    """What is wrong and what to do, in one sentence, no trailing dot."""
+    file: str = ""
+    """Path as the user would type it; empty when the fault is not in a file."""
+    line: int = 0
+    """1-based; 0 when unknown."""
+    column: int = 0
+    """1-based; 0 when unknown."""
+
+    def __str__(self) -> str:
+        """`file:line:column: message`, leaving out what is not known."""
+        where = self.file
+        if where and self.line:
+            where += f":{self.line}"
+            if self.column:
+                where += f":{self.column}"
+        return f"{where}: {self.message}" if where else self.message
+
+
+class BatchDeployerError(Exception):
+    """Root of all errors that this program raises on purpose."""
+
+    exit_code = 1
+
+
+class BadInput(BatchDeployerError):
+    """The user's input cannot be used; carries every fault found, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[Fault] | str) -> None:
+        """Take one message, or all the faults of a file at once."""
+        self.faults: tuple[Fault, ...] = (Fault(faults),) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class WorldMoved(BatchDeployerError):
+    """A saved plan was asked for, but the clouds no longer look as they did when it was made."""
+
+    exit_code = 2
+
+
+class LockHeld(BatchDeployerError):
+    """Another live run holds the lock of this manifest."""
+
+    exit_code = 7
+
+
+class AuthFailed(BatchDeployerError):
+    """The cloud refuses the credential for good; a further try risks an account lock."""
+
+    exit_code = 5
+
+
+class CloudUnreachable(BatchDeployerError):
+    """Nothing answers at a cloud's address (refused, no such host, no route)."""
+
+
+class JournalError(BatchDeployerError):
+    """The journal cannot be written or read, so nothing more may be sent."""
+
+
+class IllegalMove(BatchDeployerError):
+    """An event arrived that the lifecycle table forbids: a bug of ours, and nothing was changed."""
+
+    exit_code = 3

@@ -1,0 +1,166 @@
+"""What the user wants: clusters, releases and the (cluster, release) pairs to bring about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What the plan will do to a deployment."""
+
+    CREATE = "create"
+    UPGRADE = "upgrade"
+    ADOPT = "adopt"
+    """It is being installed already, as wanted: only watch it."""
+    UNCHANGED = "unchanged"
+    REPLACE = "replace"
+    """Delete, wait for absence, create."""
+    BLOCKED = "blocked"
+    """Nothing may be done; the reason says why."""
+    ROLLBACK = "rollback"
+    DELETE = "delete"
+
+
+class Operation(StrEnum):
+    """One kind of write to the API."""
+
+    CREATE = "create"
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    DELETE = "delete"
+
+
+class Outcome(StrEnum):
+    """How a deployment ended. Every deployment of a run has exactly one."""
+
+    DEPLOYED = "deployed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"
+    NOT_STARTED = "not_started"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def good(self) -> bool:
+        """Whether it counts as success: what was wanted is there."""
+        return self in (Outcome.DEPLOYED, Outcome.UNCHANGED)
+
+
+class OnExisting(StrEnum):
+    """What to do when the release exists and differs from what is wanted."""
+
+    UPGRADE = "upgrade"
+    SKIP = "skip"
+    FAIL = "fail"
+    REPLACE = "replace"
+
+
+class OnFailure(StrEnum):
+    """What to do when an upgrade ends FAILED."""
+
+    LEAVE = "leave"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster of a cloud, as the manifest or the cloud names it."""
+
+    id: str
+    """CCE cluster id (`metadata.uid`)."""
+    name: str
+    cloud: str
+    """Key into the plan's clouds."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    """Higher goes first within a wave."""
+    phase: str = ""
+    """`status.phase` when it is known (discovered), else empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartRef:
+    """Which chart: by id, or by name to be looked up once per cloud."""
+
+    id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """`parameters` of a create or update body (section 2.3 of the API card). None means: not sent."""
+
+    dry_run: bool | None = None
+    name_template: str | None = None
+    no_hooks: bool | None = None
+    replace: bool | None = None
+    recreate: bool | None = None
+    reset_values: bool | None = None
+    release_version: int | None = None
+    """Revision to roll back to."""
+    include_hooks: bool | None = None
+
+    def as_body(self) -> dict[str, bool | str | int]:
+        """Only the fields that were set, by their wire names."""
+        pairs = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in pairs if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSpec:
+    """A release as wanted on one cluster, everything merged. Shared by all deployments that want the same."""
+
+    name: str
+    namespace: str
+    chart: ChartRef
+    version: str
+    """Chart version; never to be confused with a revision."""
+    values_json: str = "{}"
+    """Merged values, compact JSON with sorted keys; may hold `${secret:...}` markers (see model.values)."""
+    parameters: Parameters = Parameters()
+    description: str = ""
+    timeout: float = 900.0
+    """Seconds from the accepted write to a terminal status."""
+    on_existing: OnExisting = OnExisting.UPGRADE
+    on_failure: OnFailure = OnFailure.LEAVE
+    allow_destructive: bool = False
+    """Permit `replace: true` and `recreate: true` in parameters, and on_existing: replace."""
+    needs: tuple[str, ...] = ()
+    """Names of releases that must be deployed on the same cluster first."""
+    priority: int = 0
+
+
+def key_of(cluster_id: str, namespace: str, name: str) -> str:
+    """Identity of a deployment within a run, and of a release within all clouds."""
+    return f"{cluster_id}/{namespace}/{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What `rollback RUN` is to do with one deployment, instead of bringing about its release spec."""
+
+    action: Action
+    """ROLLBACK or DELETE."""
+    revision: int = 0
+    """Revision to return to (rollback only)."""
+    expected_revision: int = 0
+    """Revision the undone run left behind; anything newer was written by somebody else and is not touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One (cluster, release) pair of a plan."""
+
+    key: str
+    cluster: Cluster
+    release: ReleaseSpec
+    wave: int = 0
+    """Index into the plan's waves."""
+    undo: Undo | None = None
+
+    @property
+    def priority(self) -> int:
+        """Release and cluster priority added up; higher goes first."""
+        return self.cluster.priority + self.release.priority

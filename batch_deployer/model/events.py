@@ -1,0 +1,218 @@
+"""What happens in a run, as facts. The journal stores these and nothing else; every state is a fold over them.
+
+Times (`at`) are wall clock, seconds since the epoch. No event ever holds a secret or a token.
+Encoding: tagged JSON objects (`msgspec`), so that old journals stay readable while fields are only added.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from batch_deployer.model.deployment import Action, Operation, Outcome
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
+    at: float
+
+
+class _DeploymentEvent(_Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    key: str
+
+
+class Planned(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="planned"):
+    """What will be done to it, decided from a fresh observation."""
+
+    action: Action
+    reason: str = ""
+    status: str = ""
+    revision: int = 0
+    updated_at: str = ""
+
+
+class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="intended"):
+    """A write is about to leave. Durable before the first byte does."""
+
+    operation: Operation
+    attempt: int
+    """1 for the first write of this deployment in this run."""
+    revision: int = 0
+    """Baseline: revision seen before the write; 0 when the release was absent."""
+    updated_at: str = ""
+    """Baseline `update_at`."""
+
+
+class Accepted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):
+    """The cloud took the write."""
+
+    operation: Operation
+    request_id: str = ""
+
+
+class Refused(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="refused"):
+    """The write was certainly not executed and may be tried again (throttle, lock, not sent, lost fence)."""
+
+    operation: Operation
+    why: str
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    wait: float = 0.0
+    """Seconds until it may be tried again."""
+
+
+class Uncertain(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="uncertain"):
+    """The write may or may not have been executed; it must be read back."""
+
+    operation: Operation
+    why: str
+    request_id: str = ""
+
+
+class Confirmed(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="confirmed"):
+    """Read back: the write took effect (or a release already under way fits what is wanted)."""
+
+    operation: Operation
+    status: str = ""
+    revision: int = 0
+
+
+class Missing(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="missing"):
+    """Read back for the whole grace: the write did not take effect, so one more may be sent."""
+
+    operation: Operation
+
+
+class Undecided(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="undecided"):
+    """Why a deployment cannot start yet, when that changes (needs, cluster phase, breaker open)."""
+
+    why: str
+
+
+class Seen(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="seen"):
+    """A look showed a status that differs from the one before."""
+
+    status: str
+    revision: int = 0
+
+
+class Settled(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
+    """One operation of several is over (deleted, now create; upgrade failed, now roll back)."""
+
+    operation: Operation
+    status: str = ""
+    revision: int = 0
+    reason: str = ""
+
+
+class Finished(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="finished"):
+    """The deployment has its outcome."""
+
+    outcome: Outcome
+    reason: str = ""
+    status: str = ""
+    """Last status seen."""
+    revision: int = 0
+    fingerprint: str = ""
+    """What failures with the same cause have in common; empty on success."""
+
+
+class RunStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_started"):
+    """The first event of every journal, or of a resumed part (`resumed`)."""
+
+    run: str
+    manifest: str
+    pid: int = 0
+    resumed: bool = False
+    version: str = ""
+
+
+class WaveStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="wave_started"):
+    """A wave may start its deployments."""
+
+    wave: int
+
+
+class WavePassed(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="wave_passed"):
+    """All of a wave ended within its budget and its soak is over."""
+
+    wave: int
+
+
+class Halted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="halted"):
+    """Nothing more is started: a budget, a gate, a systemic failure, or an operator."""
+
+    scope: str
+    """`run`, `wave`, `release`, `systemic`, `operator`, `auth`, `deadline`, `fence`, `window`."""
+    reason: str
+
+
+class Paused(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="paused"):
+    """An operator holds new writes."""
+
+
+class Continued(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="continued"):
+    """An operator lets new writes go on."""
+
+
+class Stopping(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="stopping"):
+    """A signal asked us to end."""
+
+    signal: int
+
+
+class Throttled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="throttled"):
+    """A cloud answered 429: its whole bucket waits."""
+
+    cloud: str
+    bucket: str
+    """`writes` or `reads`."""
+    wait: float
+    rate: float
+    """Calls a second from now on."""
+    message: str = ""
+
+
+class Measured(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="measured"):
+    """Counters of one cloud since this process took up the run. The last one of each part (RunStarted) counts."""
+
+    cloud: str
+    calls: dict[str, int] = {}
+    """Attempts by kind of call (`create_release`, `list_releases`, ...)."""
+    answers: dict[str, int] = {}
+    """Attempts by verdict (`ok`, `throttled`, `ambiguous`, ...)."""
+    peaks: dict[str, int] = {}
+    """Most seen: `writes` and `reads` in any one window of their limit, `in_flight`, `per_cluster`, `connections`."""
+    rates: dict[str, float] = {}
+    """Learned pace of `writes` and `reads`, calls a second."""
+
+
+class Warned(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warned"):
+    """Something an operator should know that changes nothing by itself."""
+
+    message: str
+
+
+class RunFinished(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):
+    """The last event of a run that ended by itself. Absent: it was killed."""
+
+    exit_code: int
+    reason: str = ""
+
+
+DeploymentEvent: TypeAlias = (
+    Planned | Intended | Accepted | Refused | Uncertain | Confirmed | Missing | Undecided | Seen | Settled | Finished
+)
+RunEvent: TypeAlias = (
+    RunStarted
+    | WaveStarted
+    | WavePassed
+    | Halted
+    | Paused
+    | Continued
+    | Stopping
+    | Throttled
+    | Measured
+    | Warned
+    | RunFinished
+)
+Event: TypeAlias = DeploymentEvent | RunEvent

@@ -1,0 +1,77 @@
+"""Helm values as plain JSON: merge as Helm does, fill in secrets, compare with what a cloud shows."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+MASK = "******"
+"""What the cloud shows in place of a secret. Never a difference."""
+
+_MARKER = re.compile(r"\$\$\{|\$\{secret:(env|file):([^}]*)\}")
+
+
+def merge(base: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json]:
+    """Merge `over` into `base` as Helm does: maps merge, lists and scalars replace, null deletes the key."""
+    merged: dict[str, Json] = dict(base)
+    for name, value in over.items():
+        below = merged.get(name)
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            merged[name] = merge(below if isinstance(below, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def compact(value: Json) -> str:
+    """The one JSON text that stands for a value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def secret_names(values_json: str) -> Iterator[str]:
+    """Each `env:NAME` or `file:PATH` that the text refers to, in order, repeats included."""
+    if "${secret:" in values_json:
+        for match in _MARKER.finditer(values_json):
+            if match[1]:
+                yield match[1] + ":" + json.loads('"' + match[2] + '"')
+
+
+def render(values_json: str, secret: Callable[[str], str]) -> str:
+    """Fill in `${secret:env:NAME}` and `${secret:file:PATH}`, and turn the escape `$${` into `${`.
+
+    `secret` maps `env:NAME` or `file:PATH` to the plain text. Most values hold no `$` and come back untouched.
+    """
+    if "${" not in values_json:
+        return values_json
+
+    def fill(value: Json) -> Json:
+        if isinstance(value, str):
+            return _MARKER.sub(lambda found: "${" if not found[1] else secret(f"{found[1]}:{found[2]}"), value)
+        if isinstance(value, list):
+            return [fill(item) for item in value]
+        if isinstance(value, dict):
+            return {name: fill(item) for name, item in value.items()}
+        return value
+
+    return compact(fill(json.loads(values_json)))
+
+
+def covers(shown: Json, wanted: Json) -> bool:
+    """Whether everything wanted is in what the cloud shows. Extra keys are chart defaults; a mask fits anything."""
+    if shown == MASK:
+        return True
+    if isinstance(wanted, dict):
+        return isinstance(shown, dict) and all(name in shown and covers(shown[name], wanted[name]) for name in wanted)
+    if isinstance(wanted, list):
+        return (
+            isinstance(shown, list)
+            and len(shown) == len(wanted)
+            and all(covers(left, right) for left, right in zip(shown, wanted, strict=True))
+        )
+    if isinstance(wanted, bool) or isinstance(shown, bool):
+        return shown is wanted
+    return shown == wanted

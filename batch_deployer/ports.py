@@ -1,0 +1,116 @@
+"""What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from batch_deployer.model.api import Answer, Call
+from batch_deployer.model.events import Event
+
+
+class Api(Protocol):
+    """One cloud's API."""
+
+    async def call(self, call: Call) -> Answer:
+        """Make exactly one attempt. Failures of network and server come back as an Answer, never as an exception.
+
+        Cancellation may leave a write half sent. Never retries, never follows a redirect, never waits for a limit.
+        """
+        ...
+
+    async def renew(self, credential: int) -> None:
+        """Get a fresh credential because generation `credential` was refused; single flight, a no-op if already newer.
+
+        Raises AuthFailed when the identity service refuses for good, or when this credential cannot be renewed
+        (a fixed token, an access key).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, for everything that is not a pure rule."""
+
+    def monotonic(self) -> float:
+        """Seconds, never going back; same base as the running event loop's time."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Journal(Protocol):
+    """Append-only events of one run."""
+
+    async def record(self, *events: Event) -> None:
+        """Append, and return only once they would survive a crash. Raises JournalError; then nothing may be sent."""
+        ...
+
+    def note(self, *events: Event) -> None:
+        """Append with the next commit, without waiting; order with `record` is kept. Never raises."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until all that was noted would survive a crash. Raises JournalError."""
+        ...
+
+    def history(self) -> Sequence[Event]:
+        """All events so far, in order."""
+        ...
+
+
+class Fence(Protocol):
+    """Asked right before each write leaves."""
+
+    def may_write(self) -> bool:
+        """Whether nobody else can have taken over before a write sent now must have ended."""
+        ...
+
+
+class Listener(Protocol):
+    """Hears every event, after it was handed to the journal. Must not raise and must not wait."""
+
+    def hear(self, event: Event) -> None:
+        """Take note."""
+        ...
+
+
+class Command(StrEnum):
+    """What an operator asks of a live run."""
+
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    HALT = "halt"
+
+
+class Control(Protocol):
+    """Commands from another shell."""
+
+    def poll(self) -> Command | None:
+        """The oldest command not yet taken, if any. Called about once a second."""
+        ...
+
+
+class Secrets(Protocol):
+    """Plain texts behind `${secret:...}`."""
+
+    def __call__(self, name: str) -> str:
+        """The secret `env:NAME` or `file:PATH`. Raises BadInput when it is not there."""
+        ...
+
+
+class Lock(Protocol):
+    """The run lock of a manifest name."""
+
+    def hold(self) -> AbstractAsyncContextManager[Fence]:
+        """Take the lock and renew its lease until left; raises LockHeld."""
+        ...

@@ -1,0 +1,1 @@
+"""Events to numbers to text. Nothing here reads the journal or decides anything."""

@@ -1,0 +1,1 @@
+"""The wire. Only compose knows which transport is used."""
