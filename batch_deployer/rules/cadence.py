@@ -1,0 +1,66 @@
+"""When to look next. Looks are spaced by what was learned of how long installs take, within a shared read budget."""
+
+import math
+from bisect import insort
+from collections.abc import Iterable
+
+from batch_deployer.settings import WatchSettings
+
+ENOUGH = 5
+"""Fewer finished installs than this teach nothing."""
+KEPT = 200
+
+
+class Durations:
+    """Seconds that past installs of one chart took."""
+
+    __slots__ = ("_newest", "_sorted")
+
+    def __init__(self, known: Iterable[float] = ()) -> None:
+        """Take the most recent figures of earlier runs, oldest first."""
+        self._newest = list(known)[-KEPT:]
+        self._sorted = sorted(self._newest)
+
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._sorted)
+
+    def add(self, seconds: float) -> None:
+        """Take in one more, forgetting the oldest beyond KEPT."""
+        if len(self._newest) >= KEPT:
+            self._sorted.remove(self._newest.pop(0))
+        self._newest.append(seconds)
+        insort(self._sorted, seconds)
+
+    def quantile(self, share: float) -> float:
+        """Seconds within which `share` of the installs ended."""
+        return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
+
+
+def next_gap(elapsed: float, learned: Durations | None, settings: WatchSettings, *, busy: float = 0.0) -> float:
+    """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
+
+    Unlearned, gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of
+    the install time with few looks. Learned, the first look comes when the quickest tenth has ended, and looks are
+    dense where most installs end. `busy` is the shortest gap that the read budget affords all who wait.
+    """
+    gap = max(settings.growth * elapsed, settings.shortest)
+    if learned is not None and len(learned) >= ENOUGH:
+        early, late = learned.quantile(0.05), learned.quantile(0.95)
+        if elapsed < early:
+            gap = max(early - elapsed, settings.shortest)
+        elif elapsed <= late:
+            gap = max(settings.shortest, 0.05 * learned.quantile(0.5))
+    elif elapsed < settings.first:
+        gap = max(settings.first - elapsed, settings.shortest)
+    return max(min(gap, settings.longest), busy)
+
+
+def affordable_gap(clusters: int, reads_per_second: float, settings: WatchSettings) -> float:
+    """Shortest gap at which `clusters` can all be looked at within the share of the read budget that looks may use."""
+    return clusters / (reads_per_second * settings.read_share) if clusters else 0.0
+
+
+def earliest(*times: float | None) -> float:
+    """The soonest of some times, infinity when there is none."""
+    return min((time for time in times if time is not None), default=math.inf)

@@ -1,0 +1,142 @@
+"""What to do to a deployment, decided from one fresh observation of its cluster."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from batch_deployer.model.api import PENDING, ReleaseState, Status
+from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec
+from batch_deployer.model.values import Json, covers
+
+PROTECTED_NAMESPACE = "kube-system"
+PROTECTED_PREFIX = "cceaddon-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An action, why, and the observation it rests on."""
+
+    action: Action
+    reason: str = ""
+    status: str = ""
+    """Status observed; empty when absent."""
+    revision: int = 0
+    updated_at: str = ""
+    settling: bool = False
+    """With BLOCKED: somebody else's operation is under way; look again, then decide anew."""
+    denied: bool = False
+    """With BLOCKED: because permission is missing."""
+
+    @property
+    def basis(self) -> str:
+        """The observation as one text, to see whether the world moved since."""
+        return f"{self.action} {self.status or 'ABSENT'} {self.revision} {self.updated_at}".rstrip()
+
+
+def load_values(text: str) -> Json:
+    """The values a cloud showed; None when it showed none or something unreadable."""
+    if not text:
+        return None
+    try:
+        shown: Json = json.loads(text)
+    except ValueError:
+        return None
+    return shown
+
+
+def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], state: ReleaseState) -> str:
+    """Say how what runs differs from what is wanted; empty when it does not.
+
+    `chart_name` is empty when the chart is only known by an id that the cloud does not list; then names are not compared.
+    """
+    if chart_name and state.chart_name and state.chart_name != chart_name:
+        return f"chart {state.chart_name} runs, {chart_name} is wanted"
+    if state.chart_version != spec.version:
+        return f"chart version {state.chart_version or 'unknown'} runs, {spec.version} is wanted"
+    shown = load_values(state.values_json)
+    if shown is None:
+        return "the cloud shows no values to compare" if values else ""
+    return "" if covers(shown, dict(values)) else "values differ"
+
+
+def is_protected(namespace: str, name: str) -> bool:
+    """Whether a release belongs to the platform and must never be deleted by us."""
+    return namespace == PROTECTED_NAMESPACE or name.startswith(PROTECTED_PREFIX)
+
+
+def decide(
+    deployment: Deployment, state: ReleaseState | None, *, chart_name: str, values: Mapping[str, Json]
+) -> Decision:
+    """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in."""
+    if deployment.undo is not None:
+        return _decide_undo(deployment, state)
+    if state is None or state.status == Status.DELETED:
+        return Decision(action=Action.CREATE, reason="absent")
+    seen = _seen(state)
+    differs = difference(deployment.release, chart_name, values, state)
+    if state.status in PENDING:
+        if not differs:
+            return Decision(action=Action.ADOPT, reason=f"already under way ({state.status}) as wanted", **seen)
+        return Decision(
+            action=Action.BLOCKED, settling=True, reason=f"{state.status} by somebody else ({differs})", **seen
+        )
+    if state.status == Status.DELETING:
+        return Decision(action=Action.BLOCKED, settling=True, reason="somebody else is deleting it", **seen)
+    healthy = state.status in (Status.DEPLOYED, Status.SUPERSEDED)
+    if healthy and not differs:
+        return Decision(action=Action.UNCHANGED, reason="runs as wanted", **seen)
+    why = differs if healthy else f"status {state.status}"
+    action, reason = _by_policy(deployment.release, why, healthy=healthy, status=state.status)
+    return Decision(action=action, reason=reason, **seen)
+
+
+def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tuple[Action, str]:
+    """Apply on_existing to a release that exists and is not as wanted."""
+    match spec.on_existing:
+        case OnExisting.SKIP if healthy:
+            return Action.UNCHANGED, f"left as it is (on_existing: skip): {why}"
+        case OnExisting.SKIP:
+            return Action.BLOCKED, f"left as it is (on_existing: skip), but it is not healthy: {why}"
+        case OnExisting.FAIL:
+            return Action.BLOCKED, f"exists (on_existing: fail): {why}"
+        case OnExisting.REPLACE if is_protected(spec.namespace, spec.name):
+            return Action.BLOCKED, "belongs to the platform and is never replaced"
+        case OnExisting.REPLACE if not spec.allow_destructive:
+            return Action.BLOCKED, "on_existing: replace needs allow_destructive: true"
+        case OnExisting.REPLACE:
+            return Action.REPLACE, why
+    if status not in (Status.DEPLOYED, Status.SUPERSEDED, Status.FAILED):
+        return Action.BLOCKED, f"{why}: delete it by hand, or set on_existing: replace with allow_destructive: true"
+    return Action.UPGRADE, why
+
+
+def _decide_undo(deployment: Deployment, state: ReleaseState | None) -> Decision:
+    """Return a release to what it was before a run, unless somebody else touched it since."""
+    undo = deployment.undo
+    assert undo is not None  # noqa: S101 - the caller checked; tells the type checker
+    if state is None or state.status == Status.DELETED:
+        if undo.action is Action.DELETE:
+            return Decision(action=Action.UNCHANGED, reason="already absent")
+        return Decision(action=Action.BLOCKED, reason="no longer there, so it cannot be rolled back")
+    seen = _seen(state)
+    if state.status in PENDING or state.status == Status.DELETING:
+        return Decision(action=Action.BLOCKED, settling=True, reason=f"{state.status}: not settled yet", **seen)
+    if undo.expected_revision and state.revision != undo.expected_revision:
+        reason = f"changed since by somebody else: revision {state.revision}, the run left {undo.expected_revision}"
+        return Decision(action=Action.BLOCKED, reason=reason, **seen)
+    if undo.action is Action.DELETE:
+        if is_protected(deployment.release.namespace, deployment.release.name):
+            return Decision(action=Action.BLOCKED, reason="belongs to the platform and is never deleted", **seen)
+        return Decision(action=Action.DELETE, reason="created by the run that is undone", **seen)
+    return Decision(action=Action.ROLLBACK, reason=f"back to revision {undo.revision}", **seen)
+
+
+class _Seen(TypedDict):
+    status: str
+    revision: int
+    updated_at: str
+
+
+def _seen(state: ReleaseState) -> _Seen:
+    return {"status": state.status, "revision": state.revision, "updated_at": state.updated_at}

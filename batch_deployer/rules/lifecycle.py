@@ -1,0 +1,56 @@
+"""The table of phases a deployment passes through. The same fold runs live and when a journal is read back.
+
+WAITING ──Intended──> INTENDED ──Accepted──> WATCHING ──Finished──> FINISHED
+   ^                     │  └────Uncertain──> UNCERTAIN ──Confirmed──^
+   └──Refused / Missing / Settled────────────────┘
+"""
+
+from enum import StrEnum
+
+from batch_deployer.errors import IllegalMove
+from batch_deployer.model import events as e
+
+
+class Phase(StrEnum):
+    """Where a deployment stands."""
+
+    WAITING = "waiting"
+    """Nothing of the current operation is under way."""
+    INTENDED = "intended"
+    """A write may be on its way; the reply is not known."""
+    UNCERTAIN = "uncertain"
+    """A write left and its fate must be read back."""
+    WATCHING = "watching"
+    """The cloud took the write; a terminal status is awaited."""
+    FINISHED = "finished"
+
+
+UNDER_WAY = frozenset({Phase.INTENDED, Phase.UNCERTAIN, Phase.WATCHING})
+"""Phases that count against the in-flight and per-cluster caps."""
+
+NEXT: dict[tuple[Phase, type[e.DeploymentEvent]], Phase] = {
+    (Phase.WAITING, e.Planned): Phase.WAITING,
+    (Phase.WAITING, e.Undecided): Phase.WAITING,
+    (Phase.WAITING, e.Intended): Phase.INTENDED,
+    (Phase.WAITING, e.Confirmed): Phase.WATCHING,  # adopted: under way already, by an earlier or other hand
+    (Phase.INTENDED, e.Accepted): Phase.WATCHING,
+    (Phase.INTENDED, e.Refused): Phase.WAITING,
+    (Phase.INTENDED, e.Uncertain): Phase.UNCERTAIN,
+    (Phase.UNCERTAIN, e.Confirmed): Phase.WATCHING,
+    (Phase.UNCERTAIN, e.Missing): Phase.WAITING,
+    (Phase.UNCERTAIN, e.Seen): Phase.UNCERTAIN,
+    (Phase.WATCHING, e.Seen): Phase.WATCHING,
+    (Phase.WATCHING, e.Settled): Phase.WAITING,
+    (Phase.WAITING, e.Finished): Phase.FINISHED,
+    (Phase.INTENDED, e.Finished): Phase.FINISHED,
+    (Phase.UNCERTAIN, e.Finished): Phase.FINISHED,
+    (Phase.WATCHING, e.Finished): Phase.FINISHED,
+}
+
+
+def advance(phase: Phase, event: e.DeploymentEvent) -> Phase:
+    """Give the phase after `event`; raises IllegalMove, having changed nothing, when the table has no such row."""
+    try:
+        return NEXT[phase, type(event)]
+    except KeyError:
+        raise IllegalMove(f"{type(event).__name__} cannot follow {phase} for {event.key}") from None

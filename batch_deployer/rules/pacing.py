@@ -1,0 +1,119 @@
+"""Hard rate limits as arithmetic on the times of past calls. Time is an argument; nothing here waits.
+
+Two rules hold at once. The window rule is exact: of any `count + 1` calls, the last leaves more than one period after
+the first, whatever delays each one met between its reservation and its departure. The spacing rule smooths: after a
+throttle, and for limits a second, calls are spread out instead of leaving in bursts.
+"""
+
+import math
+from collections import deque
+
+from batch_deployer.settings import Rate
+
+GUARD_SHARE = 0.01
+GUARD_MOST = 0.5
+"""The window is kept longer than promised by 1% and at most 0.5 s: the server's clock starts when a call arrives, and
+arrivals are jittered by the network."""
+SMOOTHED_BELOW = 5.0
+"""Periods up to this many seconds are smoothed; a limit a minute may be used as a burst, so that a small run ends at once."""
+SLOWEST = 0.05
+CUT = 0.7
+"""A throttle lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
+STEP = 0.1
+"""Pace regained, as a share of the configured one, per period without a throttle."""
+
+
+class Bucket:
+    """The calls of one kind (reads or writes) to one cloud."""
+
+    __slots__ = (
+        "_burst", "_departures", "_guard", "_next", "_recovered_at", "_slots", "_tat", "factor", "paused_until", "peak",
+        "probing", "rate", "throttles",
+    )  # fmt: skip
+
+    def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
+        """`pace`: learned calls a second of an earlier run; `recent`: departures before now that still count."""
+        self.rate = rate
+        self.factor = 1.0 if pace is None else min(1.0, max(SLOWEST, pace / rate.per_second))
+        self.paused_until = -math.inf
+        self.probing = False
+        """After a pause one call goes alone, until its answer shows that the throttle is over."""
+        self.throttles = 0
+        self.peak = 0
+        """Most departures seen in any one period."""
+        self._guard = min(GUARD_MOST, GUARD_SHARE * rate.period)
+        self._slots = [-math.inf] * rate.count
+        """Departure of the last `count` calls, as a ring; infinity while a reserved call has not left yet."""
+        self._next = 0
+        self._tat = -math.inf
+        self._burst = max(1, math.ceil(rate.count * 0.05)) if rate.period <= SMOOTHED_BELOW else rate.count
+        self._departures: deque[float] = deque()
+        self._recovered_at = -math.inf
+        for at in sorted(recent)[-rate.count :]:
+            self.depart(self.take(at), at)
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between calls at the present pace."""
+        return self.rate.period / (self.rate.count * self.factor)
+
+    @property
+    def pace(self) -> float:
+        """Calls a second at present."""
+        return self.rate.per_second * self.factor
+
+    def earliest(self, now: float) -> float:
+        """When the next call may leave: `now` or later; infinity while that depends on a call that has yet to leave."""
+        if self.probing:
+            return math.inf
+        burst = self._burst if self.factor == 1.0 else 1
+        window = self._slots[self._next] + self.rate.period + self._guard
+        return max(now, window, self._tat - (burst - 1) * self.spacing, self.paused_until)
+
+    def take(self, now: float) -> int:
+        """Reserve the next call; only when `earliest(now) <= now`. Returns the slot to give to `depart`."""
+        slot = self._next
+        self._slots[slot] = math.inf
+        self._next = (slot + 1) % self.rate.count
+        self._tat = max(now, self._tat) + self.spacing
+        if now >= self.paused_until > -math.inf:
+            self.probing = True
+        return slot
+
+    def depart(self, slot: int, now: float) -> None:
+        """Note that the reserved call leaves now."""
+        self._slots[slot] = now
+        departures = self._departures
+        departures.append(now)
+        horizon = now - self.rate.period
+        while departures[0] <= horizon:
+            departures.popleft()
+        self.peak = max(self.peak, len(departures))
+
+    def abandon(self, slot: int, now: float) -> None:
+        """Give a reserved call up that never left. It still occupies its slot: a limit is never widened by a fault."""
+        self._slots[slot] = now
+        self.probing = False
+
+    def throttled(self, now: float, wait: float, departed: float) -> None:
+        """Take in a 429 to a call that left at `departed`: pause the whole bucket and lower the pace.
+
+        Answers to calls that left before the pause began are echoes of the same throttle: they may prolong it, not cut again.
+        """
+        self.probing = False
+        self.throttles += 1
+        if departed >= self._recovered_at:
+            self.factor = max(SLOWEST, self.factor * CUT)
+            self._recovered_at = now
+        self.paused_until = max(self.paused_until, now + wait)
+
+    def passed(self, now: float, departed: float) -> None:
+        """Take in any answer but a 429; the pace recovers additively, one step per period."""
+        if departed >= self.paused_until:
+            self.probing = False
+            if self.paused_until > -math.inf:
+                self.paused_until = -math.inf
+                self._recovered_at = now
+        if self.factor < 1.0 and now - self._recovered_at >= self.rate.period:
+            self.factor = min(1.0, self.factor + STEP)
+            self._recovered_at = now

@@ -1,0 +1,79 @@
+"""When to try again: full jitter, a cap, a budget per cloud, a breaker per cluster. Chance is an argument (`draw` in [0, 1))."""
+
+from batch_deployer.settings import RetrySettings
+
+
+def backoff(attempt: int, draw: float, settings: RetrySettings) -> float:
+    """Seconds before try `attempt + 1`: uniform in [0, base * 2^attempt], capped. `attempt` counts failures, from 1."""
+    ceiling = min(settings.cap, settings.base * 2.0 ** min(attempt, 30))
+    return ceiling * draw
+
+
+def around(mean: float, draw: float) -> float:
+    """Seconds near `mean`, spread by half of it either way, so that many waiters do not come back together."""
+    return mean * (0.5 + draw)
+
+
+class RetryBudget:
+    """Retries that a cloud may be asked for, earned by successes, so that an outage is not amplified."""
+
+    __slots__ = ("_most", "_ratio", "tokens")
+
+    def __init__(self, settings: RetrySettings) -> None:
+        """Start full."""
+        self._most = settings.budget
+        self._ratio = settings.budget_ratio
+        self.tokens = settings.budget
+
+    def earn(self) -> None:
+        """Count a success."""
+        self.tokens = min(self._most, self.tokens + self._ratio)
+
+    def spend(self) -> bool:
+        """Take one retry; False when there is none, and then the retry must wait for the cap instead of its backoff."""
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        return True
+
+
+BREAKER_TRIPS = 3
+"""Faults in a row before a cluster is left alone for a while."""
+
+
+class Breaker:
+    """One cluster's health. After a few faults in a row it is probed by one call at a time, with growing gaps."""
+
+    __slots__ = ("failing_since", "faults", "open_until")
+
+    def __init__(self) -> None:
+        """Start closed."""
+        self.faults = 0
+        self.failing_since: float | None = None
+        self.open_until = 0.0
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the cluster is treated as ill."""
+        return self.faults >= BREAKER_TRIPS
+
+    def passed(self) -> None:
+        """Take in any answer that the cluster's own service gave."""
+        self.faults = 0
+        self.failing_since = None
+        self.open_until = 0.0
+
+    def fault(self, now: float, draw: float, settings: RetrySettings, *, within_budget: bool = True) -> float:
+        """Take in a fault; returns when to try next."""
+        self.faults += 1
+        if self.failing_since is None:
+            self.failing_since = now
+        wait = backoff(self.faults, draw, settings) if within_budget else around(settings.cap, draw)
+        if self.tripped:
+            wait = max(wait, min(settings.cap, settings.base * 2.0 ** min(self.faults, 30)) / 2)
+        self.open_until = now + wait
+        return self.open_until
+
+    def hopeless(self, now: float, settings: RetrySettings) -> bool:
+        """Whether it has failed for so long, without a pause, that it counts as unreachable."""
+        return self.failing_since is not None and now - self.failing_since >= settings.give_up_after

@@ -1,0 +1,135 @@
+"""What one look says about an operation under way, and about a write whose fate is unknown. A stale read never counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from batch_deployer.model.api import PENDING, ReleaseState, Status
+from batch_deployer.model.deployment import Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What is known of a release from before and during an operation."""
+
+    operation: Operation
+    revision: int = 0
+    """Seen before the write; 0 when it was absent."""
+    updated_at: str = ""
+    version: str = ""
+    """Chart version that the operation brings about; empty when that is not known (rollback)."""
+    chart_name: str = ""
+    """Empty when not known."""
+    pending_seen: bool = False
+    """Whether a look since the write showed PENDING_*."""
+
+
+class Sight(StrEnum):
+    """What a look at an operation under way says."""
+
+    GOING = "going"
+    STALE = "stale"
+    """Still the state from before the write."""
+    GONE = "gone"
+    """Not in the list: not visible yet, or lost."""
+    DONE = "done"
+    BAD = "bad"
+
+
+def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]:
+    """Judge a look after an accepted write; the text is the reason when BAD."""
+    if base.operation is Operation.DELETE:
+        return _judge_delete(state)
+    if state is None:
+        return Sight.GONE, "the release is no longer there"
+    if state.status in PENDING:
+        return Sight.GOING, ""
+    if _unmoved(base, state):
+        return Sight.STALE, ""
+    match state.status:
+        case Status.DEPLOYED | Status.SUPERSEDED:
+            if base.version and state.chart_version and state.chart_version != base.version:
+                return Sight.BAD, (
+                    f"somebody else changed it meanwhile: chart version {state.chart_version} at revision {state.revision}"
+                )
+            return Sight.DONE, ""
+        case Status.FAILED:
+            return Sight.BAD, state.status_description or f"{base.operation} ended FAILED"
+        case Status.UNKNOWN:
+            return Sight.BAD, state.status_description or "status UNKNOWN: delete it by hand and install it again"
+        case Status.DELETING | Status.DELETED:
+            return Sight.BAD, f"somebody else is deleting it ({state.status})"
+    return Sight.GOING, ""
+
+
+def _judge_delete(state: ReleaseState | None) -> tuple[Sight, str]:
+    if state is None or state.status == Status.DELETED:
+        return Sight.DONE, ""
+    if state.status in (Status.FAILED, Status.UNKNOWN):
+        return Sight.STALE, state.status_description or f"delete left it {state.status}"
+    return Sight.GOING, ""
+
+
+def _unmoved(base: Baseline, state: ReleaseState) -> bool:
+    """Whether this terminal status may be the one from before the write (section 3, stale-read hazard)."""
+    if base.revision == 0 or base.pending_seen:
+        return False
+    if state.revision > base.revision:
+        return False
+    return not base.updated_at or state.updated_at == base.updated_at
+
+
+class Fate(StrEnum):
+    """What reading back says of a write that may or may not have been executed."""
+
+    OURS = "ours"
+    """It took effect."""
+    NOT_YET = "not_yet"
+    """Nothing shows it; after the whole grace that counts as not executed."""
+    CONFLICT = "conflict"
+    """There is something, and it is not what we sent."""
+
+
+def judge_fate(
+    base: Baseline, state: ReleaseState | None, *, sent_at: float, skew: float, differs: str
+) -> tuple[Fate, str]:
+    """Judge a look after an ambiguous write (section 8, 2 and 3); the text is the reason of a conflict.
+
+    sent_at: wall seconds of the first attempt. differs: how the state's chart and values differ from what was sent.
+    """
+    if base.operation is Operation.DELETE:
+        gone = state is None or state.status in (Status.DELETED, Status.DELETING)
+        return (Fate.OURS, "") if gone else (Fate.NOT_YET, "")
+    if state is None or state.status == Status.DELETED:
+        return Fate.NOT_YET, ""
+    if base.operation is not Operation.CREATE:
+        return _fate_of_update(base, state)
+    if base.revision and state.revision == base.revision and state.updated_at == base.updated_at:
+        return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
+    if differs:
+        return Fate.CONFLICT, f"a release of that name is there, but {differs}"
+    if state.revision != 1:
+        return Fate.CONFLICT, f"a release of that name is there at revision {state.revision}; ours would be 1"
+    created = timestamp(state.created_at)
+    if created is not None and created < sent_at - skew:
+        return Fate.CONFLICT, f"a release of that name is there since {state.created_at}, before ours was sent"
+    return Fate.OURS, ""
+
+
+def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
+    if state.revision > base.revision:
+        if base.version and state.chart_version and state.chart_version != base.version:
+            return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
+        return Fate.OURS, ""
+    if state.status in PENDING or (base.updated_at and state.updated_at != base.updated_at):
+        return Fate.OURS, ""
+    return Fate.NOT_YET, ""
+
+
+def timestamp(text: str) -> float | None:
+    """RFC 3339 text as seconds since the epoch; None when it cannot be read or names no offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
