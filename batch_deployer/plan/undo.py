@@ -1,0 +1,124 @@
+"""The plan that takes a run back: what it changed returns to the revision before, waves in reverse. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Action, Deployment, Operation, Outcome, Undo
+from batch_deployer.plan.frozen import Plan
+
+_KILLED = "the fate of its write is not known; resume the run first"
+_NEVER_KNOWN = "the fate of its write was never known; look at the release by hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undoing:
+    """How to take a run back."""
+
+    plan: Plan
+    """Deployments with an `undo` each; empty when there is nothing to take back."""
+    left: Mapping[str, str]
+    """Key to reason for what the run changed, or may have changed, and this plan does not take back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    """What one deployment's events say of its writes."""
+
+    effective: Sequence[tuple[Operation, int]]
+    """Writes that took effect, in order, each with the revision seen before it."""
+    pending: bool
+    """Whether the last write's fate is unknown."""
+    revision: int
+    """Last revision seen after a write."""
+    outcome: Outcome | None
+
+
+def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undoing:
+    """The plan that undoes what `events`, the journal of a run of `plan`, say was changed.
+
+    Upgraded releases return to the revision they had; created ones are deleted only with `delete_created`.
+    Each undo names the revision the run left behind, so that what others wrote since is not touched.
+    Releases that need others go back before those they need.
+    """
+    stories: dict[str, list[e.DeploymentEvent]] = {deployment.key: [] for deployment in plan.deployments}
+    for event in events:
+        if isinstance(event, e.DeploymentEvent) and event.key in stories:
+            stories[event.key].append(event)
+    undone: list[Deployment] = []
+    left: dict[str, str] = {}
+    for deployment in plan.deployments:
+        verdict = _judge(deployment, _fold(stories[deployment.key]), delete_created=delete_created)
+        if isinstance(verdict, Undo):
+            undone.append(replace(deployment, undo=verdict, wave=len(plan.waves) - 1 - deployment.wave))
+        elif verdict:
+            left[deployment.key] = verdict
+    # A soak looks for faults of something new; going back brings back what was there before.
+    waves = tuple(replace(wave, soak=0.0) for wave in reversed(plan.waves))
+    return Undoing(plan=replace(plan, deployments=_dependents_first(undone), waves=waves, expected={}), left=left)
+
+
+def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
+    effective: list[tuple[Operation, int]] = []
+    intent: tuple[Operation, int] | None = None
+    revision = 0
+    outcome: Outcome | None = None
+    for event in story:
+        match event:
+            case e.Intended():
+                intent = (event.operation, event.revision)
+            case e.Accepted() | e.Confirmed() if intent:
+                effective.append(intent)
+                intent = None
+            case e.Refused() | e.Missing():
+                intent = None
+            case e.Finished():
+                outcome = event.outcome
+                if event.outcome is Outcome.REJECTED:
+                    intent = None
+            case _:
+                pass
+        if effective and isinstance(event, e.Confirmed | e.Seen | e.Settled | e.Finished):
+            revision = event.revision or revision
+    return _Changes(effective=effective, pending=intent is not None, revision=revision, outcome=outcome)
+
+
+def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -> Undo | str:
+    """How to undo it; or why it is left; or an empty text when the run did not change it."""
+    if deployment.release.parameters.dry_run:
+        return ""
+    if changes.pending:
+        return _KILLED if changes.outcome is None else _NEVER_KNOWN
+    if not changes.effective:
+        return ""
+    first, baseline = changes.effective[0]
+    match first:
+        case Operation.CREATE if delete_created:
+            return Undo(action=Action.DELETE, expected_revision=changes.revision or 1)
+        case Operation.CREATE:
+            return "the run created it; --delete-created deletes such releases"
+        case Operation.DELETE:
+            return "its earlier revisions were deleted and cannot come back"
+        case Operation.UPGRADE | Operation.ROLLBACK:
+            if changes.outcome is Outcome.ROLLED_BACK and deployment.undo is None:
+                return ""
+            expected = max(changes.revision, baseline + len(changes.effective))
+            return Undo(action=Action.ROLLBACK, revision=baseline, expected_revision=expected)
+
+
+def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:
+    """Turn `needs` round: whatever is needed waits for those that need it."""
+    needed_by: dict[tuple[str, str], list[str]] = {}
+    for deployment in undone:
+        for name in deployment.release.needs:
+            needed_by.setdefault((deployment.cluster.id, name), []).append(deployment.release.name)
+    return tuple(
+        replace(
+            deployment,
+            release=replace(
+                deployment.release,
+                needs=tuple(needed_by.get((deployment.cluster.id, deployment.release.name), ())),
+            ),
+        )
+        for deployment in undone
+    )

@@ -1,0 +1,58 @@
+"""Trying part of a run again."""
+
+import pytest
+
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, Operation, Outcome, ReleaseSpec, key_of
+from batch_deployer.plan.again import again, open_keys
+from batch_deployer.plan.frozen import Plan
+
+NAMES = ("good", "broken", "untouched", "skipped", "killed")
+
+
+def a_plan():
+    cluster = Cluster(id="c", name="c", cloud="sim")
+    return Plan(
+        name="nightly",
+        clouds={},
+        deployments=tuple(
+            Deployment(
+                key=key_of("c", "ns", name),
+                cluster=cluster,
+                release=ReleaseSpec(name=name, namespace="ns", chart=ChartRef(id="x"), version="1"),
+            )
+            for name in NAMES
+        ),
+    )
+
+
+EVENTS = (
+    e.Intended(at=1, key="c/ns/good", operation=Operation.CREATE, attempt=1),
+    e.Intended(at=1, key="c/ns/broken", operation=Operation.CREATE, attempt=1),
+    e.Finished(at=2, key="c/ns/good", outcome=Outcome.DEPLOYED),
+    e.Finished(at=2, key="c/ns/broken", outcome=Outcome.TIMED_OUT),
+    e.Finished(at=2, key="c/ns/skipped", outcome=Outcome.NOT_STARTED, reason="halted"),
+    e.Intended(at=3, key="c/ns/killed", operation=Operation.CREATE, attempt=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("failed", "not_started", "names"),
+    [
+        (True, False, ["broken"]),
+        (False, True, ["untouched", "skipped"]),
+        (True, True, ["broken", "untouched", "skipped"]),
+    ],
+)
+def test_only_what_was_asked_for_is_tried_again_in_plan_order(failed, not_started, names):
+    chosen = again(a_plan(), EVENTS, failed=failed, not_started=not_started)
+    assert [each.release.name for each in chosen.deployments] == names
+
+
+def test_what_was_under_way_when_the_run_died_is_named():
+    assert list(open_keys(a_plan(), EVENTS)) == ["c/ns/killed"]
+
+
+def test_a_refused_write_leaves_nothing_under_way():
+    events = (*EVENTS, e.Refused(at=4, key="c/ns/killed", operation=Operation.CREATE, why="throttled"))
+    assert list(open_keys(a_plan(), events)) == []
