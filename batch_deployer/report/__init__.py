@@ -1,1 +1,1 @@
-"""Events to numbers to text. Nothing here reads the journal or decides anything."""
+"""What a run did, told from its plan and its events. Nothing here reads a clock, a journal or the network; only `write` touches files."""

@@ -1,0 +1,45 @@
+"""Turning foreign text and times into what a person may safely read on a terminal or in a report."""
+
+import re
+from datetime import UTC, datetime
+
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC: titles, links
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device strings
+    r"|\x1b[ -/]*[0-~]"
+)
+_BLANKS = re.compile(r"\s+")
+
+
+def clean(text: str, limit: int = 2000) -> str:
+    """One printable line of at most `limit` characters.
+
+    Terminal escapes go, every other character that does not print (controls, bidirectional overrides, lone surrogates)
+    becomes a blank, and blanks run together. Printable text comes back as it is.
+    """
+    if not text.isprintable():
+        bare = _ESCAPES.sub("", text)
+        text = _BLANKS.sub(" ", "".join(char if char.isprintable() else " " for char in bare)).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def utc(at: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC with milliseconds: `2026-01-02T03:04:05.678Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def span(seconds: float) -> str:
+    """A duration for people: `0.4s`, `12s`, `3m 05s`, `2h 03m`, `4d 02h`."""
+    if seconds < 0:
+        return "-" + span(-seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"

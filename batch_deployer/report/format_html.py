@@ -1,0 +1,59 @@
+"""`report.html`: one file for people, no network needed, light and dark."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.text import span
+from batch_deployer.report.document import Curve, Row
+from batch_deployer.report.rows import rows
+from batch_deployer.report.story import Story
+from batch_deployer.report.summary import summarise
+
+_MOST_ROWS = 5000
+"""More rows make browsers slow; the file says so and names report.csv."""
+_WIDE, _HIGH = 640.0, 180.0
+_GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
+
+
+def to_html(story: Story) -> Iterator[str]:
+    """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
+    environment = Environment(
+        loader=PackageLoader("batch_deployer.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["span"] = lambda seconds: "\u2013" if seconds is None else span(seconds)
+    environment.filters["count"] = lambda number: f"{number:,}"
+    script = environment.get_template("report.js").render()
+    summary = summarise(story)
+    yield from environment.get_template("report.html").generate(
+        s=summary,
+        rows=islice(_bad_first(story), _MOST_ROWS),
+        left_out=max(0, summary.totals.deployments - _MOST_ROWS),
+        path=polyline(summary.curve, summary.totals.deployments),
+        wide=_WIDE,
+        high=_HIGH,
+        good=_GOOD,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def polyline(curve: Curve, total: int) -> str:
+    """The curve as SVG points in a box of 640 x 180, origin at the top left; empty when nothing got good."""
+    if not curve.points or not total:
+        return ""
+    longest = curve.points[-1][0] or 1.0
+    points = [(0.0, 0), *curve.points]
+    return " ".join(f"{_WIDE * at / longest:.1f},{_HIGH - _HIGH * count / total:.1f}" for at, count in points)
+
+
+def _bad_first(story: Story) -> Iterator[Row]:
+    bad = (row for row in rows(story) if row.outcome not in _GOOD)
+    return chain(bad, (row for row in rows(story) if row.outcome in _GOOD))

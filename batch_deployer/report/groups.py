@@ -1,0 +1,150 @@
+"""Counts of a story: totals, and by wave, cloud and release; failures that share a cause."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.text import clean, utc
+from batch_deployer.report.document import Failure, Group, Held, Slow, Totals
+from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord
+from batch_deployer.report.rows import reason_of
+from batch_deployer.report.story import Story, WaveTimes
+
+WORDS = (*(outcome.value for outcome in Outcome), IN_FLIGHT)
+"""All that can stand as an outcome in a report."""
+_GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
+_NOT_FAILURES = _GOOD | {Outcome.NOT_STARTED.value, IN_FLIGHT}
+_MOST_CLUSTERS = 20
+
+
+def good(counts: Counter[str]) -> int:
+    """How many of the counted outcomes are what was wanted."""
+    return sum(counts[word] for word in _GOOD)
+
+
+def totals(story: Story) -> Totals:
+    """Counts over all deployments."""
+    outcomes: Counter[str] = Counter()
+    actions: Counter[str] = Counter()
+    writes = refusals = uncertain = 0
+    for record in story.records.values():
+        outcomes[record.word] += 1
+        actions[record.action] += 1
+        writes += record.attempts
+        refusals += record.refusals
+        uncertain += record.uncertain
+    return Totals(
+        deployments=len(story.records),
+        good=good(outcomes),
+        outcomes={word: outcomes[word] for word in WORDS},
+        actions=dict(sorted(actions.items())),
+        writes=writes,
+        refusals=refusals,
+        uncertain=uncertain,
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    outcomes: Counter[str] = field(default_factory=Counter)
+    started: float | None = None
+    ended: float | None = None
+
+    def add(self, record: DeploymentRecord) -> None:
+        self.outcomes[record.word] += 1
+        if record.started is not None:
+            self.started = record.started if self.started is None else min(self.started, record.started)
+        if record.finished is not None and record.word != Outcome.NOT_STARTED:
+            self.ended = record.finished if self.ended is None else max(self.ended, record.finished)
+
+    def group(self, name: str, started: float | None = None, passed: float | None = None) -> Group:
+        begin = self.started if started is None else started
+        return Group(
+            name=clean(name),
+            deployments=self.outcomes.total(),
+            good=good(self.outcomes),
+            outcomes={word: self.outcomes[word] for word in WORDS if self.outcomes[word]},
+            started=None if begin is None else utc(begin),
+            ended=None if self.ended is None else utc(self.ended),
+            duration=None if begin is None or self.ended is None else round(max(0.0, self.ended - begin), 3),
+            passed=None if passed is None else utc(passed),
+        )
+
+
+def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
+    """By wave (in order, empty ones included), by cloud, by release (both in plan order)."""
+    waves: dict[int, _Tally] = {index: _Tally() for index in range(len(story.waves))}
+    clouds: dict[str, _Tally] = defaultdict(_Tally)
+    releases: dict[str, _Tally] = defaultdict(_Tally)
+    for record in story.records.values():
+        deployment = record.deployment
+        for tally in (
+            waves.setdefault(deployment.wave, _Tally()),
+            clouds[deployment.cluster.cloud],
+            releases[deployment.release.name],
+        ):
+            tally.add(record)
+    by_wave = []
+    for index, tally in waves.items():
+        known = index < len(story.waves)
+        name = story.plan.waves[index].name if known else str(index)
+        times = story.waves[index] if known else WaveTimes()
+        by_wave.append(tally.group(name, times.started, times.passed))
+    return (
+        by_wave,
+        [tally.group(name) for name, tally in clouds.items()],
+        [tally.group(name) for name, tally in releases.items()],
+    )
+
+
+def failures(story: Story) -> list[Failure]:
+    """Deployments that ended badly, those with one fingerprint and outcome together, most frequent first."""
+    found: dict[tuple[str, str], list[DeploymentRecord]] = defaultdict(list)
+    for record in story.records.values():
+        if record.word not in _NOT_FAILURES:
+            found[record.fingerprint or record.reason, record.word].append(record)
+    return sorted(
+        (_failure(fingerprint, outcome, records) for (fingerprint, outcome), records in found.items()),
+        key=lambda failure: (-failure.count, failure.fingerprint, failure.outcome),
+    )
+
+
+def _failure(fingerprint: str, outcome: str, records: list[DeploymentRecord]) -> Failure:
+    clusters = list(dict.fromkeys(clean(record.deployment.cluster.name) for record in records))
+    times = [record.finished for record in records if record.finished is not None]
+    return Failure(
+        fingerprint=clean(fingerprint, 200),
+        outcome=outcome,
+        count=len(records),
+        reason=clean(records[0].reason),
+        example=clean(records[0].deployment.key),
+        clusters=clusters[:_MOST_CLUSTERS],
+        cluster_count=len({record.deployment.cluster.id for record in records}),
+        first=utc(min(times)) if times else None,
+        last=utc(max(times)) if times else None,
+    )
+
+
+def held_back(story: Story, most: int = 20) -> list[Held]:
+    """Why deployments were not started, most frequent reason first."""
+    reasons = Counter(
+        reason_of(story, record) for record in story.records.values() if record.word == Outcome.NOT_STARTED
+    )
+    return [Held(reason=reason, count=count) for reason, count in reasons.most_common(most)]
+
+
+def slowest(records: Iterable[DeploymentRecord], most: int = 10) -> list[Slow]:
+    """The longest from first write to end, of those that were written at all."""
+    written = [record for record in records if record.started is not None and record.duration is not None]
+    written.sort(key=lambda record: (-(record.duration or 0.0), record.deployment.key))
+    return [
+        Slow(
+            key=clean(record.deployment.key),
+            cluster_name=clean(record.deployment.cluster.name),
+            name=clean(record.deployment.release.name),
+            outcome=record.word,
+            duration=round(record.duration or 0.0, 3),
+        )
+        for record in written[:most]
+    ]

@@ -1,0 +1,215 @@
+"""What became of one deployment, as far as the events tell."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from batch_deployer.model.deployment import Deployment, Operation, Outcome
+from batch_deployer.model.events import (
+    Accepted,
+    Confirmed,
+    DeploymentEvent,
+    Finished,
+    Intended,
+    Missing,
+    Planned,
+    Refused,
+    Seen,
+    Settled,
+    Uncertain,
+    Undecided,
+)
+
+IN_FLIGHT = "in_flight"
+"""Stands where an outcome would, in the report of a run that was killed or still goes on."""
+
+
+class State(StrEnum):
+    """Where a deployment is."""
+
+    WAITING = "waiting"
+    """No write has left yet."""
+    SENDING = "sending"
+    """A write was intended; nothing is known of it."""
+    REFUSED = "refused"
+    """The last write was certainly not executed; another may follow."""
+    READING_BACK = "reading_back"
+    """A write may or may not have been executed."""
+    WATCHING = "watching"
+    """The cloud works on it."""
+    BETWEEN = "between"
+    """One operation of several is over."""
+    ENDED = "ended"
+    """It has its outcome."""
+
+
+@dataclass(slots=True, kw_only=True)
+class DeploymentRecord:
+    """The fold of one deployment's events. It changes only while `Story.hear` runs; times are wall clock seconds."""
+
+    deployment: Deployment
+    state: State = State.WAITING
+    since: float | None = None
+    """When the state was entered."""
+    action: str = ""
+    plan_reason: str = ""
+    outcome: Outcome | None = None
+    status: str = ""
+    revision: int = 0
+    operation: Operation | None = None
+    """The last write's."""
+    attempts: int = 0
+    """Writes intended."""
+    refusals: int = 0
+    uncertain: int = 0
+    planned: float | None = None
+    started: float | None = None
+    """First write intended."""
+    accepted: float | None = None
+    """Last write accepted, or confirmed by reading back."""
+    finished: float | None = None
+    until: float | None = None
+    """When a refused write may be tried again."""
+    why: str = ""
+    """Why it waits, was refused or must be read back, in the last such event's words."""
+    reason: str = ""
+    fingerprint: str = ""
+    request_ids: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The outcome; `not_started` or `in_flight` while there is none."""
+        if self.outcome is not None:
+            return self.outcome.value
+        return Outcome.NOT_STARTED.value if self.state is State.WAITING else IN_FLIGHT
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first write (or the plan, when none was needed) to the end."""
+        begin = self.planned if self.started is None else self.started
+        return None if begin is None or self.finished is None else max(0.0, self.finished - begin)
+
+    @property
+    def install_duration(self) -> float | None:
+        """Seconds from the last accepted write to the end."""
+        return None if self.accepted is None or self.finished is None else max(0.0, self.finished - self.accepted)
+
+    def hear(self, event: DeploymentEvent) -> None:
+        """Take in the next event of this deployment."""
+        if self.state is State.ENDED:
+            self._reopen()
+        _APPLY[type(event)](self, event)
+
+    def enter(self, state: State, at: float) -> None:
+        """Note a state, and since when."""
+        if state is not self.state or self.since is None:
+            self.state, self.since = state, at
+
+    def heed(self, request_id: str) -> None:
+        """Keep a request id."""
+        if request_id:
+            self.request_ids += (request_id,)
+
+    def _reopen(self) -> None:
+        """A resumed part takes up again what an earlier part had ended without starting it."""
+        self.outcome = self.finished = self.until = None
+        self.reason = self.fingerprint = self.why = ""
+        self.state = State.WAITING
+
+
+def _planned(record: DeploymentRecord, event: Planned) -> None:
+    record.action, record.plan_reason = event.action.value, event.reason
+    record.status, record.revision = event.status, event.revision
+    if record.planned is None:
+        record.planned = event.at
+    if record.state is State.WAITING:
+        record.since, record.why = event.at, ""
+
+
+def _intended(record: DeploymentRecord, event: Intended) -> None:
+    record.attempts += 1
+    record.operation = event.operation
+    if record.started is None:
+        record.started = event.at
+    record.accepted = record.until = None
+    record.enter(State.SENDING, event.at)
+
+
+def _accepted(record: DeploymentRecord, event: Accepted) -> None:
+    record.accepted = event.at
+    record.heed(event.request_id)
+    record.enter(State.WATCHING, event.at)
+
+
+def _refused(record: DeploymentRecord, event: Refused) -> None:
+    record.refusals += 1
+    record.why = ": ".join(part for part in (event.why, event.code, event.message) if part)
+    record.until = event.at + event.wait
+    record.heed(event.request_id)
+    record.enter(State.REFUSED, event.at)
+
+
+def _uncertain(record: DeploymentRecord, event: Uncertain) -> None:
+    record.uncertain += 1
+    record.why = event.why
+    record.heed(event.request_id)
+    record.enter(State.READING_BACK, event.at)
+
+
+def _confirmed(record: DeploymentRecord, event: Confirmed) -> None:
+    if record.accepted is None:
+        record.accepted = event.at
+    _look(record, event)
+    record.enter(State.WATCHING, event.at)
+
+
+def _missing(record: DeploymentRecord, event: Missing) -> None:
+    record.why, record.until = f"the {event.operation.value} did not take effect", None
+    record.enter(State.REFUSED, event.at)
+
+
+def _undecided(record: DeploymentRecord, event: Undecided) -> None:
+    record.why = event.why
+
+
+def _seen(record: DeploymentRecord, event: Seen) -> None:
+    _look(record, event)
+    if record.state is State.WAITING:
+        record.enter(State.WATCHING, event.at)
+
+
+def _settled(record: DeploymentRecord, event: Settled) -> None:
+    _look(record, event)
+    record.why = event.reason
+    record.enter(State.BETWEEN, event.at)
+
+
+def _finished(record: DeploymentRecord, event: Finished) -> None:
+    _look(record, event)
+    record.outcome, record.finished = event.outcome, event.at
+    record.reason, record.fingerprint, record.until = event.reason, event.fingerprint, None
+    record.enter(State.ENDED, event.at)
+
+
+def _look(record: DeploymentRecord, event: Confirmed | Seen | Settled | Finished) -> None:
+    record.status = event.status or record.status
+    record.revision = event.revision or record.revision
+
+
+_APPLY: Mapping[type, Callable[[DeploymentRecord, Any], None]] = MappingProxyType(
+    {
+        Planned: _planned,
+        Intended: _intended,
+        Accepted: _accepted,
+        Refused: _refused,
+        Uncertain: _uncertain,
+        Confirmed: _confirmed,
+        Missing: _missing,
+        Undecided: _undecided,
+        Seen: _seen,
+        Settled: _settled,
+        Finished: _finished,
+    }
+)

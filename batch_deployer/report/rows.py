@@ -1,0 +1,86 @@
+"""One report row for each deployment of a story."""
+
+from collections.abc import Iterator
+
+from batch_deployer.model.text import clean, utc
+from batch_deployer.report.document import Epochs, Row, Times
+from batch_deployer.report.record import DeploymentRecord, State
+from batch_deployer.report.story import Story
+
+
+def rows(story: Story) -> Iterator[Row]:
+    """Every deployment of the plan exactly once, in plan order; made one at a time so that large fleets stay small."""
+    for record in story.records.values():
+        yield row(story, record)
+
+
+def row(story: Story, record: DeploymentRecord) -> Row:
+    """What a report says of one deployment; all foreign text cleaned."""
+    deployment = record.deployment
+    release, cluster = deployment.release, deployment.cluster
+    return Row(
+        key=clean(deployment.key),
+        cluster_id=clean(cluster.id),
+        cluster_name=clean(cluster.name),
+        cloud=clean(cluster.cloud),
+        namespace=clean(release.namespace),
+        name=clean(release.name),
+        chart=clean(release.chart.name or release.chart.id),
+        version=clean(release.version),
+        wave=clean(wave_name(story, deployment.wave)),
+        action=record.action,
+        outcome=record.word,
+        state=record.state.value,
+        status=clean(record.status),
+        revision=record.revision,
+        attempts=record.attempts,
+        refusals=record.refusals,
+        uncertain=record.uncertain,
+        times=Times(
+            planned=_utc(record.planned),
+            started=_utc(record.started),
+            accepted=_utc(record.accepted),
+            finished=_utc(record.finished),
+        ),
+        epochs=Epochs(
+            planned=record.planned, started=record.started, accepted=record.accepted, finished=record.finished
+        ),
+        duration=_rounded(record.duration),
+        install_duration=_rounded(record.install_duration),
+        reason=reason_of(story, record),
+        fingerprint=clean(record.fingerprint),
+        request_ids=[clean(request_id) for request_id in record.request_ids],
+    )
+
+
+def wave_name(story: Story, wave: int) -> str:
+    """The name of a wave by its index."""
+    waves = story.plan.waves
+    return waves[wave].name if 0 <= wave < len(waves) else str(wave)
+
+
+def reason_of(story: Story, record: DeploymentRecord) -> str:
+    """Why it ended so; for one that has no outcome, where it was left and what that means."""
+    if record.state is State.ENDED:
+        return clean(record.reason)
+    if record.state is State.WAITING:
+        held = record.why or (story.halted[-1].reason if story.halted else "")
+        left = "not started yet" if story.alive else "not started before the run ended"
+        return clean(f"{left}: {held}" if held else left)
+    operation = record.operation.value if record.operation else "release"
+    left = {
+        State.SENDING: f"the {operation} may have left; nothing is known of it until it is read back",
+        State.REFUSED: f"the last {operation} was not executed ({record.why}); another try was due",
+        State.READING_BACK: f"the {operation} may have been executed ({record.why}); it must be read back",
+        State.WATCHING: f"the cloud was still at work on it (last status {record.status or 'not seen yet'})",
+        State.BETWEEN: f"the {operation} is done, the next step was not sent yet",
+    }[record.state]
+    return clean(left)
+
+
+def _utc(at: float | None) -> str | None:
+    return None if at is None else utc(at)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,105 @@
+"""Reports as files: whole or not at all, and readable by nobody else."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from batch_deployer.errors import BadInput
+from batch_deployer.report.formats import render
+from batch_deployer.report.story import Story
+
+FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "report.json": "json",
+        "junit.xml": "junit",
+        "report.csv": "csv",
+        "report.md": "markdown",
+        "report.html": "html",
+    }
+)
+"""Every file of a report folder, and its format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of the files that were asked for."""
+
+    files: tuple[Path, ...]
+    faults: tuple[str, ...]
+    """One line for each file that could not be written: which, why, what to do."""
+
+
+def write_reports(story: Story, folders: Iterable[Path]) -> Written:
+    """Write all files into each folder. A folder or file that cannot be written never keeps the others from it."""
+    files: list[Path] = []
+    faults: list[str] = []
+    for folder in folders:
+        try:
+            _make(folder)
+        except OSError as error:
+            faults.append(f"no report in {folder}: {_why(error)}; choose another folder with --report")
+            continue
+        for name, kind in FILES.items():
+            path = folder / name
+            try:
+                write_whole(path, render(kind, story))
+            except OSError as error:
+                faults.append(f"{path} is not written: {_why(error)}")
+            else:
+                files.append(path)
+    return Written(files=tuple(files), faults=tuple(faults))
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder and try to write in it, before a run depends on it. Raises BadInput."""
+    try:
+        _make(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(f"no report can be written to {folder}: {_why(error)}; choose another with --report") from error
+
+
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
+    """Write a file of mode 0600 so that a reader, or a crash, never meets half of it. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a handle, not a path
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _make(folder: Path) -> None:
+    """Missing folders become 0700; one that is there keeps its mode."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(20, "it is a file", str(folder))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system lets folders be synced."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
