@@ -1,0 +1,154 @@
+"""The one door to SQLite: opening, migrating, and saying in one line what is wrong with a file."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from batch_deployer.errors import JournalError
+from batch_deployer.journal import private
+from batch_deployer.journal.named import named
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, then resume the run",
+    sqlite3.SQLITE_IOERR: "the disk does not take or give the data ({error}); check it and its quota, then resume the run",
+    sqlite3.SQLITE_READONLY: "it is read-only; make the file and its folder writable or choose another --state-dir",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the file and its folder are there and writable",
+    sqlite3.SQLITE_PERM: "access is denied; check who owns the file and its folder",
+    sqlite3.SQLITE_BUSY: "another process keeps it locked; end that process, then try again",
+    sqlite3.SQLITE_LOCKED: "another process keeps it locked; end that process, then try again",
+}
+_DAMAGED = (
+    "the file is damaged ({error}); keep a copy of it, then start a new run: "
+    "a run looks at what the clouds have before it writes, so nothing is created twice"
+)
+
+
+def advice(error: sqlite3.Error) -> str:
+    """What is wrong and what to do about it, for a SQLite error."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    text = _DAMAGED if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else _ADVICE.get(code, "{error}")
+    return text.format(error=error)
+
+
+class Database:
+    """One SQLite file and the named statements it answers to. Every failure is a JournalError of one line.
+
+    `write`: open for writing, made (0600) when absent, and brought to the newest version of `schema`; otherwise the file
+    is only read, and its writer is not disturbed. `shared` files have short transactions of many processes and keep
+    SQLite's plain rollback journal; the others have one writer and use the write-ahead log.
+    `still`: nobody writes it now, so it is read without making any file beside it.
+    """
+
+    def __init__(
+        self, path: Path, *, schema: str, queries: str, write: bool, shared: bool = False, still: bool = False
+    ) -> None:
+        self.path = path
+        self._sql = named(queries)
+        mode = "mode=rw" if write else "mode=ro&immutable=1" if still else "mode=ro"
+        with self._explained("open"):
+            if write:
+                private.touch(path)
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?{mode}",
+                uri=True,
+                timeout=10.0,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            with self._explained("open"):
+                self._prepare(named(schema), write=write, shared=shared)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def run(self, name: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of one named statement. Outside `transaction` it is its own transaction."""
+        try:
+            return self._connection.execute(self._sql[name], values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure("use", error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """Several statements at once, alone and all or nothing."""
+        with self._explained("write"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # Some failures (a full disk) have rolled back by themselves.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def check(self) -> None:
+        """Look at every page; JournalError when the file is damaged."""
+        with self._explained("read"):
+            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise JournalError(f"cannot use {self.path}: {_DAMAGED.format(error=found[0])}")
+
+    def checkpoint(self) -> None:
+        """Bring the write-ahead log home into the file, as far as readers allow."""
+        with self._explained("write"):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def has_schema(self) -> bool:
+        """Whether anything was ever set up in it; a process killed at birth leaves an empty file."""
+        return self._version() > 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _prepare(self, steps: Mapping[str, str], *, write: bool, shared: bool) -> None:
+        connection = self._connection
+        if write:
+            # Durable at each commit: FULL syncs the log (or the journal and the file) before a commit returns.
+            mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}").fetchone()[0]
+            if not shared and mode != "wal":
+                raise JournalError(f"cannot use {self.path}: its file system has no shared memory; use a local folder")
+            connection.execute("PRAGMA synchronous=FULL")
+        version = self._version()
+        if version > len(steps):
+            raise JournalError(
+                f"cannot use {self.path}: a newer batch-deployer wrote it (version {version}, "
+                f"this one knows {len(steps)}); upgrade batch-deployer"
+            )
+        if write and version < len(steps):
+            self._migrate(list(steps.values()))
+
+    def _migrate(self, steps: Sequence[str]) -> None:
+        with self.transaction():
+            # Asked again inside the transaction: another process may have been faster.
+            for script in steps[self._version() :]:
+                for statement in _statements(script):
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version={len(steps)}")
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(doing, error) from error
+
+    def _failure(self, doing: str, error: sqlite3.Error | OSError) -> JournalError:
+        why = advice(error) if isinstance(error, sqlite3.Error) else error.strerror or str(error)
+        return JournalError(f"cannot {doing} {self.path}: {why}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

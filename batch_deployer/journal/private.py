@@ -1,0 +1,50 @@
+"""Files and folders that only their owner may read, whatever the umask says, and that are whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder 0700, and its parents as the umask says. FileExistsError when it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700)
+    path.chmod(0o700)
+
+
+def touch(path: Path) -> None:
+    """Make an empty file 0600 unless it is there already, durably. SQLite gives its side files the same mode."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+    sync_folder(path.parent)
+
+
+def write(path: Path, text: str) -> None:
+    """Put the whole text in place at once and durably, 0600: readers see the old file or the new one, never a part."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a handle, not a path
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

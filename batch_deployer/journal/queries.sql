@@ -1,0 +1,23 @@
+-- Every statement that the journal of a run answers to.
+
+-- name: append
+-- One statement for a whole batch: it commits by itself, all or nothing, and the interpreter is free meanwhile.
+INSERT INTO events (data) SELECT value FROM json_each(?);
+
+-- name: after
+SELECT seq, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: last_seq
+SELECT coalesce(max(seq), 0) FROM events;
+
+-- name: story
+SELECT seq, data FROM events WHERE key = ? ORDER BY seq;
+
+-- name: ending
+-- A run's last word stands among its last few events, so a killed run is not read from end to end.
+SELECT seq, data FROM events
+WHERE seq > (SELECT max(seq) FROM events) - 64 AND kind IN ('run_started', 'run_finished')
+ORDER BY seq DESC LIMIT 1;
+
+-- name: backwards
+SELECT seq, data FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?;

@@ -1,0 +1,113 @@
+"""The journal of one run in a SQLite file: write-ahead log, synced at each commit, commits shared by all who wait."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batch_deployer.errors import JournalError
+from batch_deployer.journal.codec import encode
+from batch_deployer.journal.reading import JournalReader
+from batch_deployer.journal.store import Store
+from batch_deployer.journal.writer import BATCH, Writer
+from batch_deployer.model.events import Event
+
+
+class SqliteJournal:
+    """ports.Journal on a file, new or to be continued. Close it, or use it as a context manager.
+
+    `inline`: commit on the caller's thread. A virtual clock needs that, since it jumps ahead while a thread works.
+    Raises JournalError when the file cannot be opened or is damaged beyond its last whole commit.
+    """
+
+    def __init__(self, path: Path, *, inline: bool = False) -> None:
+        self.path = path
+        self._store = Store(path)
+        self._writer = None if inline else Writer(self._store)
+        self._noted: list[bytes] = []
+        """Inline only: rows that go with the next commit."""
+        self._closed = False
+
+    async def record(self, *events: Event) -> None:
+        """Append, and return only once they would survive a crash. One call's events stay together."""
+        self._check()
+        await self._commit([encode(event) for event in events])
+
+    def note(self, *events: Event) -> None:
+        """Append with the next commit, without waiting."""
+        if self._closed or self._store.failure is not None:
+            return  # `record` and `flush` say so
+        rows = [encode(event) for event in events]
+        if self._writer is not None:
+            self._writer.put(rows)
+            return
+        self._noted += rows
+        if len(self._noted) >= BATCH:
+            self._drain()
+
+    async def flush(self) -> None:
+        """Wait until all that was noted would survive a crash."""
+        self._check()
+        await self._commit([])
+
+    def history(self) -> Sequence[Event]:
+        """All events so far, in order."""
+        return list(self.stream())
+
+    def stream(self, after: int = 0) -> Iterator[Event]:
+        """All events so far and later than number `after`, in order and in bounded memory."""
+        self._settle()
+        with JournalReader(self.path) as reader:
+            yield from reader.events(after)
+
+    def close(self) -> None:
+        """Write what is noted, take the log home, end the thread. A failure met here leaves the log for the next opening."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer is None:
+            self._drain()
+        else:
+            self._writer.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _commit(self, rows: list[bytes]) -> None:
+        if self._writer is None:
+            self._noted += rows
+            self._drain()
+            self._check()
+        else:
+            done = asyncio.get_running_loop().create_future()
+            self._writer.put(rows, done)
+            await done
+
+    def _check(self) -> None:
+        if self._closed:
+            raise JournalError(f"cannot write {self.path}: the journal is closed")
+        if self._store.failure is not None:
+            raise JournalError(str(self._store.failure))
+
+    def _drain(self) -> None:
+        rows, self._noted = self._noted, []
+        self._store.append(rows)
+
+    def _settle(self) -> None:
+        """Block until what was handed over so far is written (or has failed): a commit at most."""
+        if self._closed:
+            return
+        if self._writer is None:
+            self._drain()
+        else:
+            written = threading.Event()
+            self._writer.put((), written)
+            written.wait()
