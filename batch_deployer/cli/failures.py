@@ -1,0 +1,117 @@
+"""From an error to an exit code and one clear line; and a crash file for what is our fault."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_deployer import __version__
+from batch_deployer.cli.session import Session
+from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
+
+EXIT_CODES: dict[int, str] = {
+    0: "all deployed or unchanged; a command did what it was asked",
+    1: "some deployments did not succeed, or a cloud or the state folder cannot be used",
+    2: "bad input: manifest, option or saved plan; nothing was sent",
+    3: "a bug of ours; a crash file is named",
+    4: "halted by a failure budget, a gate or an operator",
+    5: "authentication or permission",
+    6: "a deadline or window was missed",
+    7: "another run holds the lock",
+    8: "plan --detailed-exitcode: there are changes",
+    130: "interrupted by SIGINT, resumable",
+    143: "ended by SIGTERM, resumable",
+}
+"""Every exit code and its meaning: the one table behind the help, the README and the tests."""
+
+
+def say(text: str) -> None:
+    """One line of talk on stderr; never raises."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def guarded(call: Callable[[], Any], session: Session) -> int:
+    """Run a command and turn whatever it raises into an exit code. The last net: nothing passes but a kill."""
+    try:
+        code = call()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        say("aborted; nothing was done")
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last net; a bug gets a file, a user one line
+        return failed(error, session)
+    return code if isinstance(code, int) else 0
+
+
+def failed(error: BaseException, session: Session) -> int:
+    """Say on stderr what is wrong and return the exit code; a bug of ours also gets a crash file."""
+    known = innermost(error)
+    if isinstance(known, BadInput):
+        for fault in known.faults:
+            say(session.redact(f"error: {fault}"))
+        return known.exit_code
+    if isinstance(known, BatchDeployerError) and not isinstance(known, IllegalMove):
+        say(session.redact(f"error: {known}"))
+        return known.exit_code
+    if isinstance(known, OSError) and known.filename is not None:
+        say(f"error: {known.filename}: {(known.strerror or str(known)).lower()}")
+        return BatchDeployerError.exit_code
+    say(_crash(error, session))
+    return IllegalMove.exit_code
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first error of ours inside exception groups, else the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        inside = [innermost(one) for one in error.exceptions]
+        return next((one for one in inside if isinstance(one, BatchDeployerError)), inside[0])
+    return error
+
+
+def _crash(error: BaseException, session: Session) -> str:
+    text = session.redact("".join(traceback.format_exception(error)))
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    head = f"batch-deployer {__version__}, Python {sys.version.split()[0]} on {sys.platform}, {stamp}Z\n\n"
+    summary = session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
+    for folder in (session.state or default_state(), Path(tempfile.gettempdir())):
+        path = folder / f"crash-{stamp}-{os.getpid()}.txt"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(head + text)
+        except OSError:
+            continue
+        return f"error: a bug of ours ({summary}); please report it with {path}"
+    return f"error: a bug of ours ({summary}); no crash file could be written, so here is the trace:\n{text}"
+
+
+def default_state() -> Path:
+    """The user's state folder, where runs, locks and crash files live."""
+    from platformdirs import user_state_path
+
+    return user_state_path("batch-deployer", appauthor=False)
+
+
+def _quiet_pipe() -> int:
+    """The reader of our output left (`| head`): end quietly, and keep Python from complaining at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

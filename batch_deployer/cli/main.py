@@ -1,0 +1,92 @@
+"""The `batch-deployer` program: a group whose commands are loaded when they are called."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import cast
+
+import click
+
+from batch_deployer import __version__
+from batch_deployer.cli.failures import EXIT_CODES, guarded
+from batch_deployer.cli.options import examples
+from batch_deployer.cli.session import Session
+
+COMMANDS: tuple[str, ...] = (
+    "validate",
+    "plan",
+    "run",
+    "resume",
+    "retry",
+    "rollback",
+    "status",
+    "runs",
+    "report",
+    "explain",
+    "control",
+    "diff",
+    "prune",
+    "simulator",
+    "schema",
+    "completion",
+)
+"""In the order in which one meets them; each is `batch_deployer.cli.<name>.command`."""
+
+_EPILOG = (
+    examples("validate manifest.yaml", "plan manifest.yaml", "run manifest.yaml", title="Begin with")
+    + "\n\n\b\nExit codes:\n"
+    + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+)
+
+
+class LazyGroup(click.Group):
+    """Imports a command's file only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order in which one meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None when there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        return cast("click.Command", import_module(f"batch_deployer.cli.{cmd_name}").command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with a suggestion when the name is nearly right."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "BATCH_DEPLOYER",
+        "max_content_width": 110,
+    },
+)
+@click.version_option(__version__, "-V", "--version", prog_name="batch-deployer", message="%(prog)s %(version)s")
+def group() -> None:
+    """Roll chart releases out to many Kubernetes clusters through the CCE API.
+
+    Every option can be set in the environment as BATCH_DEPLOYER_<COMMAND>_<OPTION>.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program on the given arguments (default: the process's) and return its exit code."""
+    session = Session()
+    chosen = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: group.main(chosen, prog_name="batch-deployer", standalone_mode=False, obj=session), session)

@@ -1,0 +1,95 @@
+"""Options and argument types that several commands share, each with its name in the environment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from batch_deployer.settings import parse_duration
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Decorator = Callable[[Decorated], Decorated]
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """A text that one of our own parsers understands; its ValueError becomes the usage error."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a text; anything else was parsed before."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Parsed("duration", parse_duration)
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def examples(*lines: str, title: str = "Example") -> str:
+    """The end of a command's help: how it is called."""
+    return "\n".join(("\b", f"{title}:", *(f"  batch-deployer {line}" for line in lines)))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (equals and old.strip() and new.strip()):
+        raise ValueError(f"{text!r} is not a mapping; write OLD=NEW with two cluster names or ids")
+    return old.strip(), new.strip()
+
+
+def _together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    def decorate(function: Decorated) -> Decorated:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+manifest_argument = click.argument("manifest", type=FILE)
+
+state_dir_option = click.option(
+    "--state-dir",
+    type=FOLDER,
+    envvar="BATCH_DEPLOYER_STATE_DIR",
+    show_envvar=True,
+    help="Folder of runs, locks and learned paces. Default: the user's state folder.",
+)
+
+profile_option = click.option("--profile", metavar="NAME", help="Overlay one of the manifest's profiles.")
+
+chosen_options = _together(
+    profile_option,
+    click.option("--limit", metavar="GLOB", multiple=True, help="Only deployments that match; may be repeated."),
+    click.option("--exclude", metavar="GLOB", multiple=True, help="Not deployments that match; may be repeated."),
+    click.option("--wave", "waves", metavar="NAME", multiple=True, help="Only this wave; may be repeated."),
+    click.option(
+        "--map",
+        "maps",
+        metavar="OLD=NEW",
+        type=Parsed("mapping", _pair),
+        multiple=True,
+        help="Put what is meant for cluster OLD onto cluster NEW; may be repeated.",
+    ),
+    click.option("--map-file", type=FILE, help="CSV of such mappings, with the header old,new."),
+)
+"""Which of the manifest's deployments, and where to; GLOBs match keys, cluster names and release names."""
+
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    show_default=True,
+    envvar="BATCH_DEPLOYER_LOG_FORMAT",
+    show_envvar=True,
+    help="How events are told on stderr.",
+)
