@@ -132,12 +132,12 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """One limit of one cloud, as configured and as kept."""
 
     configured: str
-    most: int | None
-    """The configured number; null for a percentage."""
+    most: int
+    """The configured number; a percentage is taken of the cloud's deployments, or of its biggest cluster's."""
     period: float | None
     """Window of a rate."""
     observed_peak: int
-    within: bool | None
+    within: bool
     measured_peak: int | None
     """As the engine counted."""
     intended_peak: int | None

@@ -16,7 +16,7 @@ from batch_deployer.report.summary import summarise
 
 _MOST_ROWS = 5000
 """More rows make browsers slow; the file says so and names report.csv."""
-_WIDE, _HIGH = 640.0, 180.0
+_WIDE, _HIGH = 1040, 190
 _GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
 
 
@@ -37,7 +37,8 @@ def to_html(story: Story) -> Iterator[str]:
         s=summary,
         rows=islice(_bad_first(story), _MOST_ROWS),
         left_out=max(0, summary.totals.deployments - _MOST_ROWS),
-        path=polyline(summary.curve, summary.totals.deployments),
+        path=polyline(summary.curve, summary.totals.deployments, summary.run.duration),
+        longest=summary.run.duration,
         wide=_WIDE,
         high=_HIGH,
         good=_GOOD,
@@ -45,12 +46,14 @@ def to_html(story: Story) -> Iterator[str]:
     )
 
 
-def polyline(curve: Curve, total: int) -> str:
-    """The curve as SVG points in a box of 640 x 180, origin at the top left; empty when nothing got good."""
-    if not curve.points or not total:
+def polyline(curve: Curve, total: int, longest: float) -> str:
+    """The curve as SVG points in a box of 1040 x 190 that `longest` seconds fill, origin at the top left.
+
+    Empty when nothing got good.
+    """
+    if not curve.points or longest <= 0:
         return ""
-    longest = curve.points[-1][0] or 1.0
-    points = [(0.0, 0), *curve.points]
+    points = [(0.0, 0), *curve.points, (longest, curve.points[-1][1])]
     return " ".join(f"{_WIDE * at / longest:.1f},{_HIGH - _HIGH * count / total:.1f}" for at, count in points)
 
 

@@ -97,7 +97,7 @@ def _limits(summary: Summary) -> str:
             bucket,
             limit.configured,
             str(limit.observed_peak),
-            {True: "yes", False: "**no**", None: ""}[limit.within],
+            "yes" if limit.within else "**no**",
             str(limit.throttles),
         )
         for cloud, buckets in summary.limits.items()

@@ -126,9 +126,9 @@ def _limits(summary: Summary, width: int) -> Iterator[str]:
     for cloud, buckets in summary.limits.items():
         for bucket, limit in buckets.items():
             if limit.measured_peak is not None or limit.throttles or bucket == "writes":
-                remark = "EXCEEDED" if limit.within is False else ""
+                remark = "" if limit.within else "EXCEEDED"
                 lines.append(
                     (f"{cloud} {bucket}", limit.configured, str(limit.observed_peak), str(limit.throttles), remark)
                 )
     yield "\n"
-    yield from table(lines, width, frozenset({2, 3}))
+    yield from table(lines, width, frozenset({1, 2, 3}))

@@ -35,10 +35,14 @@ def api_calls(story: Story) -> ApiCalls:
 
 def limits(story: Story) -> dict[str, dict[str, Limit]]:
     """Per cloud and bucket: `writes`, `reads`, `in_flight`, `per_cluster`, `connections`."""
-    return {name: _of_cloud(story, name, spec) for name, spec in story.plan.clouds.items()}
+    sizes: dict[str, Counter[str]] = {}
+    for deployment in story.plan.deployments:
+        sizes.setdefault(deployment.cluster.cloud, Counter())[deployment.cluster.id] += 1
+    return {name: _of_cloud(story, name, spec, sizes.get(name, Counter())) for name, spec in story.plan.clouds.items()}
 
 
-def _of_cloud(story: Story, cloud: str, spec: CloudSpec) -> dict[str, Limit]:
+def _of_cloud(story: Story, cloud: str, spec: CloudSpec, sizes: Counter[str]) -> dict[str, Limit]:
+    """`sizes`: deployments by cluster; what percentages are taken of."""
     limits = spec.limits
     peaks: dict[str, int] = {}
     rates: dict[str, float] = {}
@@ -49,43 +53,42 @@ def _of_cloud(story: Story, cloud: str, spec: CloudSpec) -> dict[str, Limit]:
             for bucket, peak in measured.peaks.items():
                 peaks[bucket] = max(peak, peaks.get(bucket, 0))
     intended = peak_in_window(story.intents.get(cloud, ()), limits.writes.period * _SLACK)
-    configured: dict[str, Rate | Share | int] = {
-        "writes": limits.writes,
-        "reads": limits.reads,
-        "in_flight": limits.in_flight,
-        "per_cluster": limits.per_cluster,
-        "connections": limits.connections,
+    configured: dict[str, tuple[Rate | Share | int, int]] = {
+        "writes": (limits.writes, limits.writes.count),
+        "reads": (limits.reads, limits.reads.count),
+        "in_flight": (limits.in_flight, max(1, limits.in_flight.of(sizes.total()))),
+        "per_cluster": (limits.per_cluster, max(1, limits.per_cluster.of(max(sizes.values(), default=0)))),
+        "connections": (limits.connections, limits.connections),
     }
     return {
         bucket: _limit(
             limit,
-            peaks.get(bucket),
-            intended if bucket == "writes" else None,
-            rates.get(bucket),
-            story.throttles.get((cloud, bucket), Throttling()),
+            most,
+            measured=peaks.get(bucket),
+            intended=intended if bucket == "writes" else None,
+            rate=rates.get(bucket),
+            met=story.throttles.get((cloud, bucket), Throttling()),
         )
-        for bucket, limit in configured.items()
+        for bucket, (limit, most) in configured.items()
     }
 
 
 def _limit(
-    limit: Rate | Share | int, measured: int | None, intended: int | None, rate: float | None, met: Throttling
+    limit: Rate | Share | int,
+    most: int,
+    *,
+    measured: int | None,
+    intended: int | None,
+    rate: float | None,
+    met: Throttling,
 ) -> Limit:
-    most: int | None
-    match limit:
-        case Rate():
-            most = limit.count
-        case Share():
-            most = None if limit.percent else int(limit.value)
-        case int():
-            most = limit
     observed = max(measured or 0, intended or 0)
     return Limit(
         configured=str(limit),
         most=most,
         period=limit.period if isinstance(limit, Rate) else None,
         observed_peak=observed,
-        within=None if most is None else observed <= most,
+        within=observed <= most,
         measured_peak=measured,
         intended_peak=intended,
         learned_rate=rate,
