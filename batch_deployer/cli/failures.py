@@ -91,7 +91,7 @@ def _crash(error: BaseException, session: Session) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     head = f"batch-deployer {__version__}, Python {sys.version.split()[0]} on {sys.platform}, {stamp}Z\n\n"
     summary = session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
-    for folder in (session.state or default_state(), Path(tempfile.gettempdir())):
+    for folder in (session.state or session.use_state(None), Path(tempfile.gettempdir())):
         path = folder / f"crash-{stamp}-{os.getpid()}.txt"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,13 +101,6 @@ def _crash(error: BaseException, session: Session) -> str:
             continue
         return f"error: a bug of ours ({summary}); please report it with {path}"
     return f"error: a bug of ours ({summary}); no crash file could be written, so here is the trace:\n{text}"
-
-
-def default_state() -> Path:
-    """The user's state folder, where runs, locks and crash files live."""
-    from platformdirs import user_state_path
-
-    return user_state_path("batch-deployer", appauthor=False)
 
 
 def _quiet_pipe() -> int:

@@ -14,6 +14,15 @@ class Session:
     """Filled in by the command, read when something fails."""
 
     state: Path | None = None
-    """State folder given on the command line, for the crash file; None: the user's default."""
+    """State folder given on the command line, for the crash file; None: none was settled on yet."""
     redact: Callable[[str], str] = _as_is
     """Takes secrets that became known in this process out of a text."""
+
+    def use_state(self, folder: Path | None) -> Path:
+        """Settle on a state folder: the one given, else the user's."""
+        if folder is None:
+            from platformdirs import user_state_path
+
+            folder = user_state_path("batch-deployer", appauthor=False)
+        self.state = folder
+        return folder

@@ -1,0 +1,29 @@
+"""`diff`: what changed from one run to another."""
+
+from pathlib import Path
+
+import click
+
+from batch_deployer.cli.options import examples, state_dir_option
+from batch_deployer.cli.session import Session
+
+
+@click.command("diff", epilog=examples("diff 20260101T220000Z 20260102T220000Z"))
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is told."
+)
+@state_dir_option
+@click.pass_obj
+def command(session: Session, before: str, after: str, kind: str, state_dir: Path | None) -> int:
+    """Show what changed between two runs: outcomes, versions, values, durations, what is new and what is gone."""
+    from batch_deployer.cli.console import width
+    from batch_deployer.compose.reading import read_run
+    from batch_deployer.report.compare import compare, to_json, to_text
+
+    folder = session.use_state(state_dir)
+    difference = compare(read_run(folder, before).story(), read_run(folder, after).story())
+    for piece in [to_json(difference)] if kind == "json" else to_text(difference, width()):
+        click.echo(piece, nl=False)
+    return 0

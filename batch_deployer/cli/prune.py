@@ -1,0 +1,29 @@
+"""`prune`: remove old runs from the state folder."""
+
+import time
+from pathlib import Path
+
+import click
+
+from batch_deployer.cli.options import DURATION, examples, state_dir_option
+from batch_deployer.cli.session import Session
+
+
+@click.command("prune", epilog=examples("prune --older-than 90d"))
+@click.option(
+    "--older-than", type=DURATION, required=True, metavar="DURATION", help="Age since a run's start, for example 90d."
+)
+@state_dir_option
+@click.pass_obj
+def command(session: Session, older_than: float, state_dir: Path | None) -> int:
+    """Remove old runs: plans, journals and reports.
+
+    Live runs stay, and so does the newest run of a manifest while it can still be resumed.
+    """
+    from batch_deployer.journal.state import StateDir
+
+    gone = StateDir(session.use_state(state_dir)).prune(older_than, now=time.time())
+    for run in gone:
+        click.echo(run.id)
+    click.echo(f"removed {len(gone)} run{'' if len(gone) == 1 else 's'}", err=True)
+    return 0

@@ -1,0 +1,33 @@
+"""`report`: what a run did, in the chosen format, on stdout."""
+
+from pathlib import Path
+
+import click
+
+from batch_deployer.cli.options import examples, state_dir_option
+from batch_deployer.cli.session import Session
+
+
+@click.command("report", epilog=examples("report latest", "report latest --format junit > junit.xml"))
+@click.argument("run")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "json", "junit", "csv", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="What the report is written as.",
+)
+@state_dir_option
+@click.pass_obj
+def command(session: Session, run: str, kind: str, state_dir: Path | None) -> int:
+    """Print the report of a run, while it runs or after.
+
+    RUN is a run's id, the beginning of one, a manifest's name (its latest run) or `latest`.
+    """
+    from batch_deployer.compose.reading import read_run
+    from batch_deployer.report.formats import render
+
+    for piece in render(kind, read_run(session.use_state(state_dir), run).story()):
+        click.echo(piece, nl=False)
+    return 0

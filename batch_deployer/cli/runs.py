@@ -1,0 +1,33 @@
+"""`runs`: every run of the state folder, one line each."""
+
+from pathlib import Path
+
+import click
+
+from batch_deployer.cli.options import examples, state_dir_option
+from batch_deployer.cli.session import Session
+
+
+@click.command("runs", epilog=examples("runs"))
+@state_dir_option
+@click.pass_obj
+def command(session: Session, state_dir: Path | None) -> int:
+    """List all runs, oldest first, and how each stands."""
+    from batch_deployer.cli.console import width
+    from batch_deployer.journal.state import StateDir
+    from batch_deployer.model.text import utc
+    from batch_deployer.report.format_text import table
+
+    folder = session.use_state(state_dir)
+    found = StateDir(folder, write=False).runs()
+    if not found:
+        click.echo(f"there is no run in {folder} yet", err=True)
+        return 0
+    rows = [("run", "manifest", "started", "state", "exit code")]
+    rows += [
+        (run.id, run.manifest, utc(run.started), run.state.value, "" if run.exit_code is None else str(run.exit_code))
+        for run in found
+    ]
+    for line in table(rows, width(), frozenset({4})):
+        click.echo(line, nl=False)
+    return 0

@@ -1,0 +1,44 @@
+"""Runs as they lie in the state folder, live or dead, folded into stories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_deployer.journal.reading import JournalReader
+from batch_deployer.journal.runs import RunDir, RunInfo, RunState
+from batch_deployer.journal.state import StateDir
+from batch_deployer.model.events import Event
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.store import thaw
+from batch_deployer.report.story import Story, tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run as read: its folder, how it stands, its plan and its events."""
+
+    folder: RunDir
+    info: RunInfo
+    plan: Plan
+    events: Sequence[Event]
+
+    @property
+    def live(self) -> bool:
+        """Whether its process is there."""
+        return self.info.state is RunState.LIVE
+
+    def story(self) -> Story:
+        """The fold of its events."""
+        return tell(self.plan, self.events, alive=self.live)
+
+
+def read_run(state_folder: Path, ref: str) -> PastRun:
+    """The run that `ref` names (id, prefix, manifest's name, `latest`). BadInput or JournalError when it cannot be read."""
+    state = StateDir(state_folder, write=False)
+    folder = state.open_run(ref)
+    info = next(info for info in state.runs() if info.id == folder.id)
+    events: list[Event] = []
+    if folder.journal_path.exists():
+        with JournalReader(folder.journal_path, brief=info.state is not RunState.LIVE) as reader:
+            events = list(reader.events())
+    return PastRun(folder=folder, info=info, plan=thaw(folder.plan_text()), events=events)
