@@ -1,17 +1,13 @@
 """The plain texts behind `${secret:env:NAME}` and `${secret:file:PATH}`: found, remembered for redaction, never stored."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.model.values import secret_names
+from batch_deployer.observe.redact import Redactor
 from batch_deployer.plan.frozen import Plan
-
-HIDDEN = "[secret]"
-_SHORTEST = 3
-"""Shorter secrets are not looked for in texts: taking out every `a` hides nothing and spoils all."""
 
 
 class SecretStore:
@@ -21,33 +17,36 @@ class SecretStore:
         """`folder`: where relative paths start."""
         self._environ = environ
         self._folder = folder
-        self._known: dict[str, str] = {}
-        self._spellings: list[str] = []
+        self._found: dict[str, str] = {}
+        self._texts: frozenset[str] = frozenset()
+        self._redactor = Redactor(self.known)
 
     def __repr__(self) -> str:
         """Names only."""
-        return f"SecretStore({sorted(self._known)})"
+        return f"SecretStore({sorted(self._found)})"
 
     def __call__(self, name: str) -> str:
         """The secret `env:NAME` or `file:PATH` (one line end at its end is cut). Raises BadInput when it is not there."""
-        if name not in self._known:
-            self._known[name] = self._find(name)
-            self.remember(self._known[name])
-        return self._known[name]
+        if name not in self._found:
+            self._found[name] = self._find(name)
+            self.remember(self._found[name])
+        return self._found[name]
 
     def remember(self, text: str) -> None:
-        """From now on take this text out of everything, in every spelling that a log or an error may use."""
-        if len(text.strip()) >= _SHORTEST:
-            lines = [line for line in text.splitlines() if len(line.strip()) >= _SHORTEST]
-            spellings = {way for each in (text, *lines) for way in _spellings(each)}
-            # Longest first, so that no spelling leaves a rest of a longer one behind.
-            self._spellings = sorted({*self._spellings, *spellings}, key=lambda each: (-len(each), each))
+        """From now on take this text out of everything, its lines and its Python spelling too."""
+        self._texts |= {text, repr(text)[1:-1], *text.splitlines()}
+
+    def known(self) -> Collection[str]:
+        """Every text that must not be seen; for listeners that redact by themselves."""
+        return self._texts
+
+    def resolved(self) -> Mapping[str, str]:
+        """Name to plain text of all secrets handed out so far; for digests."""
+        return self._found
 
     def redact(self, text: str) -> str:
         """The text without any secret handed out so far."""
-        for spelling in self._spellings:
-            text = text.replace(spelling, HIDDEN)
-        return text
+        return self._redactor.text(text)
 
     def _find(self, name: str) -> str:
         source, _, place = name.partition(":")
@@ -92,15 +91,3 @@ def resolve_all(plan: Plan, store: SecretStore) -> None:
             faults.extend(Fault(f"{place}: {fault.message}") for fault in error.faults)
     if faults:
         raise BadInput(faults)
-
-
-def _spellings(text: str) -> Iterable[str]:
-    """As it is, and as JSON, Python and URLs would write it."""
-    return {
-        text,
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-        repr(text)[1:-1],
-        quote(text, safe=""),
-        quote(text),
-    }

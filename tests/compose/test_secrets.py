@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from batch_deployer.compose.secrets import HIDDEN, SecretStore, required, resolve_all
+from batch_deployer.compose.secrets import SecretStore, required, resolve_all
 from batch_deployer.errors import BadInput
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
+from batch_deployer.observe.redact import HIDDEN
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
 
 
