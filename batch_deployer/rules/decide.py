@@ -25,8 +25,6 @@ class Decision:
     updated_at: str = ""
     settling: bool = False
     """With BLOCKED: somebody else's operation is under way; look again, then decide anew."""
-    denied: bool = False
-    """With BLOCKED: because permission is missing."""
 
     @property
     def basis(self) -> str:

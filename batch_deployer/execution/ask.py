@@ -1,0 +1,170 @@
+"""Questions beside the looks: the charts and clusters of a cloud, a cluster's phase, a release's history."""
+
+from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.trouble import attempt
+from batch_deployer.model import events as e
+from batch_deployer.model.api import (
+    Answer,
+    Call,
+    ChartState,
+    ClusterState,
+    ListCharts,
+    ListClusters,
+    ReleaseHistory,
+    ReleaseState,
+    ShowCluster,
+)
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.phases import Readiness, readiness
+from batch_deployer.rules.replies import Verdict, describe, fingerprint
+from batch_deployer.rules.retry import backoff
+
+FIRST_TRIES = 6
+"""Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
+PHASE_EVERY = 30.0
+"""Seconds between two questions for one cluster's phase."""
+
+
+async def answer(run: Run, job: Job) -> None:
+    """Perform one question job."""
+    reply, verdict, _ = await attempt(run, job, _call(job))
+    if verdict in (Verdict.THROTTLED, Verdict.EXPIRED):
+        job.board.ask(job.ask or Ask.CHARTS, job.queue, job.track)
+        return
+    match job.ask:
+        case Ask.CHARTS | Ask.CLUSTERS:
+            _opening(run, job, reply, verdict)
+        case Ask.PHASE if job.queue is not None:
+            _phase(run, job.board, job.queue, reply, verdict)
+        case Ask.HISTORY:
+            _history(run, job, reply, verdict)
+
+
+def _call(job: Job) -> Call:
+    if job.ask is Ask.CHARTS:
+        return ListCharts()
+    if job.ask is Ask.CLUSTERS:
+        return ListClusters()
+    assert job.queue is not None  # noqa: S101 - the other questions are about a cluster
+    if job.track is None:
+        return ShowCluster(cluster_id=job.queue.cluster.id)
+    spec = job.track.deployment.release
+    return ReleaseHistory(cluster_id=job.queue.cluster.id, namespace=spec.namespace, name=spec.name)
+
+
+def _opening(run: Run, job: Job, reply: Answer, verdict: Verdict) -> None:
+    """Take in a cloud's charts or clusters; when both questions are answered the cloud is open for work."""
+    board = job.board
+    if verdict is Verdict.AUTH:
+        return
+    if verdict is Verdict.TRANSIENT:
+        board.opening_faults += 1
+        if board.opening_faults >= FIRST_TRIES:
+            close(run, board, f"cloud {board.cloud.name} does not answer: {describe(reply)}")
+            return
+        board.later(run.now() + backoff(board.opening_faults, run.ports.draw(), run.settings.retry), ask=job.ask)
+        return
+    name = board.cloud.name
+    if verdict is not Verdict.OK:
+        what = "no permission" if verdict is Verdict.DENIED else describe(reply)
+        if job.ask is Ask.CHARTS:
+            run.catalogues[name].fault = what
+        else:
+            run.announce(e.Warned(at=run.wall(), message=f"the clusters of cloud {name} cannot be listed: {what}"))
+    elif job.ask is Ask.CHARTS and isinstance(reply.body, list):
+        run.catalogues[name].fill([chart for chart in reply.body if isinstance(chart, ChartState)])
+    elif isinstance(reply.body, list):
+        for cluster in reply.body:
+            if isinstance(cluster, ClusterState) and cluster.id in board.queues:
+                take_phase(run, board, board.queues[cluster.id], cluster)
+    board.unanswered.discard(job.ask or Ask.CHARTS)
+    board.open = not board.unanswered
+
+
+def close(run: Run, board: Board, reason: str) -> None:
+    """Give a whole cloud up."""
+    board.dead = reason
+    for queue in board.queues.values():
+        for track in queue.tracks():
+            run.finish(track, Outcome.UNREACHABLE, reason, cause=fingerprint(reason))
+
+
+def ask_phase(board: Board, queue: ClusterQueue, now: float) -> None:
+    """Ask for a cluster's phase, not more often than is useful."""
+    if not queue.asking_phase and now - queue.phase_asked_at >= PHASE_EVERY:
+        queue.asking_phase = True
+        queue.phase_asked_at = now
+        board.ask(Ask.PHASE, queue)
+
+
+def _phase(run: Run, board: Board, queue: ClusterQueue, reply: Answer, verdict: Verdict) -> None:
+    queue.asking_phase = False
+    if verdict is Verdict.OK and isinstance(reply.body, ClusterState):
+        take_phase(run, board, queue, reply.body)
+    elif queue.deferred:
+        board.later(run.now() + PHASE_EVERY, queue, ask=Ask.PHASE)
+
+
+def take_phase(run: Run, board: Board, queue: ClusterQueue, state: ClusterState) -> None:
+    """Let starts on a cluster go on, wait, or end, by its phase (section 2.6). What is under way is watched on."""
+    queue.phase, queue.phase_reason = state.phase, state.reason
+    ready = readiness(state.phase)
+    now = run.now()
+    if ready is Readiness.READY:
+        if queue.deferred:
+            queue.deferred = False
+            board.look_soon(queue, now)
+        return
+    queue.deferred = True
+    for track in list(queue.waiting.values()):
+        hold(run, queue, track)
+    if ready is Readiness.LATER:
+        board.later(now + PHASE_EVERY, queue, ask=Ask.PHASE)
+
+
+def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
+    """Hold one deployment back because of its cluster's phase, or refuse it."""
+    now = run.now()
+    reason = f"the cluster is {queue.phase}" + (f": {queue.phase_reason}" if queue.phase_reason else "")
+    if readiness(queue.phase) is Readiness.NEVER or (track.deadline and now >= track.deadline):
+        run.finish(track, Outcome.REJECTED, reason, cause=fingerprint(reason))
+        return
+    queue.withdraw(track)
+    if not track.deadline:
+        track.deadline = now + track.deployment.release.timeout
+        run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=reason))
+
+
+def _history(run: Run, job: Job, reply: Answer, verdict: Verdict) -> None:
+    """Find the chart of the revision to return to (section 8, 8)."""
+    board, queue, track = job.board, job.queue, job.track
+    assert queue is not None and track is not None  # noqa: S101, PT018 - a history is asked for a deployment
+    track.asking = False
+    if track.phase is not Phase.WAITING or track.key not in queue.waiting:
+        return  # it ended meanwhile, with its cluster
+    if verdict is Verdict.TRANSIENT:
+        track.asking = True
+        board.later(run.now() + backoff(2, run.ports.draw(), run.settings.retry), queue, track, ask=Ask.HISTORY)
+        return
+    if verdict is not Verdict.OK or not isinstance(reply.body, list):
+        reason = f"its history cannot be read, so it cannot be rolled back: {describe(reply)}"
+        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
+        return
+    revisions = {state.revision: state for state in reply.body if isinstance(state, ReleaseState)}
+    target = revisions.get(track.return_to)
+    if target is None:
+        reason = f"revision {track.return_to} is no longer in the history, so it cannot be rolled back to"
+        run.finish(
+            track, Outcome.FAILED, f"{track.reason}; {reason}" if track.settled else reason, cause=fingerprint(reason)
+        )
+        return
+    charts = run.catalogues[board.cloud.name]
+    # When that chart is gone the current one's id must be sent: the field is mandatory.
+    known = charts.by_name.get((target.chart_name, target.chart_version))
+    track.return_chart = known or charts.chart_id(track.deployment.release)
+    queue.make_ready(track)
+    board.offer(queue)

@@ -1,0 +1,274 @@
+"""One cloud's work: which call may leave next, and when to ask again. Decides without awaiting; the pool does.
+
+A job is one attempt at one call. Retries are new jobs, so the limits count attempts, and nothing sleeps inside a call.
+"""
+
+import heapq
+import math
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.track import Track
+from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.rules.cadence import affordable_gap
+from batch_deployer.rules.concurrency import Concurrency
+from batch_deployer.rules.pacing import Bucket
+from batch_deployer.rules.retry import RetryBudget
+from batch_deployer.settings import Settings
+
+ILL_SHARE = 4
+"""At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
+FIRST_LOOK_TURN = 5
+"""One read in this many goes to clusters not yet observed, even while looks are due."""
+
+
+class Ask(StrEnum):
+    """A read that answers one question, beside the looks."""
+
+    CHARTS = "charts"
+    CLUSTERS = "clusters"
+    PHASE = "phase"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call that may leave now; its slot in the bucket is reserved."""
+
+    board: "Board"
+    slot: int
+    queue: ClusterQueue | None = None
+    track: Track | None = None
+    """Set for a write, and for a question about one deployment."""
+    ask: Ask | None = None
+    ill: bool = False
+    """Whether it goes to a cluster that failed lately."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is a write."""
+        return self.track is not None and self.ask is None
+
+
+class Board:
+    """Buckets, caps and queues of one cloud. Times are monotonic seconds."""
+
+    def __init__(self, cloud: CloudSpec, settings: Settings, *, writes: Bucket, reads: Bucket) -> None:
+        """The queues are added by `add`, then `seal` fixes the caps."""
+        self.cloud = cloud
+        self.settings = settings
+        self.writes = writes
+        self.reads = reads
+        self.concurrency = Concurrency(cloud.limits.connections)
+        self.budget = RetryBudget(settings.retry)
+        self.queues: dict[str, ClusterQueue] = {}
+        self.cap = 0
+        """Deployments that may be under way at once."""
+        self.under_way = 0
+        self.calls = 0
+        """Calls under way now."""
+        self.ill_calls = 0
+        self.unanswered = {Ask.CHARTS, Ask.CLUSTERS}
+        self.opening_faults = 0
+        self.open = False
+        """Whether the first questions (charts, clusters) are answered."""
+        self.holding = False
+        """No new writes: paused, halted or stopping."""
+        self.dead = ""
+        """Why nothing can be done in this cloud at all; empty while it can."""
+        self.kinds: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+        self.peaks: Counter[str] = Counter()
+        self._seq = count()
+        self._offers: list[tuple[int, int, int, int, ClusterQueue]] = []
+        self._looks: list[tuple[float, int, ClusterQueue]] = []
+        self._firsts: list[tuple[int, int, int, ClusterQueue]] = []
+        self._first_listed: set[str] = set()
+        self._asks: deque[tuple[Ask, ClusterQueue | None, Track | None]] = deque()
+        self._later: list[tuple[float, int, ClusterQueue | None, Track | None, Ask | None]] = []
+        self._reads_sent = 0
+
+    def seal(self) -> None:
+        """Fix the caps once all queues are known."""
+        limits = self.cloud.limits
+        self.cap = max(1, limits.in_flight.of(sum(queue.total for queue in self.queues.values())))
+        for queue in self.queues.values():
+            queue.cap = max(1, limits.per_cluster.of(queue.total))
+
+    # -- what the steps tell the board ---------------------------------------------------------------------------------
+
+    def release(self, track: Track, now: float) -> None:
+        """Let a deployment be started: it waits for a look at its cluster."""
+        queue = self.queues[track.deployment.cluster.id]
+        queue.waiting[track.key] = track
+        if queue.observed_at > -math.inf:
+            self.look_soon(queue, now)
+        elif queue.cluster.id not in self._first_listed:
+            self._first_listed.add(queue.cluster.id)
+            deployment = track.deployment
+            heapq.heappush(self._firsts, (deployment.wave, -deployment.priority, next(self._seq), queue))
+
+    def look_soon(self, queue: ClusterQueue, at: float) -> None:
+        """Have the cluster looked at by `at`, or sooner if that was planned already."""
+        at = max(at, queue.breaker.open_until)
+        if at < queue.look_at:
+            queue.look_at = at
+            heapq.heappush(self._looks, (at, next(self._seq), queue))
+
+    def ask(self, ask: Ask, queue: ClusterQueue | None = None, track: Track | None = None) -> None:
+        """Put a question in line."""
+        self._asks.append((ask, queue, track))
+
+    def ask_history(self, queue: ClusterQueue, track: Track) -> None:
+        """Ask for the revisions of a release that is to be rolled back."""
+        self.ask(Ask.HISTORY, queue, track)
+
+    def later(
+        self, at: float, queue: ClusterQueue | None = None, track: Track | None = None, ask: Ask | None = None
+    ) -> None:
+        """Come back to a question, a deployment's write, or a cluster's offer at a time."""
+        heapq.heappush(self._later, (at, next(self._seq), queue, track, ask))
+
+    def offer(self, queue: ClusterQueue) -> None:
+        """Let a cluster stand in line for a write, if it has one that may start."""
+        if queue.offered or queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
+            return
+        track = queue.first_ready()
+        if track is not None:
+            queue.offered = True
+            deployment = track.deployment
+            heapq.heappush(self._offers, (deployment.wave, -deployment.priority, queue.turn, next(self._seq), queue))
+
+    def begin(self, queue: ClusterQueue) -> None:
+        """Count a deployment as under way."""
+        queue.under_way += 1
+        self.under_way += 1
+        self.peaks["per_cluster"] = max(self.peaks["per_cluster"], queue.under_way)
+        self.peaks["in_flight"] = max(self.peaks["in_flight"], self.under_way)
+
+    def end(self, queue: ClusterQueue) -> None:
+        """Count a deployment as no longer under way."""
+        queue.under_way -= 1
+        self.under_way -= 1
+        self.offer(queue)
+
+    def shortest_gap(self) -> float:
+        """Shortest gap between looks at one cluster that the read budget affords now."""
+        return affordable_gap(len(self._looks), self.reads.pace, self.settings.watch)
+
+    # -- what the pool asks the board ----------------------------------------------------------------------------------
+
+    def take(self, now: float) -> Job | None:
+        """Give the next call that may leave now, its slot reserved; None when there is none."""
+        if self.calls >= int(self.concurrency.limit):
+            return None
+        self._bring_back(now)
+        job = self._take_write(now) or self._take_read(now)
+        if job is not None:
+            self.calls += 1
+            self.ill_calls += job.ill
+            self.peaks["connections"] = max(self.peaks["connections"], self.calls)
+        return job
+
+    def give_back(self, job: Job) -> None:
+        """Note that the call is over."""
+        self.calls -= 1
+        self.ill_calls -= job.ill
+
+    def wake_at(self, now: float) -> float:
+        """When `take` may have something; infinity when only the end of a call under way can change that."""
+        if self.calls >= int(self.concurrency.limit):
+            return math.inf
+        at = self._later[0][0] if self._later else math.inf
+        if self._offers and self._may_write():
+            at = min(at, self.writes.earliest(now))
+        due = math.inf
+        if self._asks or (self.open and self._firsts):
+            due = now
+        elif self.open and self._looks:
+            due = self._looks[0][0]
+        if due < at:
+            at = min(at, max(due, self.reads.earliest(now)))
+        return at
+
+    def _may_write(self) -> bool:
+        return self.open and not self.holding and self.under_way < self.cap
+
+    def _bring_back(self, now: float) -> None:
+        """Put what was set aside until now back in its line."""
+        while self._later and self._later[0][0] <= now:
+            _, _, queue, track, ask = heapq.heappop(self._later)
+            if ask is not None:
+                self._asks.append((ask, queue, track))
+            elif queue is not None:
+                if track is not None and track.key in queue.waiting:
+                    queue.make_ready(track)
+                self.offer(queue)
+
+    def _take_write(self, now: float) -> Job | None:
+        if not self._offers or not self._may_write() or self.writes.earliest(now) > now:
+            return None
+        while self._offers:
+            queue = heapq.heappop(self._offers)[4]
+            queue.offered = False
+            track = queue.first_ready()
+            if track is None or queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
+                continue
+            if now - queue.observed_at > self.settings.reconcile.fresh:
+                self.look_soon(queue, now)  # offered again once it has been looked at
+                continue
+            queue.take_ready()
+            queue.turn += 1
+            self.begin(queue)
+            self.offer(queue)
+            return Job(self, self.writes.take(now), queue, track)
+        return None
+
+    def _take_read(self, now: float) -> Job | None:
+        if self.reads.earliest(now) > now:
+            return None
+        if self._asks:
+            ask, queue, track = self._asks.popleft()
+            return Job(self, self.reads.take(now), queue, track, ask)
+        if not self.open:
+            return None
+        starving = not self._offers and not self.holding
+        queue = None
+        if self._firsts and (starving or self._reads_sent % FIRST_LOOK_TURN == 0):
+            queue = self._first()
+        queue = queue or self._due(now) or self._first()
+        if queue is None:
+            return None
+        self._reads_sent += 1
+        queue.looking = True
+        queue.look_at = math.inf
+        return Job(self, self.reads.take(now), queue, ill=queue.breaker.faults > 0)
+
+    def _first(self) -> ClusterQueue | None:
+        """Give the next cluster that was never looked at."""
+        while self._firsts:
+            queue = heapq.heappop(self._firsts)[3]
+            if not queue.looking and queue.observed_at == -math.inf and queue.look_at == math.inf:
+                return queue
+        return None
+
+    def _due(self, now: float) -> ClusterQueue | None:
+        """Give the cluster whose look is most overdue, passing over the ill when enough of them are being asked."""
+        passed_over = []
+        found = None
+        while self._looks and self._looks[0][0] <= now:
+            at, _, queue = heapq.heappop(self._looks)
+            if queue.look_at != at or queue.looking:
+                continue  # an entry that a sooner one has replaced
+            if queue.breaker.faults and self.ill_calls * ILL_SHARE >= self.concurrency.limit:
+                passed_over.append(queue)
+                continue
+            found = queue
+            break
+        for queue in passed_over:
+            queue.look_at = math.inf
+            self.look_soon(queue, now + 1.0)
+        return found

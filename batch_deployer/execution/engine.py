@@ -1,0 +1,242 @@
+"""One run of one frozen plan, from whatever the journal says has happened so far to its end."""
+
+import math
+import signal as signals
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batch_deployer.execution import ask
+from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.look import look
+from batch_deployer.execution.pool import Pool
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.resume import replay
+from batch_deployer.execution.rollout import Rollout, succeeded
+from batch_deployer.execution.run import Ports, Run
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.write import write
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.plan.frozen import CloudSpec, Plan
+from batch_deployer.ports import Command
+from batch_deployer.rules.cadence import Durations
+from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
+from batch_deployer.rules.pacing import Bucket
+
+MEASURE_EVERY = 30.0
+"""Seconds between two notes of the counters in the journal."""
+CONTROL_EVERY = 1.0
+"""Seconds between two looks for an operator's command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    exit_code: int
+    reason: str = ""
+    """One line; empty when all went well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What earlier runs, and earlier parts of this one, left behind."""
+
+    history: Sequence[e.Event] = ()
+    """This run's journal so far; empty for a new run."""
+    durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Seconds that installs took, by chart name, oldest first."""
+    paces: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Learned calls a second by (cloud, `writes` or `reads`)."""
+    recent_writes: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Wall times of writes that may still count against a window, by cloud."""
+
+
+class Engine:
+    """Drives a plan to its end. Use once."""
+
+    def __init__(self, plan: Plan, ports: Ports, past: Past | None = None) -> None:
+        """Build the boards and tracks, and take in the journal."""
+        past = past or Past()
+        self._started = ports.clock.monotonic()
+        self._run = Run(plan, ports, {chart: Durations(known) for chart, known in past.durations.items()})
+        self._signal = 0
+        self._stop_at = math.inf
+        """When watching ends even if something is still under way."""
+        self._paused = False
+        self._measured_at = self._started
+        self._control_at = self._started
+        self._deadline = math.inf if plan.settings.deadline is None else self._started + plan.settings.deadline
+        self._deadline_missed = False
+        for name, cloud in plan.clouds.items():
+            self._run.boards[name] = self._board(cloud, past)
+        for ordinal, deployment in enumerate(plan.deployments):
+            track = Track(deployment, ordinal)
+            self._run.tracks[deployment.key] = track
+            queues = self._run.boards[deployment.cluster.cloud].queues
+            queue = queues.get(deployment.cluster.id)
+            if queue is None:
+                queue = queues[deployment.cluster.id] = ClusterQueue(deployment.cluster)
+            queue.total += 1
+        for board in self._run.boards.values():
+            board.seal()
+        self._rollout = Rollout(self._run)
+        if past.history:
+            replay(self._run, past.history)
+            self._rollout.replay(past.history)
+        self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
+
+    # -- from outside --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> Ending:
+        """Work to the end. Raises JournalError when the journal can no longer be written; nothing is sent after that."""
+        run = self._run
+        for board in self._busy_boards():
+            for question in (Ask.CHARTS, Ask.CLUSTERS):
+                board.ask(question)
+        await self._pool.run()
+        self._explain_deadline()
+        self._measure()
+        ending = self._ending()
+        run.announce(e.RunFinished(at=run.wall(), exit_code=ending.exit_code, reason=ending.reason))
+        await run.ports.journal.flush()
+        return ending
+
+    def stop(self, signal: int) -> None:
+        """Ask for an end: the first call lets what is under way be watched for a grace, the second ends at once."""
+        run = self._run
+        if self._signal:
+            self._stop_at = -math.inf
+        else:
+            self._signal = signal
+            self._stop_at = run.now() + run.settings.stop.grace
+            run.announce(e.Stopping(at=run.wall(), signal=signal))
+            self._hold(hold=True)
+        self._pool.poke()
+
+    @property
+    def learned(self) -> Mapping[str, Sequence[float]]:
+        """Seconds that installs took in this part of the run, by chart."""
+        return self._run.new_durations
+
+    @property
+    def paces(self) -> Mapping[tuple[str, str], float]:
+        """Calls a second at the end, by (cloud, bucket)."""
+        pairs = ((board, name) for board in self._run.boards.values() for name in ("writes", "reads"))
+        return {(board.cloud.name, name): getattr(board, name).pace for board, name in pairs}
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _board(self, cloud: CloudSpec, past: Past) -> Board:
+        paces, run = past.paces, self._run
+        behind = run.wall() - run.now()
+        recent = tuple(at - behind for at in past.recent_writes.get(cloud.name, ()) if at <= run.wall())
+        return Board(
+            cloud,
+            run.settings,
+            writes=Bucket(cloud.limits.writes, pace=paces.get((cloud.name, "writes")), recent=recent),
+            reads=Bucket(cloud.limits.reads, pace=paces.get((cloud.name, "reads"))),
+        )
+
+    def _busy_boards(self) -> Sequence[Board]:
+        return [board for board in self._run.boards.values() if board.queues]
+
+    async def _perform(self, job: Job) -> None:
+        if job.writes:
+            await write(self._run, job)
+        elif job.ask is not None:
+            await ask.answer(self._run, job)
+        else:
+            await look(self._run, job)
+        if self._run.halted or self._rollout.at_gate():
+            self._pool.poke()
+
+    def _keep_time(self, now: float) -> float | None:
+        """Do what is due; give the next time something is. None when the run is over."""
+        run = self._run
+        if now >= self._deadline and not self._deadline_missed and self._rollout.left:
+            self._deadline_missed = True
+            self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
+            run.halt("deadline", f"the run's deadline of {run.settings.deadline:g} s has passed")
+        if not self._signal:
+            self._rollout.tick(now)
+        if run.ports.control is not None and now >= self._control_at:
+            self._control_at = now + CONTROL_EVERY
+            self._obey(run.ports.control.poll())
+        if now >= self._measured_at + MEASURE_EVERY:
+            self._measure()
+        if self._is_over(now):
+            return None
+        times = [self._rollout.next_time(), self._stop_at, self._measured_at + MEASURE_EVERY]
+        if not self._deadline_missed:
+            times.append(self._deadline)
+        if run.ports.control is not None:
+            times.append(self._control_at)
+        return min(times)
+
+    def _is_over(self, now: float) -> bool:
+        if self._rollout.left == 0:
+            # The last wave's gate is still to be passed, or the run was halted by its very last outcome.
+            return bool(self._run.halted or self._signal) or self._rollout.wave >= len(self._run.plan.waves)
+        if now >= self._stop_at:
+            return True
+        if self._run.halted or self._signal:
+            auth = self._run.halted is not None and self._run.halted.scope == "auth"
+            watched = not auth and any(board.under_way for board in self._run.boards.values())
+            return not watched
+        return False
+
+    def _obey(self, command: Command | None) -> None:
+        run = self._run
+        if command is Command.PAUSE and not self._paused:
+            self._paused = True
+            run.announce(e.Paused(at=run.wall()))
+            self._hold(hold=True)
+        elif command is Command.CONTINUE and self._paused:
+            self._paused = False
+            run.announce(e.Continued(at=run.wall()))
+            self._hold(hold=False)
+        elif command is Command.HALT:
+            run.halt("operator", "an operator halted the run")
+
+    def _hold(self, *, hold: bool) -> None:
+        for board in self._run.boards.values():
+            board.holding = hold or bool(self._run.halted or self._signal)
+
+    def _measure(self) -> None:
+        """Note the counters of every cloud."""
+        run = self._run
+        self._measured_at = run.now()
+        for board in self._busy_boards():
+            peaks = {**board.peaks, "writes": board.writes.peak, "reads": board.reads.peak}
+            rates = {"writes": board.writes.pace, "reads": board.reads.pace}
+            calls, answers = dict(board.kinds), {str(verdict): count for verdict, count in board.verdicts.items()}
+            run.announce(
+                e.Measured(
+                    at=run.wall(), cloud=board.cloud.name, calls=calls, answers=answers, peaks=peaks, rates=rates
+                )
+            )
+
+    def _explain_deadline(self) -> None:
+        """Give what is still under way at the run's deadline its outcome: nothing may stay unexplained."""
+        if not self._deadline_missed:
+            return
+        for track in self._run.tracks.values():
+            if track.phase in UNDER_WAY:
+                last = track.status or "none seen"
+                reason = f"{track.operation} still under way at the run's deadline ({track.phase}, last status {last})"
+                self._run.finish(track, Outcome.TIMED_OUT, reason, cause="deadline")
+
+    def _ending(self) -> Ending:
+        run = self._run
+        unfinished = sum(track.phase is not Phase.FINISHED for track in run.tracks.values())
+        bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values())
+        if self._signal and unfinished:
+            name = signals.Signals(self._signal).name
+            return Ending(128 + self._signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
+        if run.halted is not None and (unfinished or bad):
+            code = {"auth": 5, "deadline": 6, "fence": 7}.get(run.halted.scope, 4)
+            return Ending(code, run.halted.reason)
+        if run.denied:
+            return Ending(5, f"permission is missing; {bad} deployments did not succeed")
+        return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed") if bad else Ending(0)

@@ -1,0 +1,74 @@
+"""One look at a cluster: a single list that answers for every deployment waiting or under way there."""
+
+from collections.abc import Mapping
+
+from batch_deployer.errors import BadInput
+from batch_deployer.execution.ask import hold
+from batch_deployer.execution.board import Board, Job
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.trouble import attempt
+from batch_deployer.execution.unreachable import look_failed
+from batch_deployer.execution.verdicts import under_way, waiting
+from batch_deployer.model.api import ListReleases, ReleaseState
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.replies import Verdict, fingerprint
+
+
+async def look(run: Run, job: Job) -> None:
+    """Perform one look job."""
+    board, queue = job.board, job.queue
+    assert queue is not None  # noqa: S101 - a look job has one
+    call = ListReleases(cluster_id=queue.cluster.id)
+    try:
+        answer, verdict, departed = await attempt(run, job, call)
+    finally:
+        queue.looking = False
+    if verdict is Verdict.OK and isinstance(answer.body, list):
+        queue.breaker.passed()
+        queue.observed_at = departed
+        states = {f"{state.namespace}/{state.name}": state for state in answer.body if isinstance(state, ReleaseState)}
+        fold(run, queue, states, departed)
+    else:
+        look_failed(run, board, queue, answer, verdict)
+    look_again(run, board, queue)
+
+
+def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], departed: float) -> None:
+    """Take in what the list shows for each deployment here. An end may release others that need it: those come too."""
+    for track in list(queue.watching.values()):
+        # What changed after the list was asked for is not judged by it.
+        if track.phase in (Phase.WATCHING, Phase.UNCERTAIN) and track.since <= departed:
+            under_way(run, queue, track, states.get(_index(track)))
+    judged: set[str] = set()
+    while fresh := [track for key, track in queue.waiting.items() if key not in judged]:
+        for track in fresh:
+            judged.add(track.key)
+            if track.phase is not Phase.WAITING or track.since > departed or track.key not in queue.waiting:
+                continue
+            if queue.deferred:
+                hold(run, queue, track)
+            else:
+                try:
+                    waiting(run, queue, track, states.get(_index(track)))
+                except BadInput as error:  # a secret that was there when the run began is gone
+                    run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
+
+
+def _index(track: Track) -> str:
+    spec = track.deployment.release
+    return f"{spec.namespace}/{spec.name}"
+
+
+def look_again(run: Run, board: Board, queue: ClusterQueue) -> None:
+    """Plan the next look, if anything here still waits for one, and let the cluster offer its writes."""
+    asked_for, queue.look_at = queue.look_at, float("inf")
+    at = min(asked_for, queue.next_look())
+    for track in queue.waiting.values():
+        if not track.queued and not queue.deferred and track.not_before <= run.now():
+            at = min(at, max(track.look_at, run.now()))
+    if at < float("inf"):
+        board.look_soon(queue, at)
+    board.offer(queue)

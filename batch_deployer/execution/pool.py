@@ -1,0 +1,128 @@
+"""The worker pool: lanes that perform jobs, and one keeper of time. The only file of the engine that knows an event loop.
+
+There is no task per deployment: a lane takes a call that may leave now, performs it, and takes the next; whatever has to
+wait waits as an entry in a heap.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from batch_deployer.execution.board import Board, Job
+from batch_deployer.ports import Clock
+
+TICK = 0.001
+"""Timers are rounded up to whole milliseconds: exact ones make the loop spin."""
+SLICE = 128
+"""Jobs that end without waiting (in-process transports) before a lane lets others have the loop."""
+
+
+class Pool:
+    """Lanes over the boards of all clouds."""
+
+    def __init__(
+        self,
+        boards: Sequence[Board],
+        clock: Clock,
+        perform: Callable[[Job], Awaitable[None]],
+        keep_time: Callable[[float], float | None],
+    ) -> None:
+        """`keep_time(now)` does what is due and gives the next time it wants to be called; None when the run is over."""
+        self._boards = list(boards)
+        self._clock = clock
+        self._perform = perform
+        self._keep_time = keep_time
+        self._idle: list[anyio.Event] = []
+        self._alarm = anyio.Event()
+        self._alarm_at = math.inf
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Work until `keep_time` says that the run is over; whatever is still under way then is cancelled."""
+        lanes = sum(board.cloud.limits.connections for board in self._boards)
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(lanes):
+                    group.start_soon(self._lane)
+                await self._time_keeper()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    def poke(self) -> None:
+        """Have the time keeper look at once: something changed from outside."""
+        self._alarm.set()
+
+    async def _lane(self) -> None:
+        since_rest = 0
+        while True:
+            job = self._next_job()
+            if job is None:
+                wake = anyio.Event()
+                self._idle.append(wake)
+                await wake.wait()
+                continue
+            self._wake_another()
+            try:
+                await self._perform(job)
+            finally:
+                job.board.give_back(job)
+            self._reschedule()
+            since_rest += 1
+            if since_rest >= SLICE:
+                since_rest = 0
+                await anyio.lowlevel.checkpoint()
+
+    def _next_job(self) -> Job | None:
+        """Take a job from the boards in turn."""
+        now = self._clock.monotonic()
+        boards = self._boards
+        for step in range(len(boards)):
+            board = boards[(self._turn + step) % len(boards)]
+            job = board.take(now)
+            if job is not None:
+                self._turn += step + 1
+                return job
+        return None
+
+    def _wake_another(self) -> None:
+        """Wake one more lane if there is more to do right now."""
+        if self._idle and self._next_time() <= self._clock.monotonic():
+            self._idle.pop().set()
+
+    def _next_time(self) -> float:
+        now = self._clock.monotonic()
+        return min((board.wake_at(now) for board in self._boards), default=math.inf)
+
+    def _reschedule(self) -> None:
+        """The end of a job may have brought something forward; or it was what the run waited for."""
+        if self._next_time() < self._alarm_at or self._alarm_at == math.inf:
+            self._alarm.set()
+
+    async def _time_keeper(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            due = self._keep_time(now)
+            if due is None:
+                return
+            self._wake_another()
+            at = self._next_time()
+            if at <= now:
+                at = math.inf if not self._idle else now
+            self._alarm = anyio.Event()
+            self._alarm_at = min(due, at)
+            wait = self._alarm_at - self._clock.monotonic()
+            if wait == math.inf:
+                await self._alarm.wait()
+            elif wait > 0:
+                with anyio.move_on_after(math.ceil(wait / TICK) * TICK):
+                    await self._alarm.wait()
+            else:
+                await anyio.lowlevel.checkpoint()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first single error in a group: lanes that fail together fail for one reason."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,88 @@
+"""One cluster's share of the work: who waits, who is under way, when to look next. Plain bookkeeping, no decisions."""
+
+import heapq
+import math
+from collections.abc import Iterator
+
+from batch_deployer.execution.track import Track
+from batch_deployer.model.deployment import Cluster
+from batch_deployer.rules.retry import Breaker
+
+
+class ClusterQueue:
+    """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_ready", "asking_phase", "breaker", "cap", "cluster", "deferred", "look_at", "looking", "observed_at", "offered",
+        "phase", "phase_asked_at", "phase_reason", "total", "turn", "under_way", "waiting", "watching",
+    )  # fmt: skip
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Start empty; `total` and `cap` are filled in as the plan is read."""
+        self.cluster = cluster
+        self.total = 0
+        """Deployments of the plan on this cluster."""
+        self.cap = 1
+        """Deployments that may be under way at once."""
+        self.waiting: dict[str, Track] = {}
+        """Released by the rollout, nothing under way, by key."""
+        self.watching: dict[str, Track] = {}
+        """Under way and to be looked at: accepted or of unknown fate."""
+        self.under_way = 0
+        self.turn = 0
+        """Writes sent so far: the cluster with the fewest goes next."""
+        self.offered = False
+        """Whether it stands among the clusters that offer a write."""
+        self.looking = False
+        """Whether a look is under way; there is never more than one."""
+        self.look_at = math.inf
+        """When the next look is due; infinity: none."""
+        self.observed_at = -math.inf
+        """When the last good look left."""
+        self.breaker = Breaker()
+        self.phase = ""
+        """`status.phase` of the cluster as far as known."""
+        self.phase_reason = ""
+        self.phase_asked_at = -math.inf
+        self.asking_phase = False
+        self.deferred = False
+        """Whether starts are held back because of the phase."""
+        self._ready: list[tuple[int, int, int, Track]] = []
+
+    def make_ready(self, track: Track) -> None:
+        """Line a decided deployment up for its write: by wave, then priority, then plan order."""
+        if not track.queued:
+            track.queued = True
+            deployment = track.deployment
+            heapq.heappush(self._ready, (deployment.wave, -deployment.priority, track.ordinal, track))
+
+    def first_ready(self) -> Track | None:
+        """Give the deployment whose write comes next, leaving it there."""
+        ready = self._ready
+        while ready:
+            track = ready[0][3]
+            if track.queued and track.key in self.waiting and track.next_operation() is not None:
+                return track
+            heapq.heappop(ready)
+            track.queued = False
+        return None
+
+    def take_ready(self) -> Track:
+        """Remove the deployment that `first_ready` gave."""
+        track = heapq.heappop(self._ready)[3]
+        track.queued = False
+        del self.waiting[track.key]
+        return track
+
+    def withdraw(self, track: Track) -> None:
+        """Take a deployment out of the ready heap, lazily."""
+        track.queued = False
+
+    def next_look(self) -> float:
+        """When the soonest of those under way wants to be looked at; infinity when there is none."""
+        return min((track.look_at for track in self.watching.values()), default=math.inf)
+
+    def tracks(self) -> Iterator[Track]:
+        """All that wait or are watched."""
+        yield from list(self.watching.values())
+        yield from list(self.waiting.values())

@@ -1,0 +1,42 @@
+"""Take up a run where its journal ends. A write whose reply is not in the journal is of unknown fate."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import Track
+from batch_deployer.model import events as e
+from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
+
+_OF_DEPLOYMENTS = get_args(e.DeploymentEvent)
+
+
+def replay(run: Run, history: Sequence[e.Event]) -> None:
+    """Fold the journal into the tracks and line up what was under way."""
+    now, wall = run.now(), run.wall()
+    for event in history:
+        if isinstance(event, _OF_DEPLOYMENTS):
+            track = run.tracks.get(event.key)
+            if track is not None:
+                # Wall time is all a journal has. A clock that jumped must not make anything older than it can be.
+                track.apply(event, now - max(0.0, wall - event.at))
+    for track in run.tracks.values():
+        if track.phase is Phase.INTENDED:
+            _left_open(run, track)
+        if track.phase in UNDER_WAY:
+            board, queue = run.place(track)
+            board.begin(queue)
+            queue.watching[track.key] = track
+            track.look_at = now
+            track.absent_since, track.absent_looks = None, 0
+            board.look_soon(queue, now)
+        elif track.phase is Phase.WAITING:
+            track.asked_of = ""
+            track.not_before = now
+
+
+def _left_open(run: Run, track: Track) -> None:
+    """Mark a write whose reply the journal does not know; it must be read back before anything else is sent."""
+    assert track.operation is not None  # noqa: S101 - an intended track has one
+    why = "the process ended before the reply was in the journal"
+    run.emit(track, e.Uncertain(at=run.wall(), key=track.key, operation=track.operation, why=why))

@@ -1,0 +1,200 @@
+"""What all steps of a run share: the ports, the tracks, and the one way to make something a fact."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.track import Track
+from batch_deployer.model import events as e
+from batch_deployer.model.api import ChartState, ReleaseState
+from batch_deployer.model.deployment import Action, Operation, Outcome, ReleaseSpec
+from batch_deployer.model.values import Json, render
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
+from batch_deployer.rules.cadence import Durations, next_gap
+from batch_deployer.rules.decide import Decision, decide
+from batch_deployer.rules.gates import Halt
+from batch_deployer.rules.lifecycle import UNDER_WAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside the engine."""
+
+    apis: Mapping[str, Api]
+    """By cloud name."""
+    clock: Clock
+    journal: Journal
+    fence: Fence
+    secrets: Secrets
+    listener: Listener
+    draw: Callable[[], float]
+    """Uniform in [0, 1); seeded in tests and rehearsals."""
+    control: Control | None = None
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """The charts of one cloud."""
+
+    by_id: dict[str, ChartState] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(name, version) to id."""
+    fault: str = ""
+    """Why the charts could not be listed; empty when they were."""
+
+    def fill(self, charts: list[ChartState]) -> None:
+        """Take in what the cloud lists."""
+        for chart in charts:
+            self.by_id[chart.id] = chart
+            self.by_name[chart.name, chart.version] = chart.id
+
+    def chart_id(self, spec: ReleaseSpec) -> str:
+        """Id of the chart a release wants; empty when the cloud has none such."""
+        return spec.chart.id or self.by_name.get((spec.chart.name, spec.version), "")
+
+    def chart_name(self, spec: ReleaseSpec) -> str:
+        """Name of the chart a release wants; empty when only an unlisted id is known."""
+        known = self.by_id.get(spec.chart.id)
+        return known.name if known else spec.chart.name
+
+    def missing(self, spec: ReleaseSpec) -> str:
+        """Why a release's chart cannot be used; empty when it can."""
+        if self.chart_id(spec):
+            return ""
+        if self.fault:
+            return f"chart {spec.chart.name} {spec.version} cannot be looked up: {self.fault}"
+        versions = sorted(version for name, version in self.by_name if name == spec.chart.name)
+        has = f"it has version {', '.join(versions)}" if versions else "it has no chart of that name"
+        return f"chart {spec.chart.name} {spec.version} is not in the cloud; {has}"
+
+
+class Run:
+    """The state of one run. Steps change it only through `emit` and the boards."""
+
+    def __init__(self, plan: Plan, ports: Ports, learned: Mapping[str, Durations]) -> None:
+        """The engine fills tracks and boards."""
+        self.plan = plan
+        self.ports = ports
+        self.settings = plan.settings
+        self.boards: dict[str, Board] = {}
+        self.tracks: dict[str, Track] = {}
+        self.catalogues = {name: Catalogue() for name in plan.clouds}
+        self.durations: dict[str, Durations] = dict(learned)
+        self.new_durations: dict[str, list[float]] = {}
+        """Seconds that installs took in this part of the run, by chart; for the history."""
+        self.halted: Halt | None = None
+        self.denied = False
+        """Whether a deployment ended because permission is missing."""
+        self.on_finished: Callable[[Track], None] = lambda _: None
+        """Set by the rollout."""
+        self._values = lru_cache(maxsize=256)(self._load_values)
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.ports.clock.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self.ports.clock.wall()
+
+    def emit(self, track: Track, event: e.DeploymentEvent) -> None:
+        """Make something a fact: fold it, note it, tell the listeners. Durable with the next commit."""
+        track.apply(event, self.now())
+        self.ports.journal.note(event)
+        self.ports.listener.hear(event)
+        if isinstance(event, e.Finished):
+            self.on_finished(track)
+
+    async def emit_durably(self, track: Track, event: e.Intended) -> None:
+        """Make an intent a fact that would survive a crash, before anything leaves. Raises JournalError."""
+        track.apply(event, self.now())
+        await self.ports.journal.record(event)
+        self.ports.listener.hear(event)
+
+    def announce(self, event: e.RunEvent) -> None:
+        """Make a fact about the run as a whole."""
+        self.ports.journal.note(event)
+        self.ports.listener.hear(event)
+
+    def halt(self, scope: str, reason: str) -> None:
+        """Start nothing more; what is under way goes on. The first reason stands."""
+        if self.halted is None:
+            self.halted = Halt(scope, reason)
+            self.announce(e.Halted(at=self.wall(), scope=scope, reason=reason))
+        for board in self.boards.values():
+            board.holding = True
+
+    def finish(self, track: Track, outcome: Outcome, reason: str, *, cause: str = "") -> None:
+        """End a deployment and take it out of its queue. `cause`: its failure's fingerprint."""
+        board, queue = self.place(track)
+        queue.watching.pop(track.key, None)
+        queue.waiting.pop(track.key, None)
+        queue.withdraw(track)
+        was_under_way = track.phase in UNDER_WAY
+        self.emit(
+            track,
+            e.Finished(
+                at=self.wall(), key=track.key, outcome=outcome, reason=reason, status=track.status,
+                revision=track.revision, fingerprint=cause,
+            ),
+        )  # fmt: skip
+        if was_under_way:
+            board.end(queue)
+
+    # -- lookups -------------------------------------------------------------------------------------------------------
+
+    def place(self, track: Track) -> tuple[Board, ClusterQueue]:
+        """The board and queue of a deployment."""
+        cluster = track.deployment.cluster
+        board = self.boards[cluster.cloud]
+        return board, board.queues[cluster.id]
+
+    def catalogue(self, track: Track) -> Catalogue:
+        """The charts of a deployment's cloud."""
+        return self.catalogues[track.deployment.cluster.cloud]
+
+    def rendered(self, spec: ReleaseSpec) -> str:
+        """Values as JSON text with secrets filled in. Raises BadInput when a secret is gone."""
+        return render(spec.values_json, self.ports.secrets)
+
+    def values(self, spec: ReleaseSpec) -> Mapping[str, Json]:
+        """Values as wanted, secrets filled in. Raises BadInput when a secret is gone."""
+        return self._values(spec.values_json)
+
+    def _load_values(self, values_json: str) -> Mapping[str, Json]:
+        loaded: dict[str, Json] = json.loads(render(values_json, self.ports.secrets))
+        return loaded
+
+    def decide(self, track: Track, state: ReleaseState | None) -> Decision:
+        """Decide what to do to a deployment, given a fresh observation."""
+        spec = track.deployment.release
+        catalogue = self.catalogue(track)
+        if track.deployment.undo is None and (fault := catalogue.missing(spec)):
+            return Decision(action=Action.BLOCKED, reason=fault)
+        name = catalogue.chart_name(spec)
+        return decide(track.deployment, state, chart_name=name, values=self.values(spec))
+
+    def next_gap(self, track: Track, board: Board) -> float:
+        """Seconds until the next look at a deployment under way is worth its call."""
+        elapsed = max(0.0, self.now() - track.accepted_at)
+        learned = self.durations.get(chart_of(track)) if track.operation is not Operation.DELETE else None
+        gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap())
+        return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
+
+    def learn(self, track: Track, seconds: float) -> None:
+        """Take in how long an install or upgrade took."""
+        chart = chart_of(track)
+        self.durations.setdefault(chart, Durations()).add(seconds)
+        self.new_durations.setdefault(chart, []).append(seconds)
+
+
+def chart_of(track: Track) -> str:
+    """The name under which a chart's install times are learned."""
+    chart = track.deployment.release.chart
+    return chart.name or chart.id

@@ -1,0 +1,137 @@
+"""Observe everything and decide, writing nothing: what `plan` shows, and what a saved plan is held against.
+
+The same boards, buckets, looks and rules as in a run; only nothing is ever offered for writing, and a decision is kept
+instead of carried out.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batch_deployer.execution import ask
+from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.pool import Pool
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.run import Ports, Run
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.trouble import attempt
+from batch_deployer.execution.unreachable import look_failed
+from batch_deployer.model.api import ListReleases, ReleaseState
+from batch_deployer.model.deployment import Action
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.rules.decide import Decision
+from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.pacing import Bucket
+from batch_deployer.rules.phases import Readiness, readiness
+from batch_deployer.rules.replies import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found, and what would be done about it."""
+
+    decisions: Mapping[str, Decision]
+    """By key, in plan order."""
+    states: Mapping[str, ReleaseState]
+    """What runs now, by key; absent releases are left out."""
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Calls that the survey itself took, by kind."""
+    halted: str = ""
+    """Why it could not be finished (credential refused); empty when it was."""
+    exit_code: int = 0
+    """Of the halt, else 5 when permission is missing, else 0."""
+
+
+class Surveyor:
+    """Looks at each cluster of a plan once."""
+
+    def __init__(self, plan: Plan, ports: Ports) -> None:
+        """The journal port is never written to by a survey that goes well; a memory journal will do."""
+        self._run = run = Run(plan, ports, {})
+        self._states: dict[str, ReleaseState] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._left = len(plan.deployments)
+        for name, cloud in plan.clouds.items():
+            limits = cloud.limits
+            run.boards[name] = Board(cloud, plan.settings, writes=Bucket(limits.writes), reads=Bucket(limits.reads))
+        for ordinal, deployment in enumerate(plan.deployments):
+            run.tracks[deployment.key] = track = Track(deployment, ordinal)
+            board = run.boards[deployment.cluster.cloud]
+            queue = board.queues.setdefault(deployment.cluster.id, ClusterQueue(deployment.cluster))
+            queue.total += 1
+            board.release(track, ports.clock.monotonic())
+        self._boards = [board for board in run.boards.values() if board.queues]
+        for board in self._boards:
+            board.seal()
+            board.holding = True
+            board.ask(Ask.CHARTS)
+            board.ask(Ask.CLUSTERS)
+        run.on_finished = self._ended
+        self._pool = Pool(self._boards, ports.clock, self._perform, self._keep_time)
+
+    async def survey(self) -> Survey:
+        """Observe and decide."""
+        await self._pool.run()
+        run = self._run
+        keys = run.tracks
+        code = {"auth": 5}.get(run.halted.scope, 4) if run.halted else 5 if run.denied else 0
+        calls: dict[str, int] = {}
+        for board in self._boards:
+            for kind, number in board.kinds.items():
+                calls[kind] = calls.get(kind, 0) + number
+        not_seen = Decision(action=Action.BLOCKED, reason=run.halted.reason if run.halted else "not observed")
+        return Survey(
+            decisions={key: self._decisions.get(key, not_seen) for key in keys},
+            states={key: self._states[key] for key in keys if key in self._states},
+            calls=calls,
+            halted=run.halted.reason if run.halted else "",
+            exit_code=code,
+        )
+
+    async def _perform(self, job: Job) -> None:
+        if job.ask is not None:
+            await ask.answer(self._run, job)
+        else:
+            await self._look(job)
+        if self._left == 0 or self._run.halted:
+            self._pool.poke()
+
+    def _keep_time(self, _now: float) -> float | None:
+        return None if self._left == 0 or self._run.halted else math.inf
+
+    async def _look(self, job: Job) -> None:
+        queue = job.queue
+        assert queue is not None  # noqa: S101 - a look job has one
+        try:
+            answer, verdict, departed = await attempt(self._run, job, ListReleases(cluster_id=queue.cluster.id))
+        finally:
+            queue.looking = False
+        if verdict is not Verdict.OK or not isinstance(answer.body, list):
+            look_failed(self._run, job.board, queue, answer, verdict)
+            return
+        queue.breaker.passed()
+        queue.observed_at = departed
+        states = {(state.namespace, state.name): state for state in answer.body if isinstance(state, ReleaseState)}
+        for track in list(queue.waiting.values()):
+            spec = track.deployment.release
+            self._decide(queue, track, states.get((spec.namespace, spec.name)))
+
+    def _decide(self, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+        if state is not None:
+            self._states[track.key] = state
+        if readiness(queue.phase) is Readiness.READY:
+            decision = self._run.decide(track, state)
+        else:
+            decision = Decision(action=Action.BLOCKED, reason=f"the cluster is {queue.phase}")
+        del queue.waiting[track.key]
+        self._keep(track, decision)
+
+    def _ended(self, track: Track) -> None:
+        """Take in a deployment that cannot be observed: its cluster is gone, denied, or does not answer."""
+        if track.phase is Phase.FINISHED:
+            self._keep(track, Decision(action=Action.BLOCKED, reason=track.reason))
+
+    def _keep(self, track: Track, decision: Decision) -> None:
+        if track.key not in self._decisions:
+            self._decisions[track.key] = decision
+            self._left -= 1

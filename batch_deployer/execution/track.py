@@ -1,0 +1,166 @@
+"""What is known of one deployment during a run: a fold over its events, the same live and when a journal is read back."""
+
+from batch_deployer.model import events as e
+from batch_deployer.model.api import PENDING
+from batch_deployer.model.deployment import Action, Deployment, OnFailure, Operation, Outcome
+from batch_deployer.rules.lifecycle import Phase, advance
+from batch_deployer.rules.settle import Baseline
+
+STEPS: dict[Action, tuple[Operation, ...]] = {
+    Action.CREATE: (Operation.CREATE,),
+    Action.UPGRADE: (Operation.UPGRADE,),
+    Action.REPLACE: (Operation.DELETE, Operation.CREATE),
+    Action.ROLLBACK: (Operation.ROLLBACK,),
+    Action.DELETE: (Operation.DELETE,),
+}
+"""Operations that each action takes, in order."""
+
+
+class Track:
+    """One deployment under way. Only `apply` changes what the journal knows; the rest is the scheduler's own memory.
+
+    Times: `sent_at` is wall seconds (compared with the cloud's times), all others are monotonic seconds.
+    """
+
+    __slots__ = (
+        "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "deadline", "deployment", "look_at",
+        "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_seen", "phase", "queued",
+        "reason", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
+        "waits_for",
+    )  # fmt: skip
+
+    def __init__(self, deployment: Deployment, ordinal: int) -> None:
+        """Nothing is known yet; `ordinal` is the place in the plan."""
+        self.deployment = deployment
+        self.ordinal = ordinal
+        self.phase = Phase.WAITING
+        self.action: Action | None = None
+        self.operation: Operation | None = None
+        """The operation under way, or the last one that was."""
+        self.settled = 0
+        """Operations of the action that are over."""
+        self.attempts = 0
+        """Writes intended for the current operation, those that were certainly not executed taken off."""
+        self.uncertain = 0
+        """Writes of the current operation whose fate was unknown at some time."""
+        self.old_revision = 0
+        self.old_updated_at = ""
+        self.pending_seen = False
+        self.status = ""
+        self.revision = 0
+        self.reason = ""
+        self.outcome: Outcome | None = None
+        self.cause = ""
+        """Fingerprint of its failure."""
+        self.sent_at = 0.0
+        self.since = 0.0
+        """When the last event that changed what a look may say happened; looks that left earlier say nothing."""
+        self.return_to = deployment.undo.revision if deployment.undo else 0
+        """Revision that a rollback goes back to."""
+        self.return_chart = ""
+        """Chart id of that revision, once its history was read."""
+        self.accepted_at = 0.0
+        self.started_at = 0.0
+        self.deadline = 0.0
+        self.look_at = 0.0
+        self.not_before = 0.0
+        self.absent_since: float | None = None
+        self.absent_looks = 0
+        self.queued = False
+        """Whether it stands in its cluster's ready heap."""
+        self.asking = False
+        """Whether a question about its history is under way."""
+        self.asked_of = ""
+        """The observation that the present decision rests on, as text."""
+        self.waits_for = 0
+        """Needed releases that have not been deployed yet."""
+
+    @property
+    def key(self) -> str:
+        """Key of the deployment."""
+        return self.deployment.key
+
+    def next_operation(self) -> Operation | None:
+        """The operation to send next; None when there is nothing (more) to send."""
+        if self.action is None:
+            return None
+        steps = STEPS.get(self.action, ())
+        if self.settled < len(steps):
+            return steps[self.settled]
+        # One step beyond an upgrade's own is its undoing.
+        undoing = self.settled == 1 and self.action is Action.UPGRADE and self.reason
+        return Operation.ROLLBACK if undoing and self.deployment.release.on_failure is OnFailure.ROLLBACK else None
+
+    def baseline(self, chart_name: str) -> Baseline:
+        """What a look is to be judged against."""
+        operation = self.operation or Operation.CREATE
+        brings = operation in (Operation.CREATE, Operation.UPGRADE)
+        return Baseline(
+            operation=operation,
+            revision=self.old_revision,
+            updated_at=self.old_updated_at,
+            version=self.deployment.release.version if brings else "",
+            chart_name=chart_name if brings else "",
+            pending_seen=self.pending_seen,
+        )
+
+    def apply(self, event: e.DeploymentEvent, now: float) -> None:
+        """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalMove and changes nothing."""
+        self.phase = advance(self.phase, event)
+        if not isinstance(event, e.Seen | e.Undecided | e.Planned):
+            self.since = now
+        match event:
+            case e.Planned():
+                self.action, self.reason = event.action, event.reason
+                self.status, self.revision = event.status, event.revision
+                self.old_revision, self.old_updated_at = event.revision, event.updated_at
+            case e.Intended():
+                self._intend(event, now)
+            case e.Accepted():
+                self._await_end(now)
+            case e.Refused():
+                self.attempts -= 1
+                self.not_before = now + event.wait
+            case e.Uncertain():
+                self.uncertain += 1
+                self.absent_since, self.absent_looks = None, 0
+            case e.Confirmed():
+                self.operation = event.operation
+                self.pending_seen = event.status in PENDING
+                self.status, self.revision = event.status, event.revision
+                self._await_end(now)
+            case e.Missing():
+                self.not_before = now
+            case e.Seen():
+                self.status, self.revision = event.status, event.revision
+                self.pending_seen = self.pending_seen or event.status in PENDING
+            case e.Settled():
+                self.settled += 1
+                self.attempts = self.uncertain = 0
+                self.reason, self.status = event.reason, event.status
+                # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
+                # a stale read of it must not be taken for the new release.
+                if event.operation is Operation.UPGRADE:
+                    self.return_to = self.old_revision
+                if event.operation is not Operation.DELETE:
+                    self.old_revision, self.old_updated_at = event.revision, ""
+            case e.Finished():
+                self.outcome, self.reason, self.cause = event.outcome, event.reason, event.fingerprint
+                self.status = event.status or self.status
+                self.revision = event.revision or self.revision
+            case _:
+                pass
+
+    def _intend(self, event: e.Intended, now: float) -> None:
+        if self.operation is not event.operation or self.attempts == 0:
+            self.sent_at = event.at
+            self.pending_seen = False
+        self.operation = event.operation
+        self.attempts += 1
+        self.old_revision, self.old_updated_at = event.revision, event.updated_at
+        self.started_at = self.started_at or now
+
+    def _await_end(self, now: float) -> None:
+        self.accepted_at = now
+        self.deadline = now + self.deployment.release.timeout
+        self.absent_since, self.absent_looks = None, 0

@@ -1,0 +1,59 @@
+"""What every answer means for its cloud and cluster: buckets, breaker, budget, credentials. Reads and writes share it."""
+
+from batch_deployer.errors import AuthFailed
+from batch_deployer.execution.board import Board, Job
+from batch_deployer.execution.run import Run
+from batch_deployer.model import events as e
+from batch_deployer.model.api import Answer, Call, Sent
+from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
+
+
+async def attempt(run: Run, job: Job, call: Call) -> tuple[Answer, Verdict, float]:
+    """Make one attempt at a call whose slot is reserved; returns the answer, its meaning, and when it departed."""
+    board = job.board
+    bucket = board.writes if call.writes else board.reads
+    departed = run.now()
+    bucket.depart(job.slot, departed)
+    board.kinds[call.kind] += 1
+    answer = await run.ports.apis[board.cloud.name].call(call)
+    now = run.now()
+    verdict = judge(call, answer)
+    board.verdicts[verdict] += 1
+    if verdict is Verdict.THROTTLED:
+        _throttle(run, board, call, answer, departed)
+    else:
+        bucket.passed(now, departed)
+        if answer.status:
+            board.concurrency.answered(now - departed)
+        elif answer.sent is Sent.MAYBE:
+            board.concurrency.timed_out()
+    if verdict is Verdict.OK:
+        board.budget.earn()
+    elif verdict is Verdict.EXPIRED:
+        verdict = await _renew(run, board, answer)
+    if verdict is Verdict.AUTH:
+        run.halt("auth", f"cloud {board.cloud.name} refuses the credential: {describe(answer)}")
+    return answer, verdict, departed
+
+
+def _throttle(run: Run, board: Board, call: Call, answer: Answer, departed: float) -> None:
+    bucket, name = (board.writes, "writes") if call.writes else (board.reads, "reads")
+    wait = throttle_wait(answer, run.settings.retry.throttle)
+    # A little later than asked, and not at the same instant as every other client of this account.
+    wait += run.ports.draw() * min(5.0, 0.1 * wait)
+    bucket.throttled(run.now(), wait, departed)
+    run.announce(
+        e.Throttled(
+            at=run.wall(), cloud=board.cloud.name, bucket=name, wait=wait, rate=bucket.pace, message=answer.message
+        )
+    )
+
+
+async def _renew(run: Run, board: Board, answer: Answer) -> Verdict:
+    """Get a fresh credential, single flight; whoever was refused may then try again."""
+    try:
+        await run.ports.apis[board.cloud.name].renew(answer.credential)
+    except AuthFailed as error:
+        run.halt("auth", str(error))
+        return Verdict.AUTH
+    return Verdict.EXPIRED

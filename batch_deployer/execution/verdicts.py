@@ -1,0 +1,231 @@
+"""What one look means for one deployment: decide, confirm, go on waiting, or end."""
+
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import STEPS, Track
+from batch_deployer.execution.write import watch
+from batch_deployer.model import events as e
+from batch_deployer.model.api import PENDING, ReleaseState, Status
+from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcome
+from batch_deployer.rules.decide import Decision, difference
+from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.replies import fingerprint
+from batch_deployer.rules.settle import Fate, Sight, judge_fate, judge_sight
+
+_ADOPTED = {
+    Status.PENDING_INSTALL: Operation.CREATE,
+    Status.PENDING_UPGRADE: Operation.UPGRADE,
+    Status.PENDING_ROLLBACK: Operation.ROLLBACK,
+}
+
+
+def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    """Decide what to do to a deployment of which nothing is under way."""
+    seen = f"{state.status} {state.revision} {state.updated_at}" if state is not None else "ABSENT"
+    if track.settled or (track.attempts and track.uncertain):
+        _go_on(run, queue, track)  # in the middle of an action: its own steps decide, not policy
+        return
+    if seen == track.asked_of and track.action is not Action.BLOCKED:
+        _line_up(run, queue, track)
+        return
+    decision = run.decide(track, state)
+    expected = run.plan.expected.get(track.key)
+    if expected is not None and decision.basis != expected and track.started_at == 0.0:
+        reason = f"the world moved since the plan was saved: expected {expected}, found {decision.basis}"
+        run.finish(track, Outcome.REJECTED, reason, cause="the world moved since the plan was saved")
+        return
+    track.asked_of = seen
+    if decision.settling:
+        _await_settled(run, queue, track, decision)
+        return
+    run.emit(
+        track,
+        e.Planned(
+            at=run.wall(), key=track.key, action=decision.action, reason=decision.reason, status=decision.status,
+            revision=decision.revision, updated_at=decision.updated_at,
+        ),
+    )  # fmt: skip
+    match decision.action:
+        case Action.UNCHANGED:
+            run.finish(track, Outcome.UNCHANGED, decision.reason)
+        case Action.BLOCKED:
+            run.finish(track, Outcome.REJECTED, decision.reason, cause=fingerprint(decision.reason))
+        case Action.ADOPT:
+            _adopt(run, queue, track, decision)
+        case _:
+            _line_up(run, queue, track)
+
+
+def _adopt(run: Run, queue: ClusterQueue, track: Track, decision: Decision) -> None:
+    del queue.waiting[track.key]
+    operation = _ADOPTED[Status(decision.status)]
+    run.emit(
+        track,
+        e.Confirmed(
+            at=run.wall(), key=track.key, operation=operation, status=decision.status, revision=decision.revision
+        ),
+    )
+    run.place(track)[0].begin(queue)
+    watch(run, queue, track)
+
+
+def _await_settled(run: Run, queue: ClusterQueue, track: Track, decision: Decision) -> None:
+    """Somebody else's operation is under way: look again, for as long as our own would be waited for."""
+    now = run.now()
+    queue.withdraw(track)
+    if track.action is not Action.BLOCKED:
+        track.action = Action.BLOCKED
+        track.deadline = now + track.deployment.release.timeout
+        track.status, track.revision = decision.status, decision.revision
+        run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=decision.reason))
+    if now >= track.deadline:
+        reason = f"{decision.reason}, for longer than the timeout of {track.deployment.release.timeout:g} s"
+        run.finish(track, Outcome.TIMED_OUT, reason, cause=fingerprint(reason))
+        return
+    track.look_at = now + max(run.settings.watch.shortest, run.settings.watch.first)
+
+
+def _line_up(run: Run, queue: ClusterQueue, track: Track) -> None:
+    """Make a decided deployment ready for its write, or first ask what its rollback needs to know."""
+    board, _ = run.place(track)
+    if track.next_operation() is Operation.ROLLBACK and not track.return_chart:
+        if not track.asking:
+            track.asking = True
+            board.ask_history(queue, track)
+        return
+    if track.not_before <= run.now():
+        queue.make_ready(track)
+        board.offer(queue)
+
+
+def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:
+    if not track.queued:
+        _line_up(run, queue, track)
+
+
+def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    """Judge a deployment that is under way."""
+    if state is not None and (state.status, state.revision) != (track.status, track.revision):
+        run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
+    if track.phase is Phase.UNCERTAIN:
+        _read_back(run, queue, track, state)
+    if track.phase is Phase.WATCHING:
+        _watch(run, queue, track, state)
+
+
+def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    """Find out whether a write of unknown fate took effect."""
+    spec, catalogue = track.deployment.release, run.catalogue(track)
+    base = track.baseline(catalogue.chart_name(spec))
+    differs = ""
+    if base.operation is Operation.CREATE and state is not None:
+        differs = difference(spec, base.chart_name, run.values(spec), state)
+    fate, reason = judge_fate(base, state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs)
+    match fate:
+        case Fate.OURS:
+            run.emit(
+                track,
+                e.Confirmed(
+                    at=run.wall(), key=track.key, operation=base.operation, status=state.status if state else "",
+                    revision=state.revision if state else 0,
+                ),
+            )  # fmt: skip
+        case Fate.CONFLICT:
+            run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason))
+        case Fate.NOT_YET:
+            _still_absent(run, queue, track)
+
+
+def _still_absent(run: Run, queue: ClusterQueue, track: Track) -> None:
+    """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
+    settings, now = run.settings.reconcile, run.now()
+    assert track.operation is not None  # noqa: S101 - an uncertain track has one
+    if not _absent_long_enough(run, track):
+        track.look_at = now + settings.grace / settings.looks
+        return
+    if track.attempts >= run.settings.retry.max_writes:
+        reason = f"{track.operation} was sent {track.attempts} times and never took effect"
+        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
+        return
+    del queue.watching[track.key]
+    run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
+    queue.waiting[track.key] = track
+    run.place(track)[0].end(queue)
+
+
+def _absent_long_enough(run: Run, track: Track) -> bool:
+    settings, now = run.settings.reconcile, run.now()
+    track.absent_looks += 1
+    if track.absent_since is None:
+        track.absent_since = now
+    return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
+
+
+def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    """Judge a deployment whose write was accepted."""
+    now = run.now()
+    sight, reason = judge_sight(track.baseline(""), state)
+    if sight is Sight.DONE:
+        _operation_over(run, queue, track, state, failed="")
+    elif sight is Sight.BAD or (sight is Sight.GONE and _absent_long_enough(run, track)):
+        _operation_over(run, queue, track, state, failed=reason)
+    elif now >= track.deadline:
+        run.finish(track, Outcome.TIMED_OUT, _overdue(queue, track, state, sight), cause=f"timed out {track.status}")
+    elif sight is Sight.GONE:
+        track.look_at = now + run.settings.reconcile.grace / run.settings.reconcile.looks
+    else:
+        track.absent_since, track.absent_looks = None, 0
+        track.look_at = now + run.next_gap(track, run.place(track)[0])
+
+
+def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sight: Sight) -> str:
+    timeout = track.deployment.release.timeout
+    if sight is Sight.STALE:
+        text = f"{track.operation} was accepted, but revision {track.old_revision} has not moved within {timeout:g} s"
+    else:
+        text = f"{track.operation} not finished within {timeout:g} s; last status {state.status if state else 'absent'}"
+        if state is not None and state.status in PENDING:
+            text += " (stuck: roll it back or delete it before the next try)"
+    return text + (f"; the cluster is {queue.phase}" if queue.phase not in ("", "Available") else "")
+
+
+def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None, *, failed: str) -> None:
+    """End the operation: go on with the action's next step, or end the deployment."""
+    spec, operation = track.deployment.release, track.operation
+    assert operation is not None and track.action is not None  # noqa: S101, PT018 - it was sent or adopted
+    revision = state.revision if state else 0
+    if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
+        run.learn(track, run.now() - track.accepted_at)
+    undoing = operation is Operation.ROLLBACK and track.action is Action.UPGRADE
+    more = not failed and track.settled + 1 < len(STEPS.get(track.action, ()))
+    undo = (
+        failed and operation is Operation.UPGRADE and track.action is Action.UPGRADE
+        and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0
+    )  # fmt: skip
+    if more or undo:
+        _next_step(run, queue, track, operation, failed=failed, revision=revision)
+    elif failed:
+        reason = f"the upgrade failed ({track.reason}), and so did its rollback: {failed}" if undoing else failed
+        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(operation, failed))
+    elif undoing:
+        reason = f"the upgrade failed and was rolled back to revision {track.return_to}: {track.reason}"
+        run.finish(track, Outcome.ROLLED_BACK, reason, cause=fingerprint("upgrade", track.reason))
+    elif track.action in (Action.ROLLBACK, Action.DELETE):
+        done = "deleted" if operation is Operation.DELETE else f"back to what revision {track.return_to} was"
+        run.finish(track, Outcome.ROLLED_BACK, done)
+    else:
+        run.finish(track, Outcome.DEPLOYED, "")
+
+
+def _next_step(
+    run: Run, queue: ClusterQueue, track: Track, operation: Operation, *, failed: str, revision: int
+) -> None:
+    del queue.watching[track.key]
+    status = track.status
+    run.emit(
+        track,
+        e.Settled(at=run.wall(), key=track.key, operation=operation, status=status, revision=revision, reason=failed),
+    )
+    queue.waiting[track.key] = track
+    run.place(track)[0].end(queue)
+    _line_up(run, queue, track)

@@ -1,0 +1,185 @@
+"""The write of one deployment: journal the intent, ask the fence, send once, and take in what came of it."""
+
+from batch_deployer.errors import BadInput
+from batch_deployer.execution.board import Job
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.trouble import attempt
+from batch_deployer.model import events as e
+from batch_deployer.model.api import Answer, CreateRelease, DeleteRelease, UpdateRelease, Write
+from batch_deployer.model.deployment import Operation, Outcome, Parameters
+from batch_deployer.rules.replies import Verdict, describe, fingerprint
+from batch_deployer.rules.retry import around, backoff
+
+ENDLESS = frozenset({"exists", "locked", "unsettled"})
+"""Refusals that only the deployment's own timeout ends: somebody else holds the release."""
+
+
+def compose(run: Run, track: Track, operation: Operation) -> Write:
+    """Build the call. Raises BadInput when a secret is gone."""
+    spec, cluster_id = track.deployment.release, track.deployment.cluster.id
+    where = {"cluster_id": cluster_id, "namespace": spec.namespace, "name": spec.name}
+    if operation is Operation.DELETE:
+        return DeleteRelease(**where)
+    if operation is Operation.ROLLBACK:
+        back = Parameters(release_version=track.return_to)
+        return UpdateRelease(**where, operation=operation, chart_id=track.return_chart, parameters=back)
+    chart_id, values = run.catalogue(track).chart_id(spec), run.rendered(spec)
+    if operation is Operation.UPGRADE:
+        return UpdateRelease(
+            **where, operation=operation, chart_id=chart_id, values_json=values, parameters=spec.parameters
+        )
+    return CreateRelease(
+        **where, chart_id=chart_id, version=spec.version, values_json=values, parameters=spec.parameters,
+        description=spec.description,
+    )  # fmt: skip
+
+
+async def write(run: Run, job: Job) -> None:
+    """Perform one write job. Raises JournalError, and then nothing has left."""
+    board, queue, track = job.board, job.queue, job.track
+    assert queue is not None and track is not None  # noqa: S101, PT018 - a write job has both
+    operation = track.next_operation()
+    assert operation is not None  # noqa: S101 - first_ready gives no other
+    try:
+        call = compose(run, track, operation)
+    except BadInput as error:
+        board.writes.abandon(job.slot, run.now())
+        board.end(queue)
+        run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
+        return
+    if not run.ports.fence.may_write():
+        _fence_lost(run, job, track, queue)
+        return
+    await run.emit_durably(
+        track,
+        e.Intended(
+            at=run.wall(), key=track.key, operation=operation, attempt=track.attempts + 1,
+            revision=track.old_revision, updated_at=track.old_updated_at,
+        ),
+    )  # fmt: skip
+    # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken.
+    if board.holding or not run.ports.fence.may_write():
+        board.writes.abandon(job.slot, run.now())
+        _refuse(run, track, queue, "held back before it was sent", Answer(), wait=0.0)
+        if not run.ports.fence.may_write():
+            run.halt("fence", "another run has taken over the lock")
+        return
+    answer, verdict, _ = await attempt(run, job, call)
+    _take_in(run, queue, track, answer, verdict)
+
+
+def _fence_lost(run: Run, job: Job, track: Track, queue: ClusterQueue) -> None:
+    job.board.writes.abandon(job.slot, run.now())
+    job.board.end(queue)
+    queue.waiting[track.key] = track
+    run.halt("fence", "the lease of the run lock ran out: another run may have taken over, so nothing more is written")
+
+
+def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdict: Verdict) -> None:
+    """Fold the answer to a write into the deployment."""
+    settings, draw = run.settings.retry, run.ports.draw
+    match verdict:
+        case Verdict.OK if track.deployment.release.parameters.dry_run and track.operation is not Operation.DELETE:
+            run.finish(track, Outcome.UNCHANGED, "dry run: the cloud would accept it")
+        case Verdict.OK:
+            _accepted(run, queue, track, answer)
+        case Verdict.EXISTS if track.uncertain == 0:
+            # Certainly not ours: somebody was faster. See what is there and decide anew.
+            _refuse(run, track, queue, "exists", answer, wait=around(settings.locked, draw()), anew=True)
+        case Verdict.EXISTS | Verdict.AMBIGUOUS:
+            _uncertain(run, queue, track, answer, verdict)
+        case Verdict.THROTTLED:
+            _refuse(run, track, queue, "throttled", answer, wait=0.0)
+        case Verdict.LOCKED:
+            _refuse(run, track, queue, "locked", answer, wait=around(settings.locked, draw()))
+        case Verdict.UNSETTLED:
+            _refuse(run, track, queue, "unsettled", answer, wait=around(settings.locked, draw()), anew=True)
+        case Verdict.EXPIRED:
+            _refuse(run, track, queue, "credential renewed", answer, wait=0.0)
+        case Verdict.AUTH:
+            _refuse(run, track, queue, "credential refused", answer, wait=0.0)
+        case Verdict.TRANSIENT:
+            _not_sent(run, queue, track, answer)
+        case Verdict.DENIED:
+            run.denied = True
+            run.finish(track, Outcome.REJECTED, f"no permission: {describe(answer)}", cause=_cause(answer))
+        case Verdict.ABSENT | Verdict.MISROUTED | Verdict.REJECTED:
+            if track.operation is Operation.DELETE and verdict is Verdict.ABSENT:
+                _accepted(run, queue, track, answer)  # gone already, which is what was wanted
+            else:
+                run.finish(track, Outcome.REJECTED, describe(answer), cause=_cause(answer))
+
+
+def _cause(answer: Answer) -> str:
+    return fingerprint(str(answer.status), answer.code, answer.message)
+
+
+def _accepted(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> None:
+    assert track.operation is not None  # noqa: S101 - an intended track has one
+    run.emit(track, e.Accepted(at=run.wall(), key=track.key, operation=track.operation, request_id=answer.request_id))
+    watch(run, queue, track)
+
+
+def watch(run: Run, queue: ClusterQueue, track: Track) -> None:
+    """Have a deployment under way looked at when its end may be near."""
+    board, _ = run.place(track)
+    queue.watching[track.key] = track
+    track.look_at = run.now() + run.next_gap(track, board)
+    board.look_soon(queue, track.look_at)
+
+
+def _uncertain(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdict: Verdict) -> None:
+    assert track.operation is not None  # noqa: S101 - an intended track has one
+    board, _ = run.place(track)
+    why = f"{verdict}: {describe(answer)}"
+    run.emit(
+        track,
+        e.Uncertain(at=run.wall(), key=track.key, operation=track.operation, why=why, request_id=answer.request_id),
+    )
+    queue.watching[track.key] = track
+    track.look_at = run.now() + min(run.settings.watch.shortest, run.settings.reconcile.grace / 10)
+    board.look_soon(queue, track.look_at)
+
+
+def _not_sent(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> None:
+    """Take in a write that did not reach the server."""
+    board, _ = run.place(track)
+    settings = run.settings.retry
+    within = board.budget.spend()
+    queue.breaker.fault(run.now(), run.ports.draw(), settings, within_budget=within)
+    if queue.breaker.hopeless(run.now(), settings):
+        run.finish(track, Outcome.UNREACHABLE, describe(answer), cause=_cause(answer))
+        return
+    wait = backoff(queue.breaker.faults, run.ports.draw(), settings) if within else settings.cap
+    _refuse(run, track, queue, "not sent", answer, wait=wait)
+    board.look_soon(queue, run.now() + wait)
+
+
+def _refuse(
+    run: Run, track: Track, queue: ClusterQueue, why: str, answer: Answer, *, wait: float, anew: bool = False
+) -> None:
+    """Put a deployment whose write was certainly not executed back in line; `anew`: look and decide again first."""
+    assert track.operation is not None  # noqa: S101 - an intended track has one
+    board, _ = run.place(track)
+    if why in ENDLESS and run.now() - track.started_at > track.deployment.release.timeout:
+        run.finish(track, Outcome.TIMED_OUT, f"kept being refused ({why}): {describe(answer)}", cause=_cause(answer))
+        return
+    run.emit(
+        track,
+        e.Refused(
+            at=run.wall(), key=track.key, operation=track.operation, why=why, code=answer.code,
+            message=answer.message, request_id=answer.request_id, wait=wait,
+        ),
+    )  # fmt: skip
+    queue.waiting[track.key] = track
+    board.end(queue)
+    if anew:
+        track.asked_of = ""
+        board.look_soon(queue, run.now() + wait)
+    elif wait:
+        board.later(run.now() + wait, queue, track)
+    else:
+        queue.make_ready(track)
+        board.offer(queue)
