@@ -1,0 +1,67 @@
+"""One notification for a whole run, through whatever Apprise can reach."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from batch_deployer.errors import BadInput
+from batch_deployer.model import events as e
+from batch_deployer.model.text import clean
+from batch_deployer.observe.background import Background
+from batch_deployer.observe.plain import status_line
+from batch_deployer.observe.tally import Tally
+
+_TIMEOUT = 30.0
+
+
+class Notifier:
+    """Sends one message to every URL when the run ends; its words come from the tally, never one per deployment."""
+
+    def __init__(
+        self, urls: Sequence[str], tally: Tally, warn: Callable[[str], None], *, unless_unchanged: bool = False
+    ) -> None:
+        """Raises BadInput when Apprise is missing or a URL is none of its. `unless_unchanged`: silent if nothing changed."""
+        if find_spec("apprise") is None:
+            raise BadInput("--notify needs Apprise; install it with `pip install 'batch-deployer[notify]'`")
+        from apprise import Apprise, NotifyType  # noqa: PLC0415 - slow to import, and an extra
+
+        self._apprise = Apprise()
+        self._types = NotifyType
+        for number, url in enumerate(urls, start=1):
+            if not self._apprise.add(url):
+                # the URL itself may hold a token
+                scheme = clean(url.partition("://")[0], 40) if "://" in url else ""
+                named = f" ({scheme}://...)" if scheme else ""
+                raise BadInput(f"--notify URL number {number}{named} is not one that Apprise understands; see its wiki")
+        self._tally = tally
+        self._quiet = unless_unchanged
+        self._background = Background("notification", warn)
+
+    def hear(self, event: e.Event) -> None:
+        """Send when the run ends."""
+        if not isinstance(event, e.RunFinished):
+            return
+        idle = event.exit_code == 0 and self._tally.writes == 0
+        if idle and self._quiet:
+            return
+        title, body = message(self._tally, event)
+        kind = self._types.SUCCESS if event.exit_code == 0 else self._types.FAILURE
+        self._background.do(lambda: self._send(title, body, kind))
+
+    def close(self, timeout: float = _TIMEOUT) -> bool:
+        """Wait for it to leave; whether it did in time."""
+        return self._background.close(timeout)
+
+    def _send(self, title: str, body: str, kind: Any) -> None:
+        if not self._apprise.notify(title=title, body=body, notify_type=kind):
+            raise RuntimeError("at least one receiver did not take it")
+
+
+def message(tally: Tally, event: e.RunFinished) -> tuple[str, str]:
+    """(title, body) for a run that ended."""
+    word = "succeeded" if event.exit_code == 0 else f"ended with exit code {event.exit_code}"
+    lines = [status_line(tally, event.at)]
+    lines += [clean(event.reason)] if event.reason else []
+    lines += [f"halted by {tally.halted}"] if tally.halted else []
+    lines += [f"- {failed.name} {failed.outcome}: {failed.reason}" for failed in list(tally.failed)]
+    return f"batch-deployer: {clean(tally.run)} {word}", "\n".join(lines)

@@ -1,0 +1,143 @@
+"""Progress as plain lines, for logs of CI systems, cron mail and pipes."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.text import clean, span, utc
+from batch_deployer.observe.tally import Tally
+from batch_deployer.plan.frozen import Plan
+
+_MOST_FAILURES = 20
+"""Single failures told at once; more are only counted, so that a bad night does not fill a disk."""
+
+
+class PlainProgress:
+    """A listener that writes a line when something happens that a person wants to know, and one every `every` seconds.
+
+    As a context manager it also ticks while no event comes. `quiet`: nothing but failures, halts and the end.
+    """
+
+    def __init__(
+        self,
+        tally: Tally,
+        plan: Plan,
+        stream: TextIO,
+        *,
+        every: float = 15.0,
+        quiet: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Lines are prefixed with the time of the event, or with `now()` for those that come by the clock."""
+        self._tally = tally
+        self._plan = plan
+        self._stream = stream
+        self._every = every
+        self._quiet = quiet
+        self._now = now
+        self._last = ""
+        self._failures = 0
+        self._throttled_until = 0.0
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Start to tick."""
+        if not self._quiet:
+            self._thread = threading.Thread(target=self._ticks, name="plain-progress", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to tick."""
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
+    def hear(self, event: e.Event) -> None:
+        """Say it at once if it is worth a line."""
+        text = self._line(event)
+        if text:
+            self._say(event.at, text)
+
+    def tick(self) -> None:
+        """The periodic line; left out when nothing changed since the last one."""
+        now = self._now()
+        text = status_line(self._tally, now)
+        counts = text.split(";")[0]
+        if counts != self._last:
+            self._last = counts
+            self._say(now, text)
+
+    def _ticks(self) -> None:
+        while not self._done.wait(self._every):
+            self.tick()
+
+    def _say(self, at: float, text: str) -> None:
+        self._stream.write(f"{utc(at)} {text}\n")
+        self._stream.flush()
+
+    def _line(self, event: e.Event) -> str:
+        match event:
+            case e.Finished():
+                return self._failure(event)
+            case e.Halted():
+                return f"halted ({event.scope}): {clean(event.reason)}"
+            case e.Stopping():
+                return f"signal {event.signal}: nothing more is started; what is in flight is watched for a while"
+            case e.RunFinished():
+                ended = status_line(self._tally, event.at)
+                return f"run {clean(self._tally.run)} ended, exit code {event.exit_code}: {ended}"
+        return "" if self._quiet else self._chat(event)
+
+    def _chat(self, event: e.Event) -> str:
+        match event:
+            case e.RunStarted():
+                word = "resumed" if event.resumed else "started"
+                return f"run {clean(event.run)} {word}: {self._tally.total:,} deployments"
+            case e.WaveStarted():
+                return f"wave {self._wave(event.wave)} started"
+            case e.WavePassed():
+                return f"wave {self._wave(event.wave)} passed"
+            case e.Paused():
+                return "paused by an operator"
+            case e.Continued():
+                return "continued by an operator"
+            case e.Warned():
+                return f"warning: {clean(event.message)}"
+            case e.Throttled() if event.at >= self._throttled_until:
+                self._throttled_until = event.at + max(event.wait, 30.0)
+                return f"cloud {clean(event.cloud)} throttles {event.bucket}: waiting {span(event.wait)}"
+        return ""
+
+    def _failure(self, event: e.Finished) -> str:
+        if event.outcome.good or event.outcome is Outcome.NOT_STARTED:
+            return ""
+        self._failures += 1
+        if self._failures > _MOST_FAILURES:
+            return ""
+        more = " (further failures are only counted)" if self._failures == _MOST_FAILURES else ""
+        return f"{self._tally.name(event.key)} {event.outcome.value}: {clean(event.reason, 300)}{more}"
+
+    def _wave(self, wave: int) -> str:
+        return repr(clean(self._plan.waves[wave].name)) if 0 <= wave < len(self._plan.waves) else str(wave)
+
+
+def status_line(tally: Tally, now: float) -> str:
+    """`412/1,000 ended (400 deployed, 12 failed), 64 in flight; 9.8/min, about 1h 00m left; ...`."""
+    counts = [f"{count:,} {word}" for word, count in sorted(tally.outcomes.items(), key=lambda pair: -pair[1]) if count]
+    text = f"{tally.ended:,}/{tally.total:,} ended"
+    text += f" ({', '.join(counts)})" if counts else ""
+    text += f", {len(tally.in_flight):,} in flight"
+    eta = tally.eta(now)
+    if eta is not None and tally.exit_code is None:
+        text += f"; {60 * tally.rate(now):.1f}/min, about {span(eta)} left"
+    for cloud, bucket, left in tally.throttled(now):
+        text += f"; {clean(cloud)} {bucket} throttled for {span(left)}"
+    return text + ("; paused" if tally.paused else "")

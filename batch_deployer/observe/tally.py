@@ -1,0 +1,222 @@
+"""Running counts of a live run: cheap per event, shared by everything that shows progress."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Deployment, Outcome
+from batch_deployer.model.text import clean
+from batch_deployer.plan.frozen import Plan
+
+_RECENT = 5
+_WINDOW = 200
+
+
+@dataclass(slots=True)
+class Lane:
+    """Counts of one wave and cloud."""
+
+    total: int = 0
+    ended: int = 0
+    good: int = 0
+    in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A deployment that ended badly; texts are clean."""
+
+    name: str
+    outcome: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Throttle:
+    """The last 429 of one bucket."""
+
+    until: float
+    rate: float
+    count: int
+
+
+class Tally:
+    """What a run has come to: a listener that the others read, so it comes first in a `Fanout`.
+
+    `hear` takes constant time; a second thread may read while it runs.
+
+    `lanes` has one entry for each (wave index, cloud) of the plan, in wave order. Times are wall clock seconds.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Count the plan; nothing has happened yet."""
+        self._by_key: dict[str, Deployment] = {deployment.key: deployment for deployment in plan.deployments}
+        places = sorted({(d.wave, d.cluster.cloud) for d in plan.deployments})
+        self.lanes: dict[tuple[int, str], Lane] = {place: Lane() for place in places}
+        for deployment in plan.deployments:
+            self.lanes[deployment.wave, deployment.cluster.cloud].total += 1
+        self.total = len(self._by_key)
+        self.run = ""
+        self.outcomes: Counter[str] = Counter()
+        self.in_flight: dict[str, float] = {}
+        """Key to the time of its first write."""
+        self.ends: deque[float] = deque(maxlen=_WINDOW)
+        """Times of the latest ends."""
+        self.failed: deque[Failed] = deque(maxlen=_RECENT)
+        self.throttles: dict[tuple[str, str], Throttle] = {}
+        self.writes = self.refusals = self.uncertain = 0
+        self.started: float | None = None
+        self.paused = False
+        self.halted = ""
+        self.stopping = False
+        self.exit_code: int | None = None
+        self._outcome: dict[str, Outcome] = {}
+
+    @property
+    def ended(self) -> int:
+        """Deployments with an outcome."""
+        return len(self._outcome)
+
+    @property
+    def good(self) -> int:
+        """Deployed or unchanged."""
+        return self.outcomes[Outcome.DEPLOYED] + self.outcomes[Outcome.UNCHANGED]
+
+    def name(self, key: str) -> str:
+        """`cluster-name/namespace/release`, clean; the key itself when the plan does not know it."""
+        deployment = self._by_key.get(key)
+        if deployment is None:
+            return clean(key, 200)
+        return clean(f"{deployment.cluster.name}/{deployment.release.namespace}/{deployment.release.name}", 200)
+
+    def cloud(self, key: str) -> str:
+        """Cloud of a deployment."""
+        deployment = self._by_key.get(key)
+        return deployment.cluster.cloud if deployment else ""
+
+    def rate(self, now: float) -> float:
+        """Ends a second, over the latest ones; 0.0 before there are two."""
+        if len(self.ends) < 2:
+            return 0.0
+        return (len(self.ends) - 1) / max(now - self.ends[0], 1e-9)
+
+    def eta(self, now: float) -> float | None:
+        """Seconds until all have ended at the present rate; None while there is none."""
+        rate = self.rate(now)
+        return (self.total - self.ended) / rate if rate > 0 else None
+
+    def throttled(self, now: float) -> list[tuple[str, str, float]]:
+        """(cloud, bucket, seconds left) of every bucket that is paused now."""
+        states = list(self.throttles.items())
+        return [(cloud, bucket, state.until - now) for (cloud, bucket), state in states if state.until > now]
+
+    def hear(self, event: e.Event) -> None:
+        """Take in the next event."""
+        handler = _HEAR.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def lane(self, key: str) -> Lane | None:
+        """The counts that a deployment is part of."""
+        deployment = self._by_key.get(key)
+        return self.lanes[deployment.wave, deployment.cluster.cloud] if deployment else None
+
+    def begin(self, key: str, at: float) -> None:
+        """A deployment is under way; one that had ended (an earlier part did not start it) is counted again."""
+        lane = self.lane(key)
+        before = self._outcome.pop(key, None)
+        if lane is not None and before is not None:
+            self.outcomes[before.value] -= 1
+            lane.ended -= 1
+            lane.good -= before.good
+        if lane is not None and key not in self.in_flight:
+            self.in_flight[key] = at
+            lane.in_flight += 1
+
+    def end(self, event: e.Finished) -> None:
+        """A deployment has its outcome."""
+        lane = self.lane(event.key)
+        if lane is None:
+            return
+        before = self._outcome.get(event.key)
+        if before is not None:
+            self.outcomes[before.value] -= 1
+            lane.ended -= 1
+            lane.good -= before.good
+        if self.in_flight.pop(event.key, None) is not None:
+            lane.in_flight -= 1
+        self._outcome[event.key] = event.outcome
+        self.outcomes[event.outcome.value] += 1
+        lane.ended += 1
+        lane.good += event.outcome.good
+        self.ends.append(event.at)
+        if not event.outcome.good and event.outcome is not Outcome.NOT_STARTED:
+            self.failed.append(Failed(self.name(event.key), event.outcome.value, clean(event.reason, 300)))
+
+
+def _run_started(tally: Tally, event: e.RunStarted) -> None:
+    tally.run = event.run
+    if tally.started is None:
+        tally.started = event.at
+    tally.paused = tally.stopping = False
+    tally.halted, tally.exit_code = "", None
+
+
+def _intended(tally: Tally, event: e.Intended) -> None:
+    tally.writes += 1
+    tally.begin(event.key, event.at)
+
+
+def _throttled(tally: Tally, event: e.Throttled) -> None:
+    known = tally.throttles.get((event.cloud, event.bucket))
+    count = known.count + 1 if known else 1
+    tally.throttles[event.cloud, event.bucket] = Throttle(event.at + event.wait, event.rate, count)
+
+
+def _refused(tally: Tally, _event: e.Refused) -> None:
+    tally.refusals += 1
+
+
+def _uncertain(tally: Tally, _event: e.Uncertain) -> None:
+    tally.uncertain += 1
+
+
+def _paused(tally: Tally, _event: e.Paused) -> None:
+    tally.paused = True
+
+
+def _continued(tally: Tally, _event: e.Continued) -> None:
+    tally.paused = False
+
+
+def _halted(tally: Tally, event: e.Halted) -> None:
+    tally.halted = clean(f"{event.scope}: {event.reason}", 300)
+
+
+def _stopping(tally: Tally, _event: e.Stopping) -> None:
+    tally.stopping = True
+
+
+def _run_finished(tally: Tally, event: e.RunFinished) -> None:
+    tally.exit_code = event.exit_code
+
+
+_HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
+    {
+        e.RunStarted: _run_started,
+        e.Intended: _intended,
+        e.Confirmed: lambda tally, event: tally.begin(event.key, event.at),
+        e.Refused: _refused,
+        e.Uncertain: _uncertain,
+        e.Finished: Tally.end,
+        e.Throttled: _throttled,
+        e.Paused: _paused,
+        e.Continued: _continued,
+        e.Halted: _halted,
+        e.Stopping: _stopping,
+        e.RunFinished: _run_finished,
+    }
+)
