@@ -1,0 +1,113 @@
+"""What a read shows: releases, charts, clusters, as bodies of section 2."""
+
+from collections.abc import Callable
+
+from batch_deployer.model.api import (
+    ClusterTags,
+    ListCharts,
+    ListClusters,
+    ListReleases,
+    Read,
+    ReleaseHistory,
+    ShowChart,
+    ShowCluster,
+    ShowRelease,
+)
+from batch_deployer.simulator import replies
+from batch_deployer.simulator.bodies import ChartBody, ClusterBody, ClusterListBody, chart_time, cluster_time
+from batch_deployer.simulator.estate import USABLE, Estate, Holding
+from batch_deployer.simulator.inventory import SimChart
+from batch_deployer.simulator.replies import Reply
+
+
+class Views:
+    """Answers reads."""
+
+    def __init__(self, estate: Estate, phase: Callable[[Holding], str]) -> None:
+        """`phase` tells the phase that a cluster is in now."""
+        self._estate = estate
+        self._phase = phase
+        self.since = 0.0
+        """Creation time of what the world began with, epoch seconds."""
+
+    def read(self, cloud: str, call: Read, holding: Holding | None, now: float) -> Reply:
+        """The answer of a healthy service. `holding` is the cluster that the call names, if it is there."""
+        if isinstance(call, ListCharts):
+            return Reply(status=200, body=[self._chart(chart) for chart in self._estate.charts.values()])
+        if isinstance(call, ShowChart):
+            chart = self._estate.chart(call.chart_id)
+            return replies.not_found(f"chart {call.chart_id}") if chart is None else _ok(self._chart(chart))
+        if isinstance(call, ListClusters):
+            return _ok(ClusterListBody(items=[self._cluster(one) for one in self._estate.holdings(cloud)]))
+        if holding is None:
+            return replies.not_found(f"cluster {call.cluster_id}")
+        if isinstance(call, ShowCluster):
+            return _ok(self._cluster(holding))
+        if isinstance(call, ClusterTags):
+            return _ok(dict(holding.cluster.tags))
+        phase = self._phase(holding)
+        if phase not in USABLE:
+            return replies.phase_forbids(holding.cluster.name, phase)
+        if isinstance(call, ListReleases):
+            return self._releases(call, holding, now)
+        return _one(call, holding, now)
+
+    def _releases(self, call: ListReleases, holding: Holding, now: float) -> Reply:
+        shown = (slot.view(now) for slot in holding.slots.values())
+        found = [body for body in shown if body is not None]
+        if call.namespace:
+            found = [body for body in found if body.namespace == call.namespace]
+        if call.chart_id:
+            chart = self._estate.chart(call.chart_id)
+            found = [body for body in found if chart is not None and body.chart_name == chart.name]
+        return Reply(status=200, body=found)
+
+    def _chart(self, chart: SimChart) -> ChartBody:
+        return ChartBody(
+            id=chart.id,
+            name=chart.name,
+            version=chart.versions[-1] if chart.versions else "1.0.0",
+            description=chart.description,
+            values=chart.values,
+            public=chart.public,
+            create_at=chart_time(self.since),
+            update_at=chart_time(self.since),
+        )
+
+    def _cluster(self, holding: Holding) -> ClusterBody:
+        cluster, phase = holding.cluster, self._phase(holding)
+        status = {"phase": phase, "endpoints": [{"Internal": "https://192.168.0.10:5443"}]}
+        if phase != "Available":
+            status |= {"reason": phase, "message": f"the cluster is {phase}"}
+        return ClusterBody(
+            metadata={
+                "uid": cluster.id,
+                "name": cluster.name,
+                "alias": cluster.name,
+                "labels": {"FeatureGates": "simulated"},
+                "creationTimestamp": cluster_time(self.since),
+                "updateTimestamp": cluster_time(self.since),
+            },
+            spec={
+                "category": "CCE",
+                "type": "VirtualMachine",
+                "flavor": "cce.s2.medium",
+                "version": "v1.33",
+                "hostNetwork": {"vpc": "vpc-simulated"},
+                "clusterTags": [{"key": key, "value": value} for key, value in cluster.tags.items()],
+            },
+            status=status,
+        )
+
+
+def _ok(body: object) -> Reply:
+    return Reply(status=200, body=body)
+
+
+def _one(call: ShowRelease | ReleaseHistory, holding: Holding, now: float) -> Reply:
+    slot = holding.slots.get((call.namespace, call.name))
+    if isinstance(call, ReleaseHistory):
+        bodies = slot.history(now) if slot is not None else ()
+        return _ok(list(bodies)) if bodies else replies.not_found(f"release {call.namespace}/{call.name}")
+    body = slot.view(now) if slot is not None else None
+    return _ok(body) if body is not None else replies.not_found(f"release {call.namespace}/{call.name}")
