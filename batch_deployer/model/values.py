@@ -60,6 +60,13 @@ def render(values_json: str, secret: Callable[[str], str]) -> str:
     return compact(fill(json.loads(values_json)))
 
 
+def render_text(text: str, secret: Callable[[str], str]) -> str:
+    """Fill in the markers of a plain text that is no JSON, such as one option of `auth:`; otherwise as `render`."""
+    if "${" not in text:
+        return text
+    return _MARKER.sub(lambda found: "${" if not found[1] else secret(f"{found[1]}:{found[2]}"), text)
+
+
 def covers(shown: Json, wanted: Json) -> bool:
     """Whether everything wanted is in what the cloud shows. Extra keys are chart defaults; a mask fits anything."""
     if shown == MASK:

@@ -1,0 +1,63 @@
+"""Where requests may go: only over TLS or to this machine itself, past the proxies of the environment."""
+
+import ipaddress
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from batch_deployer.errors import BadInput
+
+
+def checked(url: str, what: str) -> str:
+    """A base URL without its trailing slash.
+
+    Raises BadInput unless it is https, or http to a loopback address: a credential goes with every request.
+    """
+    bare = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(bare)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise BadInput(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com") from None
+    if not host or parts.scheme not in {"https", "http"}:
+        raise BadInput(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com")
+    if "@" in parts.netloc:
+        raise BadInput(f"{what} on host {host} holds a user name or password; take it out and give it under auth")
+    if parts.query or parts.fragment or not bare.isascii() or not bare.isprintable() or " " in bare:
+        raise BadInput(f"{what} {url!r} must be a plain base URL, without query, fragment or blanks")
+    if parts.scheme == "http" and not is_loopback(bare):
+        raise BadInput(f"{what} {url!r} is not encrypted; credentials go only to https, or to http on this machine")
+    return bare
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this very machine, by its text alone: no name is looked up."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(url: str) -> str:
+    """The proxy that `HTTPS_PROXY` and its like name for a URL; empty for none.
+
+    Never one for loopback: a token in plain http would leave the machine.
+    """
+    parts = urlsplit(url)
+    if is_loopback(url) or proxy_bypass(parts.netloc) or proxy_bypass(parts.hostname or ""):
+        return ""
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all") or ""
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Verified TLS by the system's certificates, or by a bundle (PEM) alone. About 30 ms: make one and keep it."""
+    try:
+        return ssl.create_default_context(cafile=str(Path(ca_file).expanduser()) if ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not a PEM file"
+        raise BadInput(f"ca_file {ca_file!r} cannot be used: {why}") from None

@@ -1,0 +1,42 @@
+"""From a cloud of the plan to an Api that is logged in."""
+
+from batch_deployer.errors import BadInput
+from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.ports import Api, Clock, Fence, Secrets
+from batch_deployer.settings import WireSettings
+from batch_deployer.transport.address import checked, tls_context
+from batch_deployer.transport.auth.identify import Asking, identify
+from batch_deployer.transport.http import HttpApi
+
+
+async def open_api(
+    cloud: CloudSpec,
+    *,
+    wire: WireSettings,
+    connections: int,
+    secrets: Secrets,
+    clock: Clock,
+    fence: Fence | None = None,
+) -> Api:
+    """Log in at once, so that a wrong password shows before anything is written, and open the cloud's API.
+
+    `connections`: HTTP calls under way at once. `fence`: asked right before each write leaves; None: never.
+    Raises BadInput (settings, files, addresses), AuthFailed (refused), CloudUnreachable (no identity service).
+    """
+    who = f"cloud {cloud.name!r}"
+    if cloud.endpoint:
+        checked(cloud.endpoint, f"{who}: endpoint")  # Before a secret is sent anywhere.
+    identity = await identify(Asking(cloud=cloud, who=who, wire=wire, clock=clock), secrets)
+    endpoint = cloud.endpoint or identity.endpoint
+    if not endpoint:
+        raise BadInput(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
+    return HttpApi(
+        checked(endpoint, f"{who}: endpoint"),
+        project_id=cloud.project_id or identity.project_id,
+        credential=identity.credential,
+        wire=wire,
+        connections=connections,
+        clock=clock,
+        fence=fence,
+        tls=tls_context(identity.ca_file) if endpoint.startswith("https:") else None,
+    )

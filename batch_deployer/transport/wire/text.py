@@ -1,0 +1,44 @@
+"""Making a server's text safe to print, and sizing up a document before it is read. Pure."""
+
+import re
+
+LONGEST = 500
+"""Characters of a server's text that are kept."""
+
+# A whole escape sequence goes, not only its ESC: `[31m` left behind would be noise. CSI, OSC, then two-character ones.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -~]?")
+_JSON_MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """Leave only what a terminal shows as itself, on one line, at most `longest` characters.
+
+    Escape sequences, control, bidirectional, zero-width and other unprintable characters are dropped;
+    every kind of white space becomes one blank.
+    """
+    if len(text) <= longest and text.isprintable() and "  " not in text:
+        return text.strip()
+    # Bounded before the costly part: dropping characters can only shorten.
+    bare = _ESCAPES.sub("", text[: longest * 8])
+    shown = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in bare)
+    line = " ".join(shown.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def deeper_than(text: str, limit: int) -> bool:
+    """Whether a JSON text nests deeper than `limit`; brackets within strings do not count.
+
+    Most documents are settled by counting brackets; only the rest is scanned. Never recurses.
+    """
+    if text.count("[") + text.count("{") <= limit:
+        return False
+    depth = 0
+    for mark in _JSON_MARKS.finditer(text):
+        char = mark[0][0]
+        if char in "[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif char in "]}":
+            depth -= 1
+    return False
