@@ -46,10 +46,12 @@ class Database:
     ) -> None:
         self.path = path
         self._sql = named(queries)
+        self._doing = "write" if write else "read"
         mode = "mode=rw" if write else "mode=ro&immutable=1" if still else "mode=ro"
         with self._explained("open"):
             if write:
                 private.touch(path)
+            self._refuse_headless()
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{mode}",
                 uri=True,
@@ -69,21 +71,22 @@ class Database:
         try:
             return self._connection.execute(self._sql[name], values).fetchall()
         except sqlite3.Error as error:
-            raise self._failure("use", error) from error
+            raise self._failure(self._doing, error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
         """Several statements at once, alone and all or nothing."""
         with self._explained("write"):
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self
+        try:
+            yield self
+            with self._explained("write"):
                 self._connection.execute("COMMIT")
-            except BaseException:
-                # Some failures (a full disk) have rolled back by themselves.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        except BaseException:
+            # Some failures (a full disk) have rolled back by themselves.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def check(self) -> None:
         """Look at every page; JournalError when the file is damaged."""
@@ -104,6 +107,12 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def _refuse_headless(self) -> None:
+        """SQLite throws the log of an empty file away; ours is never empty once there is a log, so that would be a loss."""
+        log = self.path.with_name(self.path.name + "-wal")
+        if self.path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0:
+            raise JournalError(f"cannot open {self.path}: {_DAMAGED.format(error='empty beside a full log')}")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -76,4 +76,6 @@ def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for child in children:
         child.kill()
-        child.communicate()
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            stream.close()

@@ -1,0 +1,180 @@
+"""The state folder: one folder a run, and what all runs share."""
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+from batch_deployer.errors import BadInput, JournalError
+from batch_deployer.journal import private
+from batch_deployer.journal.reading import JournalReader
+from batch_deployer.journal.runs import RunDir, RunInfo, RunMeta, RunState
+from batch_deployer.journal.shared import SharedState
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class StateDir:
+    """A folder 0700 with files 0600. BadInput when it cannot be used.
+
+    `write`: it will be written, so it is made when absent and tried at once; else it is only looked at.
+    """
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        self.path = path
+        self.shared = SharedState(path / "state.db")
+        """Leases, learned paces, install durations."""
+        self._runs = path / "runs"
+        if write:
+            with self._usable():
+                self._set_up()
+
+    def create_run(
+        self, run_id: str, plan_text: str, meta: RunMeta, *, scopes: Mapping[str, str] | None = None
+    ) -> RunDir:
+        """Put a new run's folder in place, durably and whole. BadInput when the id is taken or cannot be a folder's name.
+
+        `scopes`: cluster id to the scope whose limits its writes count against (see `recent_writes`).
+        """
+        if not _RUN_ID.fullmatch(run_id) or run_id == "latest":
+            raise BadInput(
+                f"{run_id!r} cannot be a run's id: use letters, digits, dots, dashes, underscores; not `latest`"
+            )
+        path = self._runs / run_id
+        with self._usable():
+            draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs))
+            try:
+                draft.chmod(0o700)
+                private.write(draft / "plan.json", plan_text)
+                private.write(draft / "scopes.json", msgspec.json.encode(dict(scopes or {})).decode())
+                private.write(draft / "run.json", msgspec.json.encode(meta).decode())
+                if path.exists():
+                    raise BadInput(f"run {run_id} is there already; choose another --run-id, or resume it")
+                draft.rename(path)
+                private.sync_folder(self._runs)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        return RunDir(id=run_id, path=path, meta=meta)
+
+    def open_run(self, ref: str) -> RunDir:
+        """The run named by its id, a prefix that only it has, `latest`, or a manifest's name (its latest run).
+
+        BadInput, with what may have been meant, when there is none or several.
+        """
+        runs = {run.id: run for run in self._folders()}
+        if not runs:
+            raise BadInput(f"there is no run in {self.path} yet")
+        if ref in runs:
+            return runs[ref]
+        fitting = [run for run in runs.values() if ref in ("latest", run.meta.manifest)]
+        if fitting:
+            return fitting[-1]
+        fitting = [run for run in runs.values() if ref and run.id.startswith(ref)]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            some = ", ".join(run.id for run in fitting[-5:])
+            raise BadInput(f"{ref!r} is the beginning of {len(fitting)} runs; write more of it, for example of: {some}")
+        names = {*runs, *(run.meta.manifest for run in runs.values())}
+        near = get_close_matches(ref, sorted(names), n=3, cutoff=0.5) or ["latest"]
+        raise BadInput(f"there is no run {ref!r} in {self.path}; did you mean {' or '.join(near)}?")
+
+    def runs(self) -> Sequence[RunInfo]:
+        """All runs, oldest first."""
+        live = self.shared.live_runs()
+        return [run.info(live=run.id in live) for run in self._folders()]
+
+    def prune(self, older_than: float, *, now: float) -> Sequence[RunInfo]:
+        """Remove runs that started more than `older_than` seconds before the wall time `now`, and say which.
+
+        A live run stays, and so does a manifest's newest run as long as it may still be resumed.
+        """
+        runs = self.runs()
+        newest = {run.manifest: run.id for run in runs}
+        gone = [
+            run
+            for run in runs
+            if run.started < now - older_than
+            and run.state is not RunState.LIVE
+            and (run.state is RunState.FINISHED or newest[run.manifest] != run.id)
+        ]
+        with self._usable():
+            # None of them can be taken up again meanwhile, and a half-removed run is never listed.
+            with self.shared.standstill() as live:
+                gone = [run for run in gone if run.id not in live]
+                for run in gone:
+                    (self._runs / run.id).rename(self._runs / f".gone-{run.id}")
+            for grave in self._runs.glob(".gone-*"):
+                shutil.rmtree(grave)
+        return gone
+
+    def recent_writes(self, scope: str, since: float) -> Sequence[float]:
+        """Wall times, at or after `since`, of writes that any run here was about to send within a scope, sorted.
+
+        Taken from the journals' intents, which are there whatever ended the run. Journals not touched since are not opened.
+        """
+        times: list[float] = []
+        for run in self._folders():
+            if _touched(run.journal_path) < since:
+                continue
+            scopes = run.scopes()
+            try:
+                with JournalReader(run.journal_path) as reader:
+                    intents = list(reader.intents(since))
+            except JournalError:
+                continue  # another run's damaged journal is no reason not to run
+            times += (intent.at for intent in intents if scopes.get(intent.key.partition("/")[0]) == scope)
+        return sorted(times)
+
+    def _folders(self) -> Sequence[RunDir]:
+        """All runs by start."""
+        found = []
+        for path in self._runs.iterdir() if self._runs.is_dir() else ():
+            try:
+                meta = msgspec.json.decode((path / "run.json").read_bytes(), type=RunMeta)
+            except (OSError, msgspec.DecodeError):
+                continue  # a draft, a grave, or no folder of ours
+            if not path.name.startswith("."):
+                found.append(RunDir(id=path.name, path=path, meta=meta))
+        return sorted(found, key=lambda run: (run.meta.started, run.id))
+
+    def _set_up(self) -> None:
+        for folder in (self.path, self._runs):
+            if folder.exists() and not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not folder.exists():
+                private.make_folder(folder)
+            elif folder.stat().st_uid == os.geteuid() and not any(folder.iterdir()):
+                folder.chmod(0o700)  # made for us; a folder with other things in it keeps its mode
+        # A trial: the mode bits do not tell about read-only file systems, quotas or foreign owners.
+        handle, name = tempfile.mkstemp(prefix=".try-", dir=self._runs)
+        os.close(handle)
+        Path(name).unlink()
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BadInput(
+                f"cannot use the state folder {self.path}: {error.strerror or error}; "
+                "make it a writable folder or choose another with --state-dir"
+            ) from error
+
+
+def _touched(journal: Path) -> float:
+    """When a journal or its log was last written, seconds since the epoch; 0 when there is none."""
+    times = [0.0]
+    for path in (journal, journal.with_name(journal.name + "-wal")):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
