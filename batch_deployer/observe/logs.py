@@ -15,6 +15,7 @@ from batch_deployer.observe.redact import Redactor
 from batch_deployer.observe.tally import Tally
 
 _LEVELS: Mapping[str, int] = MappingProxyType({"debug": 10, "info": 20, "warning": 30, "error": 40})
+_NOTHING_AT_ZERO = frozenset({"revision", "wait", "pid"})
 Logger = structlog.typing.FilteringBoundLogger
 
 
@@ -87,7 +88,7 @@ class LogListener:
         fields: dict[str, Any] = {}
         for name in event.__struct_fields__:
             value = getattr(event, name)
-            if name not in ("at", "run") and value not in ("", 0, 0.0):
+            if name not in ("at", "run") and value != "" and not (name in _NOTHING_AT_ZERO and value == 0):
                 fields[name] = str(value) if isinstance(value, str) else value
         key = fields.get("key")
         if key is not None:

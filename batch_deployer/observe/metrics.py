@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
@@ -30,6 +31,9 @@ class MetricsFile:
         for outcome in Outcome:
             self._outcomes.labels(plan.name, outcome.value)
         self._planned.labels(plan.name).set(len(plan.deployments))
+        before = _last_success(path, plan.name)
+        if before is not None:
+            self._success.labels(plan.name).set(before)
         try:
             self._write()
         except OSError as error:
@@ -47,7 +51,7 @@ class MetricsFile:
         self._in_flight = gauge("in_flight", "Deployments under way")
         self._started = gauge("run_start_timestamp_seconds", "When the run, or its last part, started")
         self._ended = gauge("run_end_timestamp_seconds", "When the run ended; 0 while it goes on or when it was killed")
-        self._success = gauge("run_success_timestamp_seconds", "When the run ended with exit code 0; absent otherwise")
+        self._success = gauge("run_success_timestamp_seconds", "When a run last ended with exit code 0")
         self._exit = gauge("run_exit_code", "Exit code of the run; -1 while it goes on or when it was killed")
         self._info = gauge("run_info", "Always 1; names the run", "run", "version")
         self._peak = gauge("limit_peak", "Most observed of a limited thing", "cloud", "bucket")
@@ -107,3 +111,17 @@ class MetricsFile:
         for outcome in Outcome:
             self._outcomes.labels(name, outcome.value).set(self._tally.outcomes[outcome.value])
         write_to_textfile(str(self._path), self.registry)
+
+
+def _last_success(path: Path, manifest: str) -> float | None:
+    """The last success that the file of an earlier run tells, so that "too long ago" can be alerted on."""
+    try:
+        families = list(text_string_to_metric_families(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return None
+    for family in families:
+        if family.name == "batch_deployer_run_success_timestamp_seconds":
+            for sample in family.samples:
+                if sample.labels.get("manifest") == manifest:
+                    return sample.value
+    return None

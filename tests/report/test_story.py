@@ -1,0 +1,142 @@
+"""What became of each deployment, whatever happened to the run."""
+
+import pytest
+
+from batch_deployer.model.deployment import Action, Operation, Outcome
+from batch_deployer.model.events import (
+    Accepted,
+    Confirmed,
+    Finished,
+    Intended,
+    Missing,
+    Planned,
+    Refused,
+    RunFinished,
+    RunStarted,
+    Seen,
+    Settled,
+    Uncertain,
+    Undecided,
+    Warned,
+)
+from batch_deployer.report.record import State
+from batch_deployer.report.rows import rows
+from batch_deployer.report.story import tell
+
+KEY = "id-1/apps/web"
+CREATE = {"key": KEY, "operation": Operation.CREATE}
+
+
+def test_every_deployment_of_the_plan_is_told_once_even_when_nothing_happened(plan):
+    story = tell(plan, [])
+    assert [row.key for row in rows(story)] == [deployment.key for deployment in plan.deployments]
+    assert {row.outcome for row in rows(story)} == {"not_started"}
+    assert story.state == "killed"
+
+
+def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan, bad_night, start):
+    record = tell(plan, bad_night).records["id-2/apps/web"]
+    assert (record.action, record.outcome, record.status, record.revision) == ("upgrade", Outcome.FAILED, "FAILED", 5)
+    assert (record.attempts, record.refusals, record.uncertain) == (2, 1, 1)
+    assert record.request_ids == ("req-lost",)
+    assert (record.planned, record.started) == (start + 141, start + 142)
+    assert (record.accepted, record.finished) == (start + 270, start + 300)
+    assert (record.duration, record.install_duration) == (158.0, 30.0)
+    assert record.fingerprint == "helm"
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "word", "told"),
+    [
+        ([Planned(at=1, key=KEY, action=Action.CREATE)], State.WAITING, "not_started", "not started"),
+        ([Undecided(at=1, key=KEY, why="cluster is Upgrading")], State.WAITING, "not_started", "cluster is Upgrading"),
+        ([Intended(at=1, attempt=1, **CREATE)], State.SENDING, "in_flight", "may have left"),
+        (
+            [Intended(at=1, attempt=1, **CREATE), Refused(at=2, why="locked", **CREATE)],
+            State.REFUSED,
+            "in_flight",
+            "not executed (locked)",
+        ),
+        (
+            [Intended(at=1, attempt=1, **CREATE), Uncertain(at=2, why="reset", **CREATE)],
+            State.READING_BACK,
+            "in_flight",
+            "must be read back",
+        ),
+        (
+            [Intended(at=1, attempt=1, **CREATE), Uncertain(at=2, why="reset", **CREATE), Missing(at=3, **CREATE)],
+            State.REFUSED,
+            "in_flight",
+            "did not take effect",
+        ),
+        (
+            [
+                Intended(at=1, attempt=1, **CREATE),
+                Accepted(at=2, **CREATE),
+                Seen(at=3, key=KEY, status="PENDING_INSTALL"),
+            ],
+            State.WATCHING,
+            "in_flight",
+            "last status PENDING_INSTALL",
+        ),
+        ([Confirmed(at=1, status="PENDING_INSTALL", **CREATE)], State.WATCHING, "in_flight", "at work"),
+        (
+            [Intended(at=1, attempt=1, **CREATE), Accepted(at=2, **CREATE), Settled(at=3, **CREATE)],
+            State.BETWEEN,
+            "in_flight",
+            "next step",
+        ),
+    ],
+)
+def test_a_killed_run_says_of_each_deployment_where_it_was_left(plan, events, state, word, told):
+    story = tell(plan, [RunStarted(at=0, run="r", manifest="m"), *events])
+    row = next(rows(story))
+    assert (story.state, row.state, row.outcome) == ("killed", state.value, word)
+    assert told in row.reason
+
+
+def test_an_unfinished_run_with_a_live_process_is_running(plan, bad_night):
+    assert tell(plan, bad_night[:-1], alive=True).state == "running"
+    assert tell(plan, bad_night[:-1]).state == "killed"
+    assert tell(plan, bad_night).state == "halted"
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [(0, "finished"), (1, "finished"), (130, "interrupted"), (143, "interrupted")]
+)
+def test_the_state_of_a_run_that_ended_follows_its_exit_code(plan, code, state):
+    story = tell(plan, [RunStarted(at=0, run="r", manifest="m"), RunFinished(at=1, exit_code=code)])
+    assert story.state == state
+
+
+def test_a_resumed_run_is_one_story_of_two_parts(plan, bad_night, create, start):
+    first = bad_night[:7]
+    again = [
+        RunStarted(at=start + 500, run="run-1", manifest="nightly", pid=8, resumed=True),
+        *create("id-1/apps/agent", start + 510)[1:],
+        RunFinished(at=start + 600, exit_code=0),
+    ]
+    story = tell(plan, [*first, *again])
+    assert [(part.pid, part.resumed, part.whole) for part in story.parts] == [(7, False, False), (8, True, True)]
+    assert story.records["id-1/apps/agent"].outcome is Outcome.DEPLOYED
+    assert story.state == "finished"
+
+
+def test_what_an_earlier_part_left_unstarted_takes_the_later_parts_outcome(plan, create):
+    events = [
+        RunStarted(at=0, run="r", manifest="m"),
+        Finished(at=1, key=KEY, outcome=Outcome.NOT_STARTED, reason="interrupted"),
+        RunFinished(at=2, exit_code=130),
+        RunStarted(at=10, run="r", manifest="m", resumed=True),
+        *create(KEY, 20.0),
+    ]
+    half = tell(plan, events[:-1])
+    assert (half.records[KEY].word, half.records[KEY].reason) == ("in_flight", "")
+    assert tell(plan, events).records[KEY].outcome is Outcome.DEPLOYED
+
+
+def test_events_of_a_stranger_and_repeated_warnings_are_counted_not_lost(plan):
+    events = [Warned(at=1, message="slow disk"), Warned(at=2, message="slow disk"), Seen(at=3, key="x/y/z", status="A")]
+    story = tell(plan, events)
+    assert story.warnings == {"slow disk": 2}
+    assert story.strangers == 1

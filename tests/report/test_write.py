@@ -1,0 +1,85 @@
+"""Report files: whole, private, and each for itself."""
+
+import stat
+
+import pytest
+
+from batch_deployer.errors import BadInput
+from batch_deployer.report import write
+from batch_deployer.report.story import tell
+from batch_deployer.report.write import FILES, check_folder, write_reports, write_whole
+
+
+@pytest.fixture
+def story(plan, bad_night):
+    return tell(plan, bad_night)
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_report_folder_holds_every_file_and_is_private(story, tmp_path):
+    folder = tmp_path / "new" / "report"
+    written = write_reports(story, [folder])
+    assert written.faults == ()
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+    assert [mode(path) for path in (folder.parent, folder)] == [0o700, 0o700]
+    assert {mode(path) for path in folder.iterdir()} == {0o600}
+
+
+def test_the_mode_of_a_folder_that_is_there_is_left_alone(story, tmp_path):
+    tmp_path.chmod(0o755)
+    write_reports(story, [tmp_path])
+    assert mode(tmp_path) == 0o755
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_others_are_written(story, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    written = write_reports(story, [blocked, blocked / "below", tmp_path / "good"])
+    assert len(written.files) == len(FILES)
+    assert len(written.faults) == 2
+    assert written.faults[0] == f"no report in {blocked}: it is a file; choose another folder with --report"
+
+
+def test_one_file_that_cannot_be_written_leaves_the_others(story, tmp_path):
+    (tmp_path / "report.csv").mkdir()
+    written = write_reports(story, [tmp_path])
+    assert len(written.files) == len(FILES) - 1
+    assert [fault for fault in written.faults if "report.csv is not written" in fault]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_rubbish(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def pieces():
+        yield "half"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, pieces())
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        write.os, "fsync", lambda _handle: seen.append(sorted(path.name for path in tmp_path.iterdir()))
+    )
+    write_whole(tmp_path / "a", ["text"])
+    assert len(seen) == 2
+    assert seen[0] != ["a"]
+    assert seen[1] == ["a"]
+
+
+def test_a_report_folder_is_checked_before_a_run_depends_on_it(tmp_path):
+    check_folder(tmp_path / "fresh")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        BadInput, match=r"no report can be written to .*file: it is a file; choose another with --report"
+    ):
+        check_folder(tmp_path / "file")
