@@ -27,8 +27,8 @@ class Bucket:
     """The calls of one kind (reads or writes) to one cloud."""
 
     __slots__ = (
-        "_burst", "_departures", "_guard", "_next", "_recovered_at", "_slots", "_tat", "factor", "paused_until", "peak",
-        "probing", "rate", "throttles",
+        "_burst", "_departures", "_echo_before", "_guard", "_next", "_probe", "_recovered_at", "_slots", "_tat", "factor",
+        "paused_until", "peak", "rate", "throttles",
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
@@ -36,8 +36,8 @@ class Bucket:
         self.rate = rate
         self.factor = 1.0 if pace is None else min(1.0, max(SLOWEST, pace / rate.per_second))
         self.paused_until = -math.inf
-        self.probing = False
-        """After a pause one call goes alone, until its answer shows that the throttle is over."""
+        self._probe: int | None = None
+        """Slot of the one call that goes alone after a pause, until its answer shows that the throttle is over."""
         self.throttles = 0
         self.peak = 0
         """Most departures seen in any one period."""
@@ -49,6 +49,9 @@ class Bucket:
         self._burst = max(1, math.ceil(rate.count * 0.05)) if rate.period <= SMOOTHED_BELOW else rate.count
         self._departures: deque[float] = deque()
         self._recovered_at = -math.inf
+        """When the pace was last set or raised."""
+        self._echo_before = -math.inf
+        """A throttled call that left before this says nothing new: the pace was cut for the same reason already."""
         for at in sorted(recent)[-rate.count :]:
             self.depart(self.take(at), at)
 
@@ -64,7 +67,7 @@ class Bucket:
 
     def earliest(self, now: float) -> float:
         """When the next call may leave: `now` or later; infinity while that depends on a call that has yet to leave."""
-        if self.probing:
+        if self._probe is not None:
             return math.inf
         burst = self._burst if self.factor == 1.0 else 1
         window = self._slots[self._next] + self.rate.period + self._guard
@@ -77,7 +80,7 @@ class Bucket:
         self._next = (slot + 1) % self.rate.count
         self._tat = max(now, self._tat) + self.spacing
         if now >= self.paused_until > -math.inf:
-            self.probing = True
+            self._probe = slot
         return slot
 
     def depart(self, slot: int, now: float) -> None:
@@ -93,27 +96,31 @@ class Bucket:
     def abandon(self, slot: int, now: float) -> None:
         """Give a reserved call up that never left. It still occupies its slot: a limit is never widened by a fault."""
         self._slots[slot] = now
-        self.probing = False
+        if slot == self._probe:
+            self._probe = None
 
     def throttled(self, now: float, wait: float, departed: float) -> None:
         """Take in a 429 to a call that left at `departed`: pause the whole bucket and lower the pace.
 
-        Answers to calls that left before the pause began are echoes of the same throttle: they may prolong it, not cut again.
+        Answers to calls that left before the pause ended are echoes of the same throttle: they may prolong it, not cut again.
         """
-        self.probing = False
+        self._probe = None
         self.throttles += 1
-        if departed >= self._recovered_at:
+        if departed >= self._echo_before:
             self.factor = max(SLOWEST, self.factor * CUT)
             self._recovered_at = now
         self.paused_until = max(self.paused_until, now + wait)
+        self._echo_before = self.paused_until
 
     def passed(self, now: float, departed: float) -> None:
         """Take in any answer but a 429; the pace recovers additively, one step per period."""
         if departed >= self.paused_until:
-            self.probing = False
+            self._probe = None
             if self.paused_until > -math.inf:
                 self.paused_until = -math.inf
                 self._recovered_at = now
+        if self._recovered_at == -math.inf:
+            self._recovered_at = now  # a pace learned by an earlier process is kept for a period first
         if self.factor < 1.0 and now - self._recovered_at >= self.rate.period:
             self.factor = min(1.0, self.factor + STEP)
             self._recovered_at = now
