@@ -68,7 +68,7 @@ class Breaker:
         self.faults += 1
         if self.failing_since is None:
             self.failing_since = now
-        wait = backoff(self.faults, draw, settings) if within_budget else around(settings.cap, draw)
+        wait = backoff(self.faults, draw, settings) if within_budget else settings.cap * (0.5 + 0.5 * draw)
         if self.tripped:
             wait = max(wait, min(settings.cap, settings.base * 2.0 ** min(self.faults, 30)) / 2)
         self.open_until = now + wait
