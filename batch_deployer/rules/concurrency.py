@@ -39,13 +39,17 @@ class Concurrency:
         self._cooldown -= 1
         if self._recent > TOLERANCE * self._baseline + NOISE:
             if self._cooldown <= 0:
-                self.limit = max(LEAST, self.limit * SHRINK)
-                self._cooldown = int(self.limit)
+                self._shrink()
         else:
             self.limit = min(self._cap, self.limit + 1.0 / self.limit)
 
     def timed_out(self) -> None:
         """Take in a call that was given up."""
+        self._cooldown -= 1
         if self._cooldown <= 0:
-            self.limit = max(min(LEAST, self._cap), self.limit * SHRINK)
-            self._cooldown = int(self.limit)
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Lower the limit, once per limit's worth of calls: those under way left before it was lowered."""
+        self.limit = max(min(LEAST, self._cap), self.limit * SHRINK)
+        self._cooldown = int(self.limit)
