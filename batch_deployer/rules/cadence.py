@@ -1,7 +1,7 @@
 """When to look next. Looks are spaced by what was learned of how long installs take, within a shared read budget."""
 
 import math
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 
 from batch_deployer.settings import WatchSettings
@@ -9,6 +9,8 @@ from batch_deployer.settings import WatchSettings
 ENOUGH = 5
 """Fewer finished installs than this teach nothing."""
 KEPT = 200
+EAGER = 0.25
+"""Share of the installs still going that should have ended by the next look: less is quicker to notice and costs more."""
 
 
 class Durations:
@@ -32,6 +34,12 @@ class Durations:
         self._newest.append(seconds)
         insort(self._sorted, seconds)
 
+    def likely_end(self, elapsed: float) -> float | None:
+        """Seconds by which EAGER of the installs that took longer than `elapsed` had ended; None when none did."""
+        past = bisect_right(self._sorted, elapsed)
+        remaining = len(self._sorted) - past
+        return self._sorted[past + int(EAGER * remaining)] if remaining else None
+
     def quantile(self, share: float) -> float:
         """Seconds within which `share` of the installs ended."""
         return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
@@ -41,7 +49,7 @@ def next_gap(elapsed: float, learned: Durations | None, settings: WatchSettings,
     """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
 
     Unlearned, gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of
-    the install time with few looks. Learned, the first look comes when the quickest tenth has ended, and looks are
+    the install time with few looks. Learned, the first look comes when the quickest twentieth has ended, and looks are
     dense where most installs end. `busy` is the shortest gap that the read budget affords all who wait.
     """
     gap = max(settings.growth * elapsed, settings.shortest)
@@ -50,7 +58,7 @@ def next_gap(elapsed: float, learned: Durations | None, settings: WatchSettings,
         if elapsed < early:
             gap = max(early - elapsed, settings.shortest)
         elif elapsed <= late:
-            gap = max(settings.shortest, 0.05 * learned.quantile(0.5))
+            gap = max(settings.shortest, 0.05 * max(learned.quantile(0.5), elapsed))
     elif elapsed < settings.first:
         gap = max(settings.first - elapsed, settings.shortest)
     return max(min(gap, settings.longest), busy)
