@@ -62,6 +62,8 @@ TABLE: tuple[_Row, ...] = (
     _row(400, r"IAM\.1108\b", Verdict.EXPIRED),
     _row(401, r"aksk|\bak\b.*(not exist|reach the limit)|secretkey|APIGW?\.03(03|05|11)\b", Verdict.AUTH),
     _row(401, r"", Verdict.EXPIRED),
+    # The account is restricted, or the state forbids it: final, but no lack of permission.
+    _row(403, r"\b\w+\.\d{2}40300[2-9]\b", Verdict.REJECTED),
     _row(403, r"", Verdict.DENIED),
     _row(404, r"\b\w+\.\d{2}404001\b|CCE_CM\.0003\b", Verdict.ABSENT),
     _row(404, r"", Verdict.MISROUTED),
