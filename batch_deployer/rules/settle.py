@@ -44,7 +44,7 @@ def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]
         return Sight.GONE, "the release is no longer there"
     if state.status in PENDING:
         return Sight.GOING, ""
-    if _unmoved(base, state):
+    if _unmoved(base, state) or _deleted_before(base, state):
         return Sight.STALE, ""
     match state.status:
         case Status.DEPLOYED | Status.SUPERSEDED:
@@ -72,11 +72,30 @@ def _judge_delete(state: ReleaseState | None) -> tuple[Sight, str]:
 
 def _unmoved(base: Baseline, state: ReleaseState) -> bool:
     """Whether this terminal status may be the one from before the write (section 3, stale-read hazard)."""
-    if base.revision == 0 or base.pending_seen:
+    if base.revision == 0 or base.pending_seen or state.revision > base.revision:
         return False
+    if _older(base, state):
+        return True
+    if base.operation is Operation.CREATE and state.revision < base.revision:
+        return False  # a new release counts from 1 again
+    return not base.updated_at or state.updated_at == base.updated_at
+
+
+def _older(base: Baseline, state: ReleaseState) -> bool:
+    """Whether this is from before the baseline even: a replica may lag by more than one change."""
     if state.revision > base.revision:
         return False
-    return not base.updated_at or state.updated_at == base.updated_at
+    before, shown = timestamp(base.updated_at), timestamp(state.updated_at)
+    if before is not None and shown is not None:
+        return shown < before
+    return base.operation is not Operation.CREATE and state.revision < base.revision
+
+
+def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
+    """Whether a create that follows a delete still sees the end of the deleted release."""
+    return (
+        base.operation is Operation.CREATE and base.revision > 0 and state.status in (Status.DELETING, Status.DELETED)
+    )
 
 
 class Fate(StrEnum):
@@ -104,7 +123,8 @@ def judge_fate(
         return Fate.NOT_YET, ""
     if base.operation is not Operation.CREATE:
         return _fate_of_update(base, state)
-    if base.revision and state.revision == base.revision and state.updated_at == base.updated_at:
+    same = state.revision == base.revision and state.updated_at == base.updated_at
+    if base.revision and (same or _older(base, state) or _deleted_before(base, state)):
         return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
     if differs:
         return Fate.CONFLICT, f"a release of that name is there, but {differs}"
@@ -121,15 +141,17 @@ def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
         if base.version and state.chart_version and state.chart_version != base.version:
             return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
         return Fate.OURS, ""
+    if _older(base, state):
+        return Fate.NOT_YET, ""
     if state.status in PENDING or (base.updated_at and state.updated_at != base.updated_at):
         return Fate.OURS, ""
     return Fate.NOT_YET, ""
 
 
 def timestamp(text: str) -> float | None:
-    """RFC 3339 text as seconds since the epoch; None when it cannot be read or names no offset."""
+    """RFC 3339 text as seconds since the epoch; None when it cannot be read, names no offset, or is year 1 (unset)."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment.timestamp() if moment.tzinfo is not None else None
+    return moment.timestamp() if moment.tzinfo is not None and moment.year > 1 else None
