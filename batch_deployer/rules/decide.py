@@ -38,7 +38,7 @@ def load_values(text: str) -> Json:
         return None
     try:
         shown: Json = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return shown
 
