@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Self
 
-_RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+)?\s*(s|sec|second|m|min|minute|h|hour)s?\s*$")
+_RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+)?\s*(s|m|h|(?:sec|second|min|minute|hour)s?)\s*$")
+_MOST_CALLS = 1_000_000
+"""Per period; a limit keeps the time of each."""
 _UNIT_SECONDS = {
     "s": 1.0,
     "sec": 1.0,
@@ -55,10 +57,10 @@ class Rate:
         match = _RATE.match(text)
         if match is None:
             raise ValueError(f"{text!r} is not a rate; write for example 10/min or 20/s")
-        count, period = float(match[1]), float(match[2] or 1) * _UNIT_SECONDS[match[3]]
+        count, period = float(match[1]), float(match[2] or 1) * _UNIT_SECONDS[match[3].removesuffix("s") or "s"]
         if count < 1:
             period, count = period / count if count else 0.0, 1.0
-        if count != int(count) or period <= 0:
+        if count != int(count) or count > _MOST_CALLS or period <= 0:
             raise ValueError(
                 f"{text!r} is not a usable rate; write a whole number of calls, for example 10/min or 20/s"
             )
@@ -144,7 +146,7 @@ class WatchSettings:
     """No look sooner after a write; nothing finishes faster, so it would only spend reads."""
     shortest: float = 2.0
     longest: float = 60.0
-    growth: float = 0.12
+    growth: float = 0.2
     """While nothing is learned: gap as a share of the time already waited, so delay stays proportional."""
     read_share: float = 0.8
     """Share of the read budget that looks may plan to use; the rest is for observing and reading back."""
