@@ -59,6 +59,10 @@ class Estate:
         """All clusters of a cloud."""
         return (holding for holding in self._holdings.values() if holding.cluster.cloud == cloud)
 
+    def everywhere(self) -> Iterator[Holding]:
+        """All clusters of all clouds."""
+        return iter(self._holdings.values())
+
     def find(self, cluster_id: str) -> Holding | None:
         """A cluster of any cloud, only if it is there already."""
         return self._holdings.get(cluster_id)

@@ -7,6 +7,7 @@ asks later; chance is keyed by what it is about, so two requests may change plac
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from batch_deployer.model.api import (
     Call,
@@ -21,6 +22,7 @@ from batch_deployer.model.api import (
 from batch_deployer.settings import Rate
 from batch_deployer.simulator import replies
 from batch_deployer.simulator.agenda import Agenda, Incident, LateWrite
+from batch_deployer.simulator.bodies import ReleaseBody
 from batch_deployer.simulator.chance import hexadecimal
 from batch_deployer.simulator.chaos import Chaos, Subject
 from batch_deployer.simulator.estate import Estate, Holding
@@ -95,6 +97,21 @@ class Fleet:
         """Log in without a password: what the in-process transport does."""
         self.world.cloud(cloud)
         return self.tokens.issue(cloud, now)[0]
+
+    def releases(self, now: float) -> dict[str, ReleaseBody]:
+        """The truth: every release there is, by key."""
+        now = self.advance(now)
+        slots = (slot for holding in self.estate.everywhere() for slot in holding.slots.values())
+        shown = ((slot.key, slot.truth(now)) for slot in slots)
+        return {key: body for key, body in shown if body is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """The ledger, and the most calls in any window of each limit as the gateway saw them."""
+        peaks: dict[str, dict[str, Any]] = {}
+        for (cloud, bucket), throttle in self.throttles.items():
+            seen = {"limit": str(throttle.rate), "peak": throttle.peak, "refused": throttle.refused}
+            peaks.setdefault(cloud, {})[bucket] = seen
+        return self.ledger.summary() | {"peaks": peaks}
 
     def handle(self, cloud: str, call: Call, now: float, *, token: str = "") -> Reply:
         """Answer one request that has arrived at the gateway of a cloud, and let it take effect if it does.

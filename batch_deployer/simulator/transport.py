@@ -19,12 +19,12 @@ _LOGIN = 0.2
 class SimulatedApi:
     """Implements the Api port. The server's clock starts with the client's, and then goes its own way."""
 
-    def __init__(self, fleet: Fleet, cloud: str, clock: Clock, *, wire: WireSettings = WireSettings()) -> None:
+    def __init__(self, fleet: Fleet, cloud: str, clock: Clock, *, wire: WireSettings | None = None) -> None:
         """`wire`: only its timeouts count. BadInput when the fleet has no such cloud."""
         self._fleet = fleet
         self._cloud = cloud
         self._clock = clock
-        self._wire = wire
+        self._wire = wire or WireSettings()
         self._base = clock.wall() - clock.monotonic()
         self._login = anyio.Lock()
         self._calls = 0

@@ -1,0 +1,61 @@
+"""The simulator's own doors, `/_sim/...`: what really happened, and switches for tests. No login: loopback only."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from batch_deployer.errors import BadInput
+from batch_deployer.simulator import faults, replies
+from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.replies import Reply
+
+
+class Admin:
+    """Answers `/_sim/...`."""
+
+    def __init__(self, fleet: Fleet, stop: Callable[[], None]) -> None:
+        """`stop` ends the server."""
+        self._fleet = fleet
+        self._stop = stop
+
+    def answer(self, method: str, target: str, body: bytes, now: float) -> Reply:
+        """Plain JSON bodies; 400 with a message for what cannot be read."""
+        match method, target.partition("?")[0]:
+            case "GET", "/_sim/ledger":
+                return _ok(self._fleet.summary())
+            case "GET", "/_sim/entries":
+                return _ok(self._fleet.ledger.entries)
+            case "GET", "/_sim/releases":
+                return _ok(self._fleet.releases(now))
+            case "GET", "/_sim/stats":
+                return _ok(self._stats())
+            case "GET", "/_sim/world":
+                return _ok(self._fleet.world)
+            case "POST", "/_sim/phase" | "/_sim/faults" | "/_sim/stop":
+                return self._switch(target, body)
+            case _:
+                return replies.no_such_api()
+
+    def _stats(self) -> dict[str, Any]:
+        whole = self._fleet.summary()
+        told = {name: whole[name] for name in ("calls", "peaks", "connections")}
+        return told | {"seed": self._fleet.seed, "speed": self._fleet.speed, "entries": len(self._fleet.ledger.entries)}
+
+    def _switch(self, target: str, body: bytes) -> Reply:
+        if target == "/_sim/stop":
+            self._stop()
+            return _ok({})
+        try:
+            given = msgspec.json.decode(body)
+            if target == "/_sim/faults":
+                self._fleet.set_faults(faults.load_data(given))
+            elif not self._fleet.set_phase(given["cluster_id"], given["phase"]):
+                return replies.not_found(f"cluster {given['cluster_id']}")
+        except (msgspec.MsgspecError, BadInput, KeyError, TypeError) as error:
+            return replies.invalid(f"{target}: {error}")
+        return _ok({})
+
+
+def _ok(body: Any) -> Reply:
+    return Reply(status=200, body=body)
