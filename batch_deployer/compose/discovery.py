@@ -1,0 +1,82 @@
+"""Asking clouds for their clusters, where a manifest says `discover`: one list per cloud, tags only where they are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from batch_deployer.clock.system import SystemClock
+from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.errors import AuthFailed, BatchDeployerError, CloudUnreachable
+from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.model.api import Answer, Body, ClusterState, ClusterTags, ListClusters, Read
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.ports import Api, Clock
+from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
+
+_TRIES = 5
+_PAUSE = 1.0
+
+
+async def discover(manifest: Manifest, store: SecretStore) -> Mapping[str, Sequence[ClusterState]]:
+    """All clusters of each cloud that the manifest asks, with their tags where a question is about tags.
+
+    Raises AuthFailed, CloudUnreachable, or BatchDeployerError with the cloud's own words.
+    """
+    clouds = {question.cloud: manifest.clouds[question.cloud] for question in manifest.discover}
+    if not clouds:
+        return {}
+    tagged = {question.cloud for question in manifest.discover if question.selector}
+    clock = SystemClock()
+    asked = Plan(name=manifest.name, clouds=clouds, deployments=(), settings=manifest.settings)
+    found: dict[str, Sequence[ClusterState]] = {}
+    async with opened(asked, store=store, clock=clock) as apis:
+        for name, cloud in clouds.items():
+            desk = _Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second)
+            clusters = await desk.clusters()
+            found[name] = [await desk.with_tags(one) for one in clusters] if name in tagged else clusters
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Reads one cloud, one call at a time and never faster than its limit."""
+
+    cloud: str
+    api: Api
+    clock: Clock
+    pause: float
+
+    async def clusters(self) -> Sequence[ClusterState]:
+        body = await self._ask(ListClusters())
+        return [one for one in body if isinstance(one, ClusterState)] if isinstance(body, list) else []
+
+    async def with_tags(self, cluster: ClusterState) -> ClusterState:
+        """The cluster with its resource tags; some clouds show them in the list already."""
+        if cluster.tags:
+            return cluster
+        body = await self._ask(ClusterTags(cluster_id=cluster.id))
+        return msgspec.structs.replace(cluster, tags=dict(body)) if isinstance(body, Mapping) else cluster
+
+    async def _ask(self, call: Read) -> Body:
+        for left in reversed(range(_TRIES)):
+            answer = await self.api.call(call)
+            verdict = judge(call, answer)
+            if verdict is Verdict.OK:
+                await self.clock.sleep(self.pause)
+                return answer.body
+            if verdict is Verdict.EXPIRED:
+                await self.api.renew(answer.credential)
+            elif left == 0 or verdict not in (Verdict.THROTTLED, Verdict.TRANSIENT, Verdict.LOCKED):
+                raise self._error(verdict, answer)
+            else:
+                wait = throttle_wait(answer, 60.0) if verdict is Verdict.THROTTLED else _PAUSE * (_TRIES - left)
+                await self.clock.sleep(wait)
+        raise self._error(Verdict.AUTH, answer)
+
+    def _error(self, verdict: Verdict, answer: Answer) -> BatchDeployerError:
+        text = f"cloud {self.cloud!r}: its clusters cannot be listed: {describe(answer)}"
+        if verdict in (Verdict.AUTH, Verdict.DENIED, Verdict.EXPIRED):
+            return AuthFailed(text)
+        return CloudUnreachable(text) if answer.status == 0 else BatchDeployerError(text)

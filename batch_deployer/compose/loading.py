@@ -1,0 +1,79 @@
+"""From a manifest on disk, or a saved plan, to the plan that is to be run."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch_deployer.compose.loop import run_in_loop
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.load import load
+from batch_deployer.model.api import ClusterState
+from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.frozen import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which part of a manifest, in which form."""
+
+    profile: str | None = None
+    limit: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    waves: Sequence[str] = ()
+    cluster_map: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_plan(path: Path, choice: Choice, store: SecretStore, environ: Mapping[str, str]) -> Plan:
+    """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults."""
+    manifest = load(path, environ, profile=choice.profile)
+    discovered: Mapping[str, Sequence[ClusterState]] = {}
+    if manifest.discover:
+        from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client
+
+        discovered = run_in_loop(lambda: discover(manifest, store))
+    return build_plan(
+        manifest,
+        discovered=discovered,
+        limit=choice.limit,
+        exclude=choice.exclude,
+        only_waves=choice.waves,
+        cluster_map=choice.cluster_map,
+    )
+
+
+def read_map(pairs: Sequence[tuple[str, str]], file: Path | None) -> Mapping[str, str]:
+    """Replacement clusters of the command line and of a CSV with the header `old,new`. BadInput with all faults."""
+    mapping: dict[str, str] = {}
+    faults: list[Fault] = []
+
+    def put(old: str, new: str, fault: Fault) -> None:
+        if mapping.setdefault(old, new) != new:
+            faults.append(fault)
+
+    for old, new in pairs:
+        put(old, new, Fault(f"--map: {old} is mapped twice"))
+    if file is not None:
+        for line, row in _rows(file, faults):
+            put(row[0], row[1], Fault(f"{row[0]} is mapped twice", file=str(file), line=line))
+    if faults:
+        raise BadInput(faults)
+    return mapping
+
+
+def _rows(file: Path, faults: list[Fault]) -> Sequence[tuple[int, Sequence[str]]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        faults.append(Fault(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(file)))
+        return ()
+    if not rows or rows[0][1] != ["old", "new"]:
+        faults.append(Fault("the first line must be `old,new`", file=str(file), line=1))
+        return ()
+    for line, row in rows[1:]:
+        if len(row) != 2 or not all(row):
+            faults.append(Fault("write two clusters, old and new, in each line", file=str(file), line=line))
+    return [(line, row) for line, row in rows[1:] if len(row) == 2 and all(row)]

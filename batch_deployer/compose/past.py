@@ -1,0 +1,43 @@
+"""What runs learn from each other through the state folder: paces, install times, writes that still count."""
+
+from collections.abc import Mapping, Sequence
+
+from batch_deployer.compose.clouds import scope_of
+from batch_deployer.errors import JournalError
+from batch_deployer.execution.engine import Engine, Past
+from batch_deployer.journal.state import StateDir
+from batch_deployer.model.events import Event
+from batch_deployer.plan.frozen import Plan
+
+_WINDOW_MARGIN = 5.0
+"""Seconds beyond a window in which a write is still remembered; journals and clouds disagree by a little."""
+
+
+def past_of(state: StateDir, plan: Plan, history: Sequence[Event], now: float) -> Past:
+    """All that earlier runs on the same accounts left behind. `now`: wall clock seconds."""
+    paces = state.shared.load_paces()
+    recent: dict[str, Sequence[float]] = {}
+    known: dict[tuple[str, str], float] = {}
+    for name, cloud in plan.clouds.items():
+        scope = scope_of(plan, name)
+        recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
+        known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
+    return Past(history=history, durations=state.shared.durations(), paces=known, recent_writes=recent)
+
+
+def learn(state: StateDir, plan: Plan, engine: Engine) -> str:
+    """Keep what the engine found out; returns why it could not be kept, if so."""
+    try:
+        if engine.learned:
+            state.shared.add_durations(engine.learned)
+        for (name, bucket), pace in engine.paces.items():
+            state.shared.save_pace(scope_of(plan, name), bucket, pace)
+    except JournalError as error:
+        return f"paces and durations of this run are not kept for the next: {error}"
+    return ""
+
+
+def scopes(plan: Plan) -> Mapping[str, str]:
+    """Cluster id to the scope whose limits its writes count against."""
+    by_cloud = {name: scope_of(plan, name) for name in plan.clouds}
+    return {each.cluster.id: by_cloud[each.cluster.cloud] for each in plan.deployments}

@@ -1,0 +1,160 @@
+"""One run in this process: lock, folder, journal, clouds, engine; and an orderly end whatever happens."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batch_deployer import __version__
+from batch_deployer.clock.system import SystemClock
+from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.listening import Audience
+from batch_deployer.compose.past import learn, past_of, scopes
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.compose.stopping import Stopper
+from batch_deployer.errors import AuthFailed, BatchDeployerError, JournalError
+from batch_deployer.execution.engine import Ending, Engine, Past
+from batch_deployer.execution.run import Ports
+from batch_deployer.journal.control import ControlInbox
+from batch_deployer.journal.lock import RunLock
+from batch_deployer.journal.runs import RunDir, RunMeta
+from batch_deployer.journal.sqlite import SqliteJournal
+from batch_deployer.journal.state import StateDir
+from batch_deployer.model import events as e
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.store import freeze
+from batch_deployer.ports import Fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What this process is to run, and where it leaves its traces."""
+
+    plan: Plan
+    run_id: str
+    state: StateDir
+    store: SecretStore
+    folder: RunDir | None = None
+    """Set for a run that is taken up again."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """What later commands want to know of a new run."""
+    wait: bool = False
+    """Wait for the lock instead of failing."""
+    seed: int | None = None
+    """Of the spread of retries; None: by chance."""
+    simulated: bool = False
+    """What is learned from a simulated cloud must not be believed of a real one."""
+
+
+class Runner:
+    """Runs a task once. `folder` is there as soon as the run has one, also when `run` raises."""
+
+    def __init__(self, task: Task, audience: Audience) -> None:
+        """Nothing is touched yet."""
+        self.folder = task.folder
+        self._task = task
+        self._audience = audience
+        self._stopper: Stopper | None = None
+
+    async def run(self) -> Ending:
+        """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
+        task, settings = self._task, self._task.plan.settings
+        self._stopper = Stopper()
+        lock = RunLock(task.state.locks_path, task.plan.name, task.run_id, settings.lease, settings.wire.write_timeout)
+        with self._stopper.listening():
+            try:
+                async with lock.hold(wait=task.wait) as fence:
+                    if self.folder is None:
+                        meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
+                        self.folder = task.state.create_run(
+                            task.run_id, freeze(task.plan), meta, scopes={} if task.simulated else scopes(task.plan)
+                        )
+                    with SqliteJournal(self.folder.journal_path) as journal:
+                        return await self._journalled(self.folder, journal, fence)
+            except asyncio.CancelledError:
+                if not self._stopper.signal:
+                    raise
+                return self._interrupted()
+
+    async def _journalled(self, folder: RunDir, journal: SqliteJournal, fence: Fence) -> Ending:
+        """With the journal open: whatever ends the run is written down, if it can be."""
+        history = journal.history() if self._task.folder is not None else ()
+        self._audience.recall(history)
+        try:
+            await self._begin(folder, journal, resumed=bool(history))
+            return await self._work(folder, journal, fence, history)
+        except asyncio.CancelledError:
+            await self._end(journal, self._interrupted())
+            raise
+        except JournalError as error:
+            self._audience.hear(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
+            raise
+        except BatchDeployerError as error:
+            reason = self._task.store.redact(str(error))
+            scope = "auth" if isinstance(error, AuthFailed) else "run"
+            await self._end(
+                journal, Ending(error.exit_code, reason), e.Halted(at=time.time(), scope=scope, reason=reason)
+            )
+            raise
+
+    async def _begin(self, folder: RunDir, journal: SqliteJournal, *, resumed: bool) -> None:
+        task = self._task
+        started = e.RunStarted(
+            at=time.time(),
+            run=task.run_id,
+            manifest=task.plan.name,
+            pid=os.getpid(),
+            resumed=resumed,
+            version=__version__,
+        )
+        await journal.record(started)
+        self._audience.hear(started)
+        for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
+            self._warn(journal, f"the secret {name} is not what it was when the run began")
+        folder.remember_secrets(task.store.resolved())
+
+    async def _work(self, folder: RunDir, journal: SqliteJournal, fence: Fence, history: Sequence[e.Event]) -> Ending:
+        task, clock = self._task, SystemClock()
+        past = Past(history=history) if task.simulated else past_of(task.state, task.plan, history, clock.wall())
+        async with opened(task.plan, store=task.store, clock=clock, fence=fence) as apis:
+            engine = Engine(
+                task.plan,
+                Ports(
+                    apis=apis,
+                    clock=clock,
+                    journal=journal,
+                    fence=fence,
+                    secrets=task.store,
+                    listener=self._audience,
+                    draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
+                    control=ControlInbox(folder),
+                ),
+                past,
+            )
+            assert self._stopper is not None  # noqa: S101 - set by run
+            self._stopper.serve(engine)
+            try:
+                return await engine.run()
+            finally:
+                trouble = "" if task.simulated else learn(task.state, task.plan, engine)
+                if trouble:
+                    self._warn(journal, trouble)
+
+    def _interrupted(self) -> Ending:
+        assert self._stopper is not None  # noqa: S101 - set by run
+        number = self._stopper.signal or signal.SIGINT
+        return Ending(128 + number, f"stopped by {signal.Signals(number).name} before anything was sent")
+
+    def _warn(self, journal: SqliteJournal, message: str) -> None:
+        warned = e.Warned(at=time.time(), message=message)
+        journal.note(warned)
+        self._audience.hear(warned)
+
+    async def _end(self, journal: SqliteJournal, ending: Ending, *before: e.RunEvent) -> None:
+        last = (*before, e.RunFinished(at=time.time(), exit_code=ending.exit_code, reason=ending.reason))
+        await journal.record(*last)
+        for event in last:
+            self._audience.hear(event)

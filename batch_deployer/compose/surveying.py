@@ -1,0 +1,65 @@
+"""Looking at what the clouds run, without lock, journal or any write: for `plan`, and before a saved plan is run."""
+
+import random
+from collections.abc import Mapping
+
+from batch_deployer.clock.system import SystemClock
+from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.errors import AuthFailed, WorldMoved
+from batch_deployer.execution.run import Ports
+from batch_deployer.execution.survey import Survey, Surveyor
+from batch_deployer.journal.memory import MemoryJournal
+from batch_deployer.model.events import Event
+from batch_deployer.plan.frozen import Plan
+
+_MOST = 5
+
+
+class _Closed:
+    """A fence that lets nothing through: a survey writes nothing, whatever happens."""
+
+    def may_write(self) -> bool:
+        """No."""
+        return False
+
+
+class _Deaf:
+    """A listener for events that nobody needs."""
+
+    def hear(self, event: Event) -> None:
+        """Do nothing."""
+
+
+async def look_around(plan: Plan, store: SecretStore) -> Survey:
+    """Observe every cluster of the plan and decide what a run would do. Raises AuthFailed and CloudUnreachable."""
+    clock, fence = SystemClock(), _Closed()
+    async with opened(plan, store=store, clock=clock, fence=fence) as apis:
+        ports = Ports(
+            apis=apis,
+            clock=clock,
+            journal=MemoryJournal(),
+            fence=fence,
+            secrets=store,
+            listener=_Deaf(),
+            draw=random.random,
+        )
+        survey = await Surveyor(plan, ports).survey()
+    if survey.halted:
+        raise AuthFailed(survey.halted)
+    return survey
+
+
+def basis(survey: Survey) -> Mapping[str, str]:
+    """What a saved plan rests on, by key."""
+    return {key: decision.basis for key, decision in survey.decisions.items()}
+
+
+def check_unmoved(plan: Plan, survey: Survey) -> None:
+    """Raise WorldMoved when the clouds do not look as they did when the plan was saved."""
+    now = basis(survey)
+    moved = [key for key, was in plan.expected.items() if now.get(key) != was]
+    if moved:
+        told = "; ".join(f"{key}: was {plan.expected[key]}, is {now.get(key, 'gone')}" for key in moved[:_MOST])
+        more = f"; and {len(moved) - _MOST} more" if len(moved) > _MOST else ""
+        raise WorldMoved(f"the clouds moved since the plan was saved; plan again ({told}{more})")
