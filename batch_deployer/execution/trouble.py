@@ -1,6 +1,6 @@
 """What every answer means for its cloud and cluster: buckets, breaker, budget, credentials. Reads and writes share it."""
 
-from batch_deployer.errors import AuthFailed
+from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.execution.board import Board, Job
 from batch_deployer.execution.run import Run
 from batch_deployer.model import events as e
@@ -56,4 +56,6 @@ async def _renew(run: Run, board: Board, answer: Answer) -> Verdict:
     except AuthFailed as error:
         run.halt("auth", str(error))
         return Verdict.AUTH
+    except CloudUnreachable:
+        return Verdict.TRANSIENT  # a 401 was certainly not executed; try again when the identity service is back
     return Verdict.EXPIRED
