@@ -1,0 +1,116 @@
+"""The `clouds:` of a manifest: where they are, how to log in, what they may be asked to do."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
+from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.names import loopback
+from batch_deployer.manifest.schema import AuthShape, CloudShape, LimitsShape
+from batch_deployer.manifest.shape import Checked
+from batch_deployer.manifest.tree import Node
+from batch_deployer.settings import Limits
+
+_USER = ("username", "password")
+_PLACE = ("auth_url", "domain", "domain_id", "project", "project_id")
+_NEEDED = {
+    "token": ("token",),
+    "password": _USER,
+    "agency": (*_USER, "agency"),
+    "aksk": ("access_key", "secret_key"),
+    "environment": (),
+}
+_OPTIONAL = {
+    "token": ("project_id",),
+    "password": _PLACE,
+    "agency": (*_PLACE, "agency_domain", "agency_domain_id"),
+    "aksk": ("security_token", "form", "project_id"),
+    "environment": ("form",),
+}
+_SECRET = ("token", "password", "secret_key", "security_token")
+_WIRE_NAMES = {"domain": "user_domain", "domain_id": "user_domain_id"}
+
+
+def read_clouds(checked: Checked, desk: Desk) -> dict[str, CloudSpec]:
+    """All clouds by name."""
+    top = limits(Limits(), checked.model.limits)
+    if not checked.model.clouds and not checked.broken:
+        desk.fault(checked.tree.at("clouds").place, "`clouds` must not be empty")
+    return {
+        name: _cloud(name, shape, checked.tree.at("clouds", name), top, desk)
+        for name, shape in checked.model.clouds.items()
+    }
+
+
+def limits(base: Limits, over: LimitsShape | None) -> Limits:
+    """`base` with what `over` sets."""
+    given = {} if over is None else {each.name: getattr(over, each.name) for each in fields(Limits)}
+    return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+def _cloud(name: str, shape: CloudShape, node: Node, top: Limits, desk: Desk) -> CloudSpec:
+    if shape.cloud and shape.auth:
+        desk.fault(
+            node.keys["auth"], f'cloud "{name}" has both `cloud` and `auth`; an entry of clouds.yaml has its own'
+        )
+    auth = AuthSpec(method="clouds", options={"cloud": shape.cloud}) if shape.cloud else _auth(name, shape, node, desk)
+    ca_file = ""
+    if shape.ca_file:
+        try:
+            ca_file = str(desk.folder.trusted(shape.ca_file))
+        except ValueError as error:
+            desk.fault(node.at("ca_file").place, str(error))
+    return CloudSpec(
+        name=name,
+        endpoint=shape.endpoint or "",
+        region=shape.region or "",
+        project_id=shape.project_id or (shape.auth and shape.auth.project_id) or "",
+        auth=auth,
+        ca_file=ca_file,
+        limits=limits(top, shape.limits),
+    )
+
+
+def _auth(name: str, shape: CloudShape, node: Node, desk: Desk) -> AuthSpec:
+    auth = shape.auth or AuthShape()
+    given = {key: str(value) for key, value in auth.model_dump(exclude_none=True).items() if key != "method"}
+    method = auth.method or _guess(given)
+    place = node.at("auth").place
+    if shape.project and "project" in _OPTIONAL[method]:
+        given.setdefault("project", shape.project)
+    known = (*_NEEDED[method], *_OPTIONAL[method])
+    for key in given:
+        if key not in known and key != "project":
+            where = node.at("auth").keys.get(key, place)
+            desk.fault(where, f"auth by {method} has no key `{key}`; known: {', '.join(known) or 'none'}")
+    for key in _NEEDED[method]:
+        if key not in given:
+            desk.fault(place, f"auth by {method} needs the key `{key}`")
+    if method in ("token", "aksk") and not shape.endpoint:
+        desk.fault(node.place, f'cloud "{name}" needs `endpoint`: auth by {method} knows no service catalogue')
+    _hidden(given, shape, node, desk)
+    options = {_WIRE_NAMES.get(key, key): value for key, value in given.items() if key in known}
+    return AuthSpec(method=method, options=options)
+
+
+def _guess(given: Mapping[str, str]) -> str:
+    if "agency" in given:
+        return "agency"
+    if "access_key" in given or "secret_key" in given:
+        return "aksk"
+    if "token" in given:
+        return "token"
+    return "password" if "username" in given or "password" in given else "environment"
+
+
+def _hidden(given: Mapping[str, str], shape: CloudShape, node: Node, desk: Desk) -> None:
+    """Refuse secrets in clear, but for a simulator on this machine."""
+    urls = [url for url in (shape.endpoint, given.get("auth_url")) if url]
+    if urls and all(map(loopback, urls)):
+        return
+    for key in _SECRET:
+        if key in given and not (given[key].startswith("${secret:") and given[key].endswith("}")):
+            desk.fault(
+                node.at("auth", key).place,
+                f"`{key}` stands here in clear; write ${{secret:env:NAME}} or ${{secret:file:PATH}}",
+            )

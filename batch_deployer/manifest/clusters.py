@@ -1,0 +1,147 @@
+"""The `clusters:` of a manifest: named one by one, read from tables, or to be asked of a cloud."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from sys import intern
+from typing import Any
+
+from batch_deployer.errors import BadInput
+from batch_deployer.manifest.cloud import CloudSpec
+from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.names import cluster_id
+from batch_deployer.manifest.schema import ClusterShape
+from batch_deployer.manifest.shape import Checked
+from batch_deployer.manifest.suggest import unknown
+from batch_deployer.manifest.tables import rows
+from batch_deployer.manifest.tree import Node, Place
+from batch_deployer.manifest.wanted import ClusterEntry, DiscoverSpec, Values
+from batch_deployer.model.deployment import Cluster
+
+_COLUMNS = ("id", "name", "cloud", "priority")
+_MAPS = ("tags", "values")
+
+
+class Clusters:
+    """Collects clusters and notices those that are named twice."""
+
+    def __init__(self, checked: Checked, clouds: Mapping[str, CloudSpec], desk: Desk) -> None:
+        """Read the whole section."""
+        self.entries: list[ClusterEntry] = []
+        self.discover: list[DiscoverSpec] = []
+        self._clouds = clouds
+        self._broken_clouds = checked.names("clouds")
+        self._desk = desk
+        self._first: dict[str, Place] = {}
+        self._shared: dict[str, Any] = {}
+        if not checked.model.clusters and not checked.broken:
+            desk.fault(checked.tree.at("clusters").place, "`clusters` must not be empty")
+        for shape, node in zip(checked.model.clusters, checked.places("clusters"), strict=True):
+            self._entry(shape, node)
+
+    def _entry(self, shape: ClusterShape, node: Node) -> None:
+        kinds = [word for word in ("id", "from", "discover") if word in node.mapping]
+        if len(kinds) != 1:
+            said = f"both `{kinds[0]}` and `{kinds[1]}`" if kinds else "none"
+            self._desk.fault(node.place, f"a cluster needs one of `id`, `from` and `discover`; this has {said}")
+        elif shape.from_:
+            self._table(shape, node)
+        elif shape.discover:
+            self._question(shape, node)
+        elif shape.id:
+            cluster = Cluster(
+                id=shape.id,
+                name=shape.name or "",
+                cloud=self._cloud(shape.cloud, node.at("cloud").place),
+                tags=shape.tags or {},
+                priority=shape.priority or 0,
+            )
+            self._add(cluster, shape.values, node.place)
+
+    def _question(self, shape: ClusterShape, node: Node) -> None:
+        asked, place = shape.discover, node.at("discover").place
+        assert asked is not None  # noqa: S101 - the caller looked
+        if shape.name:
+            self._desk.fault(node.keys["name"], "`name` belongs inside `discover`, as a glob on cluster names")
+        cloud = self._cloud(asked.cloud or shape.cloud, node.at("discover", "cloud").place)
+        self.discover.append(
+            DiscoverSpec(
+                cloud=cloud,
+                selector=asked.tags or (),
+                names=asked.name or (),
+                phases=asked.phase or (),
+                tags=shape.tags or {},
+                priority=shape.priority or 0,
+                values=shape.values,
+                place=place,
+            )
+        )
+
+    def _table(self, shape: ClusterShape, node: Node) -> None:
+        name, place = str(shape.from_), node.at("from").place
+        if shape.name:
+            self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
+        try:
+            path = self._desk.folder.inside(name)
+            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk.faults):
+                self._row(row, shape, where)
+        except BadInput as error:
+            self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
+        except ValueError as error:
+            self._desk.fault(place, str(error))
+
+    def _row(self, row: Mapping[str, Any], shape: ClusterShape, place: Place) -> None:
+        try:
+            identity = cluster_id(_text(row, "id"))
+            name = _text(row, "name") if "name" in row else ""
+            cloud = _text(row, "cloud") if "cloud" in row else shape.cloud
+            priority = _priority(row.get("priority", shape.priority or 0))
+            tags = {**(shape.tags or {}), **_tags(row.get("tags", {}))}
+        except ValueError as error:
+            self._desk.fault(place, str(error))
+            return
+        values = self._desk.values(row["values"], place) if "values" in row else shape.values
+        cluster = Cluster(id=identity, name=name, cloud=self._cloud(cloud, place), tags=tags, priority=priority)
+        self._add(cluster, values, place)
+
+    def _cloud(self, name: str | None, place: Place) -> str:
+        if name is None:
+            if len(self._clouds) != 1 and len(self._broken_clouds) != 1:
+                names = ", ".join(sorted(self._broken_clouds))
+                self._desk.fault(place, f"a cluster needs `cloud`, as there are several: {names}")
+            return next(iter(self._clouds), "")
+        if name not in self._clouds and name not in self._broken_clouds:
+            self._desk.fault(place, unknown("cloud", name, self._broken_clouds))
+        return intern(name)
+
+    def _add(self, cluster: Cluster, values: Values | None, place: Place) -> None:
+        first = self._first.setdefault(cluster.id, place)
+        if first is not place:
+            where = f"line {first.line}" if first.file == place.file else f"{first.file}:{first.line}"
+            self._desk.fault(place, f"cluster {cluster.id} is given twice, first on {where}")
+            return
+        cluster = replace(cluster, name=cluster.name or cluster.id, tags=self._same(cluster.tags))
+        self.entries.append(ClusterEntry(cluster, self._same(values) if values else None, place))
+
+    def _same(self, value: Any) -> Any:
+        """One object for equal ones: inventories repeat their tags."""
+        return self._shared.setdefault(json.dumps(value, sort_keys=True), value)
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"`{name}` must be text" if name in row else f"a cluster needs `{name}`")
+    return value
+
+
+def _priority(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("`priority` must be a whole number")
+    return value
+
+
+def _tags(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("`tags` must be a mapping of texts")
+    return value

@@ -1,0 +1,85 @@
+"""What every part of loading shares: the folder, the environment, and the list of faults found so far."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.folder import Folder, read_bytes
+from batch_deployer.manifest.interpolate import Allow, BadPlaceholder, expand
+from batch_deployer.manifest.reader import MAX_BYTES, MAX_DEPTH, decode, read
+from batch_deployer.manifest.tree import Node, Place
+
+IN_VALUES = Allow.ENV | Allow.SECRET | Allow.PLAN
+
+
+class Desk:
+    """Collects faults, so that a user sees all of them at once."""
+
+    def __init__(self, folder: Folder, environ: Mapping[str, str]) -> None:
+        """`environ`: what `${env:NAME}` may name."""
+        self.folder = folder
+        self.environ = environ
+        self.faults: list[Fault] = []
+        self._files: dict[str, Mapping[str, Any] | None] = {}
+
+    def fault(self, place: Place, message: str) -> None:
+        """Note a fault."""
+        self.faults.append(place.fault(message))
+
+    def text(self, text: str, allow: Allow, place: Place) -> str:
+        """A text with its placeholders filled in or checked."""
+        try:
+            return expand(text, self.environ, allow, self.folder.secret)
+        except BadPlaceholder as error:
+            self.fault(place, str(error))
+            return text
+
+    def node(self, node: Node, allow: Allow) -> Node:
+        """A subtree of one kind with its placeholders filled in or checked."""
+        if isinstance(node.value, str):
+            text = self.text(node.value, allow, node.place) if "${" in node.value else node.value
+            return node if text is node.value else Node(text, node.place)
+        if isinstance(node.value, list):
+            return Node([self.node(item, allow) for item in node.value], node.place)
+        if isinstance(node.value, dict):
+            for name in node.value:
+                if "${" in name:
+                    self.fault(node.keys[name], f"the key `{name}` holds a placeholder; only texts may")
+            return Node({name: self.node(item, allow) for name, item in node.value.items()}, node.place, keys=node.keys)
+        return node
+
+    def values(self, values: Any, place: Place, depth: int = 0) -> Any:
+        """Values that came out of a table, with their placeholders filled in or checked."""
+        if depth > MAX_DEPTH:
+            raise BadInput([place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+        if isinstance(values, str):
+            return self.text(values, IN_VALUES, place) if "${" in values else values
+        if isinstance(values, list):
+            return [self.values(item, place, depth + 1) for item in values]
+        if isinstance(values, dict):
+            if any("${" in name for name in values):
+                self.fault(place, "a key of these values holds a placeholder; only texts may")
+            return {name: self.values(item, place, depth + 1) for name, item in values.items()}
+        return values
+
+    def values_file(self, name: str, place: Place) -> Mapping[str, Any]:
+        """A file of values, read once."""
+        if name not in self._files:
+            self._files[name] = self._read_values(name, place)
+        return self._files[name] or {}
+
+    def _read_values(self, name: str, place: Place) -> Mapping[str, Any] | None:
+        shown = self.folder.shown(name)
+        try:
+            tree = read(decode(read_bytes(self.folder.inside(name), shown, MAX_BYTES), shown), shown)
+        except BadInput as error:
+            self.faults.extend(error.faults)
+            return None
+        except ValueError as error:
+            self.fault(place, str(error))
+            return None
+        plain = self.node(tree, IN_VALUES).plain()
+        if isinstance(plain, dict):
+            return plain
+        self.fault(tree.place, "a values file must be a mapping of keys to values")
+        return None

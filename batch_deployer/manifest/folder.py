@@ -1,0 +1,63 @@
+"""Files that a manifest names. They must lie inside the manifest's folder, also after following links."""
+
+from pathlib import Path
+
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.interpolate import BadPlaceholder
+
+
+class Folder:
+    """The folder of a manifest."""
+
+    def __init__(self, manifest: Path) -> None:
+        """Take the manifest's own path, as the user typed it."""
+        self._shown = manifest.parent
+        self._root = manifest.resolve().parent
+
+    def shown(self, name: str) -> str:
+        """A file's path as the user would type it."""
+        return str(self._shown / name)
+
+    def inside(self, name: str) -> Path:
+        """The real path of a file in the folder. ValueError (with advice) when it is none."""
+        try:
+            real = (self._root / name).resolve()
+            if not real.is_relative_to(self._root):
+                raise ValueError(f'"{name}" lies outside the folder of the manifest; copy it there')
+            if not real.exists():
+                raise ValueError(f'there is no file "{self.shown(name)}"')
+            if not real.is_file():
+                raise ValueError(f'"{self.shown(name)}" is not a file')
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f'"{name}" cannot be used: {_reason(error)}') from None
+        return real
+
+    def trusted(self, name: str) -> Path:
+        """The absolute path of a certificate file: anywhere if written absolute, else in the folder. ValueError."""
+        path = Path(name) if name.startswith("/") else self.inside(name)
+        if not path.is_file():
+            raise ValueError(f'there is no file "{name}"')
+        return path
+
+    def secret(self, name: str) -> Path:
+        """The absolute path of a secret's file: anywhere if written absolute (mounted secrets), else in the folder."""
+        try:
+            path = Path(name) if name.startswith("/") else self.inside(name)
+            if path.is_file():
+                return path
+        except (OSError, ValueError) as error:
+            raise BadPlaceholder(f"the secret file {name!r}: {_reason(error)}") from None
+        raise BadPlaceholder(f"there is no secret file {name}")
+
+
+def _reason(error: BaseException) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def read_bytes(path: Path, shown: str, limit: int) -> bytes:
+    """At most `limit` + 1 bytes of a file. BadInput when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise BadInput([Fault(f"cannot be read: {_reason(error)}", shown)]) from None

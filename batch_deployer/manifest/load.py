@@ -1,0 +1,74 @@
+"""Manifest text to Manifest. Every fault of every part is found before anything is raised."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.clouds import read_clouds
+from batch_deployer.manifest.clusters import Clusters
+from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.folder import Folder, read_bytes
+from batch_deployer.manifest.pairs import Pairs
+from batch_deployer.manifest.profiles import with_profile
+from batch_deployer.manifest.reader import MAX_BYTES, decode, read
+from batch_deployer.manifest.releases import read_releases
+from batch_deployer.manifest.rollout import read_gates, read_settings, read_waves
+from batch_deployer.manifest.settle import settle
+from batch_deployer.manifest.shape import Checked, check
+from batch_deployer.manifest.tree import Node
+from batch_deployer.manifest.wanted import Manifest
+
+
+def load(path: str | Path, environ: Mapping[str, str], *, profile: str | None = None) -> Manifest:
+    """Read a manifest and every file it names.
+
+    `environ` answers `${env:NAME}` and is asked whether `${secret:env:NAME}` exists; secrets are not read.
+    `profile` names the overlay to apply. Raises BadInput with all faults, in order of file and place.
+    """
+    path = Path(path)
+    file = str(path)
+    tree = read(decode(read_bytes(path, file, MAX_BYTES), file), file)
+    desk = Desk(Folder(path), environ)
+    tree = settle(tree, desk)
+    checked = _check(tree, desk)
+    if profile is not None:
+        checked = _check(with_profile(tree, profile, desk), desk)
+    manifest = _assemble(checked, file, desk)
+    if desk.faults:
+        raise BadInput(in_order(desk.faults, file))
+    return manifest
+
+
+def _check(tree: Node, desk: Desk) -> Checked:
+    try:
+        checked = check(tree)
+    except BadInput as error:
+        raise BadInput(in_order([*desk.faults, *error.faults])) from None
+    desk.faults.extend(checked.faults)
+    return checked
+
+
+def _assemble(checked: Checked, file: str, desk: Desk) -> Manifest:
+    clouds = read_clouds(checked, desk)
+    clusters = Clusters(checked, clouds, desk)
+    return Manifest(
+        name=checked.model.name,
+        file=file,
+        clouds=clouds,
+        clusters=tuple(clusters.entries),
+        discover=tuple(clusters.discover),
+        releases=tuple(read_releases(checked, desk)),
+        pairs=tuple(Pairs(checked, desk).found),
+        waves=tuple(read_waves(checked, desk)),
+        seed=(checked.model.rollout.seed if checked.model.rollout else None) or 0,
+        gates=read_gates(checked.model),
+        settings=read_settings(checked, desk),
+    )
+
+
+def in_order(faults: Sequence[Fault], first_file: str = "") -> list[Fault]:
+    """Each fault once, the manifest's own first, then by file, line and column."""
+    return sorted(
+        dict.fromkeys(faults),
+        key=lambda fault: (bool(fault.file) and fault.file != first_file, fault.file, fault.line, fault.column),
+    )

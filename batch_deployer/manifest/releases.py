@@ -1,0 +1,114 @@
+"""The `releases:` of a manifest, with defaults and values files merged in."""
+
+from collections.abc import Mapping
+from functools import reduce
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.policy import danger, merged_parameters, system
+from batch_deployer.manifest.schema import DefaultReleaseShape, ReleaseShape
+from batch_deployer.manifest.shape import Checked
+from batch_deployer.manifest.suggest import unknown
+from batch_deployer.manifest.tree import Node
+from batch_deployer.manifest.wanted import Release
+from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters
+from batch_deployer.model.values import merge
+
+
+def read_releases(checked: Checked, desk: Desk) -> list[Release]:
+    """All releases, in order. Needs are known and without cycles."""
+    default = (checked.model.defaults and checked.model.defaults.release) or DefaultReleaseShape()
+    if not checked.model.releases and not checked.broken:
+        desk.fault(checked.tree.at("releases").place, "`releases` must not be empty")
+    found: dict[str, Release] = {}
+    for shape, node in zip(checked.model.releases, checked.places("releases"), strict=True):
+        release = _release(shape, node, default, checked, desk)
+        first = found.setdefault(release.ref, release)
+        if first is not release:
+            desk.fault(
+                node.at("name").place,
+                f'release "{release.ref}" is given twice, first on line {first.place.line}; give one an `alias`',
+            )
+    _check_needs(found, checked.refs(), desk)
+    return list(found.values())
+
+
+def _release(shape: ReleaseShape, node: Node, default: DefaultReleaseShape, checked: Checked, desk: Desk) -> Release:
+    files = [
+        desk.values_file(name, place.at("values_files", index).place)
+        for names, place in (
+            (default.values_files, checked.tree.at("defaults", "release")),
+            (shape.values_files, node),
+        )
+        for index, name in enumerate(names or ())
+    ]
+    namespace = shape.namespace or default.namespace or "default"
+    parameters = merged_parameters(_set(default.parameters), _set(shape.parameters))
+    release = Release(
+        ref=shape.alias or shape.name,
+        name=shape.name,
+        namespace=namespace,
+        chart=ChartRef(id=shape.chart.id or "", name="" if shape.chart.id else shape.chart.name or ""),
+        version=shape.version or shape.chart.version or default.version or "",
+        description=_first(shape.description, default.description, ""),
+        values=reduce(merge, [default.values or {}, *files, shape.values or {}], {}),
+        parameters=Parameters(**parameters),
+        timeout=_first(shape.timeout, default.timeout, 900.0),
+        on_existing=OnExisting(_first(shape.on_existing, default.on_existing, "upgrade")),
+        on_failure=OnFailure(_first(shape.on_failure, default.on_failure, "leave")),
+        allow_destructive=_first(shape.allow_destructive, default.allow_destructive, False),
+        allow_system=_first(shape.allow_system, default.allow_system, False),
+        priority=_first(shape.priority, default.priority, 0),
+        needs=tuple(shape.needs or ()),
+        targets=shape.targets,
+        max_failures=shape.max_failures,
+        place=node.place,
+        targets_place=node.at("targets").place,
+        needs_places=tuple(item.place for item in node.at("needs").items),
+    )
+    _check(shape, release, node, desk)
+    return release
+
+
+def _check(shape: ReleaseShape, release: Release, node: Node, desk: Desk) -> None:
+    chart = node.at("chart")
+    if not shape.chart.id and not shape.chart.name:
+        desk.fault(chart.place, "a chart needs `id`, or `name` and `version`")
+    elif not release.version:
+        desk.fault(chart.place, f'release "{release.ref}" needs `version`, the version of its chart')
+    if shape.chart.version and shape.version and shape.chart.version != shape.version:
+        desk.fault(
+            chart.at("version").place,
+            f"the chart's version {shape.chart.version} contradicts the release's version {shape.version}; keep one",
+        )
+    is_system = system(release.name, release.namespace)
+    if is_system and not release.allow_system:
+        what = "namespace kube-system" if release.namespace == "kube-system" else "release cceaddon-*"
+        where = node.at("namespace" if release.namespace == "kube-system" else "name").place
+        desk.fault(where, f"{what} belongs to the provider; write `allow_system: true` if that is meant")
+    problem = danger(release.parameters, release.on_existing, is_system=is_system, allowed=release.allow_destructive)
+    if problem:
+        spot = ("on_existing",) if "on_existing" in problem else ("parameters", problem.split(":")[0].strip("`"))
+        desk.fault(node.at(*spot).place, problem)
+
+
+def _set(shape: Any) -> dict[str, Any]:
+    return {} if shape is None else dict(shape.model_dump(exclude_none=True))
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _check_needs(releases: Mapping[str, Release], known: set[str], desk: Desk) -> None:
+    for release in releases.values():
+        for need, place in zip(release.needs, release.needs_places, strict=False):
+            if need not in releases and need not in known:
+                desk.fault(place, unknown("release", need, releases))
+    graph = {ref: [need for need in release.needs if need in releases] for ref, release in releases.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        desk.fault(releases[circle[0]].needs_places[0], f"releases need each other in a circle: {' -> '.join(circle)}")

@@ -1,0 +1,81 @@
+"""The `rollout:` of a manifest and the settings it overrides."""
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.schema import ManifestShape, RolloutShape, WaveShape
+from batch_deployer.manifest.shape import Checked
+from batch_deployer.manifest.tree import Node
+from batch_deployer.manifest.wanted import WaveSpec
+from batch_deployer.model.selection import WaveRule
+from batch_deployer.settings import GateSettings, Settings
+
+S = TypeVar("S")
+
+
+def read_waves(checked: Checked, desk: Desk) -> list[WaveSpec]:
+    """The waves in order; none when the manifest names none."""
+    shape = checked.model.rollout or RolloutShape()
+    nodes = checked.tree.at("rollout", "waves").items if checked.model.rollout else []
+    found: list[WaveSpec] = []
+    names: dict[str, int] = {}
+    for wave, node in zip(shape.waves or (), nodes, strict=False):
+        first = names.setdefault(wave.name, node.place.line)
+        if wave.name in {each.rule.name for each in found}:
+            desk.fault(node.at("name").place, f'wave "{wave.name}" is given twice, first on line {first}')
+        _check(wave, node, desk)
+        found.append(_wave(wave, node))
+    return found
+
+
+def _check(wave: WaveShape, node: Node, desk: Desk) -> None:
+    if wave.count is not None and wave.percent is not None:
+        desk.fault(node.keys["percent"], "a wave takes `count` or `percent`, not both")
+    if wave.parts is not None and (not wave.spread or wave.count is not None or wave.percent is not None):
+        desk.fault(node.keys["parts"], "`parts` cuts a wave with `spread` and without `count` or `percent`")
+
+
+def _wave(wave: WaveShape, node: Node) -> WaveSpec:
+    rule = WaveRule(
+        name=wave.name,
+        selector=wave.clusters or (),
+        count=wave.count,
+        percent=None if wave.percent is None else wave.percent.value,
+        spread=wave.spread or "",
+        parts=wave.parts or 0,
+    )
+    return WaveSpec(rule=rule, max_failures=wave.max_failures, soak=wave.soak or 0.0, place=node.place)
+
+
+def read_gates(model: ManifestShape) -> GateSettings:
+    """Failure budgets of the whole run."""
+    shape = model.rollout or RolloutShape()
+    return _overridden(GateSettings(), shape)
+
+
+def read_settings(checked: Checked, desk: Desk) -> Settings:
+    """Settings with what the manifest overrides."""
+    model, base = checked.model, Settings()
+    settings = replace(
+        base,
+        retry=_overridden(base.retry, model.retry),
+        watch=_overridden(base.watch, model.watch),
+        reconcile=_overridden(base.reconcile, model.reconcile),
+        deadline=model.deadline,
+    )
+    for part, low, high in (("watch", "shortest", "longest"), ("retry", "base", "cap")):
+        group = getattr(settings, part)
+        if getattr(group, low) > getattr(group, high):
+            given = high if getattr(getattr(model, part), high) is not None else low
+            problem = f"`{low}` ({getattr(group, low):g} s) must not exceed `{high}` ({getattr(group, high):g} s)"
+            desk.fault(checked.tree.at(part, given).place, problem)
+    return settings
+
+
+def _overridden(base: S, shape: Any) -> S:
+    """`base` with what `shape` sets of its fields."""
+    if shape is None:
+        return base
+    given = {each.name: getattr(shape, each.name, None) for each in fields(base)}  # type: ignore[arg-type]
+    return replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]

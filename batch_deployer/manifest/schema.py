@@ -1,0 +1,277 @@
+"""The manifest's shape as pydantic models. Descriptions become the published JSON Schema; docs/manifest.md says more."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from batch_deployer.manifest.fields import (
+    ClusterId,
+    Duration,
+    Endpoint,
+    Name,
+    Namespace,
+    OneOrMore,
+    Percent,
+    PositiveDuration,
+    PositiveShare,
+    RateText,
+    ReleaseName,
+    SelectorMap,
+    ShareText,
+    Text,
+    Values,
+    Word,
+)
+
+Priority: TypeAlias = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+Texts: TypeAlias = list[Text]
+
+
+class Shape(BaseModel):
+    """Base of all: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AuthShape(Shape):
+    """How to log in. Secrets are named (`${secret:env:NAME}`), never written."""
+
+    method: Literal["token", "password", "agency", "aksk", "environment"] | None = Field(
+        default=None, description="Guessed from the other keys when left out."
+    )
+    auth_url: Endpoint | None = Field(default=None, description="IAM URL, ending in /v3.")
+    token: Text | None = None
+    username: Text | None = None
+    password: Text | None = None
+    domain: Text | None = Field(default=None, description="Domain of the user.")
+    domain_id: Text | None = None
+    project: Text | None = None
+    project_id: Text | None = None
+    agency: Text | None = Field(default=None, description="Agency to assume.")
+    agency_domain: Text | None = None
+    agency_domain_id: Text | None = None
+    access_key: Text | None = None
+    secret_key: Text | None = None
+    security_token: Text | None = None
+    form: Literal["access", "legacy"] | None = Field(default=None, description="Form of the AK/SK signature.")
+
+
+class LimitsShape(Shape):
+    """What one cloud may be asked to do."""
+
+    writes: RateText | None = None
+    reads: RateText | None = None
+    in_flight: PositiveShare | None = None
+    per_cluster: PositiveShare | None = None
+    connections: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class CloudShape(Shape):
+    """One (endpoint, region, project, credential)."""
+
+    cloud: Text | None = Field(default=None, description="An entry of clouds.yaml.")
+    endpoint: Endpoint | None = None
+    region: Word | None = None
+    project: Text | None = None
+    project_id: Word | None = None
+    ca_file: Text | None = None
+    auth: AuthShape | None = None
+    limits: LimitsShape | None = None
+
+
+class DiscoverShape(Shape):
+    """Asks a cloud for its clusters."""
+
+    cloud: Text | None = None
+    tags: SelectorMap | None = None
+    name: OneOrMore | None = Field(default=None, description="Glob, or list of globs.")
+    phase: OneOrMore | None = None
+
+
+class ClusterShape(Shape):
+    """A cluster (`id`), a file of clusters (`from`), or a question to a cloud (`discover`)."""
+
+    id: ClusterId | None = None
+    name: Text | None = None
+    from_: Text | None = Field(default=None, alias="from")
+    discover: DiscoverShape | None = None
+    cloud: Text | None = None
+    tags: dict[str, str] | None = None
+    priority: Priority | None = None
+    values: Values | None = None
+
+
+class ChartShape(Shape):
+    """Which chart: by id, or by name and version, looked up once per cloud."""
+
+    id: Word | None = None
+    name: Word | None = None
+    version: Word | None = None
+
+
+class ParametersShape(Shape):
+    """`parameters` of the API."""
+
+    dry_run: bool | None = None
+    name_template: str | None = None
+    no_hooks: bool | None = None
+    replace: bool | None = None
+    recreate: bool | None = None
+    reset_values: bool | None = None
+    include_hooks: bool | None = None
+
+
+class PolicyShape(Shape):
+    """What may be set for a release anywhere."""
+
+    timeout: PositiveDuration | None = None
+    on_existing: Literal["upgrade", "skip", "fail", "replace"] | None = None
+    on_failure: Literal["leave", "rollback"] | None = None
+    allow_destructive: bool | None = None
+    priority: Priority | None = None
+
+
+class OverrideShape(PolicyShape):
+    """What a deployment may set over its release."""
+
+    version: Word | None = None
+    description: str | None = None
+    values: Values | None = None
+    parameters: ParametersShape | None = None
+
+
+class DefaultReleaseShape(OverrideShape):
+    """What every release starts from."""
+
+    namespace: Namespace | None = None
+    values_files: Texts | None = None
+    allow_system: bool | None = Field(default=None, description="Permit kube-system and cceaddon-*.")
+
+
+class DefaultsShape(Shape):
+    """Starting values."""
+
+    release: DefaultReleaseShape | None = None
+
+
+class ReleaseShape(DefaultReleaseShape):
+    """A chart release to install."""
+
+    name: ReleaseName
+    alias: Name | None = Field(default=None, description="Name inside this manifest, where one name is used twice.")
+    chart: ChartShape
+    targets: SelectorMap | None = None
+    needs: Texts | None = None
+    max_failures: ShareText | None = None
+
+
+class DeploymentShape(OverrideShape):
+    """An explicit pair, or a file of pairs (`from`)."""
+
+    cluster: Text | None = None
+    release: Text | None = None
+    from_: Text | None = Field(default=None, alias="from")
+
+
+class WaveShape(Shape):
+    """An ordered group of deployments with a gate after it."""
+
+    name: Name
+    clusters: SelectorMap | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
+    percent: Percent | None = None
+    spread: Text | None = Field(default=None, description="A tag whose equal values are kept apart.")
+    parts: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_failures: ShareText | None = None
+    soak: Duration | None = None
+
+
+class RolloutShape(Shape):
+    """Order and failure budgets."""
+
+    max_failures: ShareText | None = None
+    systemic: Annotated[int, Field(ge=0)] | None = None
+    seed: int | None = None
+    waves: list[WaveShape] | None = None
+
+
+class RetryShape(Shape):
+    """How long and how fast to try again."""
+
+    base: PositiveDuration | None = None
+    cap: PositiveDuration | None = None
+    give_up_after: PositiveDuration | None = None
+    max_writes: Annotated[int, Field(ge=1, le=100)] | None = None
+    budget: Annotated[float, Field(ge=0)] | None = None
+    budget_ratio: Annotated[float, Field(ge=0, le=10)] | None = None
+    locked: PositiveDuration | None = None
+    throttle: PositiveDuration | None = None
+
+
+class WatchShape(Shape):
+    """When to look at a cluster."""
+
+    first: Duration | None = None
+    shortest: PositiveDuration | None = None
+    longest: PositiveDuration | None = None
+    growth: Annotated[float, Field(gt=0, le=10)] | None = None
+    read_share: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class ReconcileShape(Shape):
+    """How to read back a write whose fate is unknown."""
+
+    grace: Duration | None = None
+    looks: Annotated[int, Field(ge=1, le=100)] | None = None
+    skew: Duration | None = None
+    fresh: PositiveDuration | None = None
+
+
+class ReleasePolicyShape(PolicyShape):
+    """What a profile may change of a release."""
+
+    max_failures: ShareText | None = None
+
+
+class ProfileShape(Shape):
+    """An overlay chosen by `--profile`."""
+
+    limits: LimitsShape | None = None
+    clouds: dict[str, CloudShape] | None = None
+    defaults: DefaultsShape | None = None
+    releases: dict[str, ReleasePolicyShape] | None = Field(default=None, description="By name or glob.")
+    rollout: RolloutShape | None = None
+    retry: RetryShape | None = None
+    watch: WatchShape | None = None
+    reconcile: ReconcileShape | None = None
+    deadline: PositiveDuration | None = None
+
+
+class ManifestShape(Shape):
+    """Which releases go to which clusters, how fast, and when to stop."""
+
+    name: Name = Field(description="Also the name of the run lock.")
+    clouds: dict[str, CloudShape] = Field(json_schema_extra={"minProperties": 1})
+    limits: LimitsShape | None = None
+    defaults: DefaultsShape | None = None
+    clusters: list[ClusterShape] = Field(json_schema_extra={"minItems": 1})
+    releases: list[ReleaseShape] = Field(json_schema_extra={"minItems": 1})
+    deployments: list[DeploymentShape] | None = None
+    rollout: RolloutShape | None = None
+    retry: RetryShape | None = None
+    watch: WatchShape | None = None
+    reconcile: ReconcileShape | None = None
+    deadline: PositiveDuration | None = Field(default=None, description="Of the whole run.")
+    profiles: dict[str, ProfileShape] | None = None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a manifest before interpolation."""
+    schema = ManifestShape.model_json_schema(by_alias=True)
+    for name, definition in schema["$defs"].items():
+        definition["title"] = name.removesuffix("Shape")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "batch-deployer manifest",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }

@@ -1,0 +1,181 @@
+"""Manifest to plan: who gets what, in which wave, with everything merged. Pure."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.suggest import unknown
+from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.model.api import ClusterState
+from batch_deployer.model.deployment import Deployment, key_of
+from batch_deployer.plan.choose import Globs
+from batch_deployer.plan.fleet import Fleet
+from batch_deployer.plan.frozen import Plan, Wave
+from batch_deployer.plan.specs import Specs
+from batch_deployer.plan.wants import expand
+from batch_deployer.rules.waves import Member, assign
+
+MAX_FAULTS = 200
+
+
+class _Draft(NamedTuple):
+    cluster: int
+    release: int
+    deployment: Deployment
+
+
+def build_plan(
+    manifest: Manifest,
+    *,
+    discovered: Mapping[str, Sequence[ClusterState]] | None = None,
+    limit: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    only_waves: Sequence[str] = (),
+    cluster_map: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan of a manifest.
+
+    discovered: all clusters, with their tags, of each cloud in `manifest.discover`.
+    limit, exclude: globs over key, cluster id or name, release name, `cluster/namespace/release`.
+    only_waves: names or globs of waves. What is left out does not move the others to another wave.
+    cluster_map: lost cluster to its replacement, by id or name.
+    Raises BadInput with all faults.
+    """
+    fleet = Fleet(manifest, discovered or {})
+    fleet.renew(cluster_map or {})
+    faults = fleet.faults
+    wants = expand(manifest, fleet, faults)
+    specs = Specs(manifest.releases, {release.ref: release.name for release in manifest.releases})
+    waves = _Waves(manifest, fleet, sorted({cluster for cluster, _ in wants}))
+    drafts = []
+    for (cluster, release), (override, place) in wants.items():
+        member = fleet.members[cluster]
+        spec = specs.spec(release, member, override, place)
+        key = key_of(member.cluster.id, spec.namespace, spec.name)
+        wave = waves.wave_of[member.cluster.id]
+        drafts.append(_Draft(cluster, release, Deployment(key=key, cluster=member.cluster, release=spec, wave=wave)))
+    faults.extend(specs.faults)
+    if faults:
+        raise BadInput(_bounded(faults, manifest.file))
+    warnings = list(waves.warnings)
+    if limit or exclude or only_waves:
+        chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), warnings)
+        drafts = _without_missing_needs(chosen, drafts, specs, warnings)
+    return waves.plan(manifest, [draft.deployment for draft in drafts], warnings)
+
+
+class _Waves:
+    """The waves of a plan with their gates."""
+
+    def __init__(self, manifest: Manifest, fleet: Fleet, reached: Sequence[int]) -> None:
+        members = [Member(id=m.cluster.id, tags=m.cluster.tags) for m in map(fleet.members.__getitem__, reached)]
+        found = assign([spec.rule for spec in manifest.waves], members, manifest.seed)
+        self.wave_of = found.wave_of
+        self._rules = [manifest.waves[rule].rule.name if rule >= 0 else "" for rule in found.rules]
+        self.waves = [
+            Wave(name=name, max_failures=manifest.waves[rule].max_failures, soak=manifest.waves[rule].soak)
+            if rule >= 0
+            else Wave(name=name if manifest.waves else "all")
+            for name, rule in zip(found.names, found.rules, strict=True)
+        ]
+        used = set(found.wave_of.values())
+        self.warnings = [
+            f'no cluster falls into wave "{wave.name}"' for number, wave in enumerate(self.waves) if number not in used
+        ]
+        if manifest.waves and found.rules[-1] < 0:
+            count = sum(wave == len(self.waves) - 1 for wave in found.wave_of.values())
+            self.warnings.append(f'{count} clusters fit no wave and form a last one, "{self.waves[-1].name}"')
+
+    def matching(self, globs: Sequence[str]) -> set[int]:
+        """Indices of the waves with one of these names; all when none is given. BadInput for a name of none."""
+        found: set[int] = set()
+        faults = []
+        for glob in globs:
+            fits = {
+                number
+                for number, (wave, rule) in enumerate(zip(self.waves, self._rules, strict=True))
+                if fnmatchcase(wave.name, glob) or rule == glob
+            }
+            found |= fits
+            if not fits:
+                faults.append(Fault(unknown("wave", glob, [wave.name for wave in self.waves])))
+        if faults:
+            raise BadInput(faults)
+        return found if globs else set(range(len(self.waves)))
+
+    def plan(self, manifest: Manifest, deployments: Sequence[Deployment], warnings: Sequence[str]) -> Plan:
+        """The plan, without waves that hold nothing (their soak would only cost time)."""
+        used = sorted({deployment.wave for deployment in deployments})
+        number = {wave: index for index, wave in enumerate(used)}
+        if used != list(range(len(used))):
+            deployments = [_moved(deployment, number[deployment.wave]) for deployment in deployments]
+        return Plan(
+            name=manifest.name,
+            clouds={name: cloud for name, cloud in manifest.clouds.items()},  # noqa: C416 - a copy of our own
+            deployments=tuple(deployments),
+            waves=tuple(self.waves[wave] for wave in used),
+            gates=manifest.gates,
+            release_budgets={r.name: r.max_failures for r in manifest.releases if r.max_failures is not None},
+            settings=manifest.settings,
+            warnings=tuple(warnings),
+        )
+
+
+def _moved(deployment: Deployment, wave: int) -> Deployment:
+    return Deployment(key=deployment.key, cluster=deployment.cluster, release=deployment.release, wave=wave)
+
+
+def _chosen(
+    drafts: Sequence[_Draft], limit: Sequence[str], exclude: Sequence[str], waves: set[int], warnings: list[str]
+) -> list[_Draft]:
+    wanted, unwanted = Globs(limit), Globs(exclude)
+    chosen = []
+    for draft in drafts:
+        each = draft.deployment
+        fits = not limit or wanted.fit(each.cluster, each.release)
+        if not (exclude and unwanted.fit(each.cluster, each.release)) and fits and each.wave in waves:
+            chosen.append(draft)
+    faults = [Fault(f'--limit "{glob}" matches no deployment of the manifest') for glob in wanted.unused()]
+    if faults or not chosen:
+        raise BadInput(faults or [Fault("the options --limit, --exclude and --wave together leave no deployment")])
+    warnings.extend(f'--exclude "{glob}" matches no deployment' for glob in unwanted.unused())
+    return chosen
+
+
+def _without_missing_needs(
+    chosen: Sequence[_Draft], drafts: Sequence[_Draft], specs: Specs, warnings: list[str]
+) -> list[_Draft]:
+    """Deployments no longer wait for what was left out by choice; it is taken to be there already."""
+    if len(chosen) == len(drafts):
+        return list(chosen)
+    there = {(draft.cluster, draft.deployment.release.name) for draft in chosen}
+    left_out: dict[tuple[str, str], int] = {}
+    result = []
+    for draft in chosen:
+        spec = draft.deployment.release
+        kept = tuple(need for need in spec.needs if (draft.cluster, need) in there)
+        for need in spec.needs:
+            if need not in kept:
+                left_out[spec.name, need] = left_out.get((spec.name, need), 0) + 1
+        if kept != spec.needs:
+            each = draft.deployment
+            spec = specs.without(spec, kept)
+            each = Deployment(key=each.key, cluster=each.cluster, release=spec, wave=each.wave)
+            draft = draft._replace(deployment=each)  # noqa: PLW2901 - the same draft, one need less
+        result.append(draft)
+    warnings.extend(
+        f'"{name}" needs "{need}", which was left out on {count} clusters and is taken to be there'
+        for (name, need), count in left_out.items()
+    )
+    return result
+
+
+def _bounded(faults: Sequence[Fault], file: str) -> list[Fault]:
+    """The first faults, the manifest's own before those of other files, in order of place."""
+    unique = sorted(
+        dict.fromkeys(faults),
+        key=lambda fault: (bool(fault.file) and fault.file != file, fault.file, fault.line, fault.column),
+    )
+    more = len(unique) - MAX_FAULTS
+    return unique[:MAX_FAULTS] + ([Fault(f"{more} more faults are not shown")] if more > 0 else [])

@@ -1,0 +1,146 @@
+"""The clusters of a plan: those the manifest names, those a cloud showed, and replacements for lost ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from batch_deployer.errors import Fault
+from batch_deployer.manifest.names import cluster_id
+from batch_deployer.manifest.suggest import unknown
+from batch_deployer.manifest.tree import Place
+from batch_deployer.manifest.wanted import DiscoverSpec, Manifest, Values
+from batch_deployer.model.api import ClusterState
+from batch_deployer.model.deployment import Cluster
+from batch_deployer.rules.selectors import matches
+
+MAX_HINTS = 10
+"""Names for which a near one is looked for; among thousands of clusters that takes its time."""
+
+
+class Member(NamedTuple):
+    """A cluster of the plan."""
+
+    cluster: Cluster
+    values: Values | None
+    place: Place
+
+
+class Fleet:
+    """All clusters in manifest order, to be looked up by id or name."""
+
+    def __init__(self, manifest: Manifest, discovered: Mapping[str, Sequence[ClusterState]]) -> None:
+        """`discovered`: all clusters of each cloud that the manifest's `discover` asks."""
+        self.faults: list[Fault] = []
+        self._hints = 0
+        self._discovered = discovered
+        members = {entry.cluster.id: Member(*entry) for entry in manifest.clusters}
+        for question in manifest.discover:
+            self._ask(question, members)
+        self.members = list(members.values())
+        """Those in `gone` were taken over by another."""
+        self.gone: set[int] = set()
+        self._index()
+
+    def _index(self) -> None:
+        self._by_id = {member.cluster.id: index for index, member in enumerate(self.members)}
+        self._by_name: dict[str, int] = {}
+        self._twice: set[str] = set()
+        for index, member in enumerate(self.members):
+            if self._by_name.setdefault(member.cluster.name, index) != index:
+                self._twice.add(member.cluster.name)
+
+    def _ask(self, question: DiscoverSpec, members: dict[str, Member]) -> None:
+        if question.cloud not in self._discovered:
+            message = f'the clusters of cloud "{question.cloud}" must be discovered before this can be planned'
+            self.faults.append(question.place.fault(message))
+            return
+        found = [state for state in self._discovered[question.cloud] if _fits(question, state)]
+        if not found:
+            total = len(self._discovered[question.cloud])
+            message = f'none of the {total} clusters of cloud "{question.cloud}" fits this discover'
+            self.faults.append(question.place.fault(message))
+        for state in found:
+            known = members.get(state.id)
+            cluster = Cluster(
+                id=state.id,
+                name=state.name or state.id,
+                cloud=question.cloud,
+                tags={**state.tags, **question.tags},
+                priority=question.priority,
+                phase=state.phase,
+            )
+            if known is None:
+                members[state.id] = Member(cluster, question.values, question.place)
+            else:  # what the manifest says of a cluster wins over what is discovered
+                tags = {**cluster.tags, **known.cluster.tags}
+                members[state.id] = known._replace(cluster=replace(known.cluster, tags=tags, phase=state.phase))
+
+    def find(self, name: str, place: Place) -> int | None:
+        """Index of the cluster with this id or name; None, and a fault, when there is not exactly one."""
+        index = self._by_id.get(name)
+        if index is None and name not in self._twice:
+            index = self._by_name.get(name)
+        if index is None:
+            index = self._by_id.get(name.lower())
+        if index is None:
+            self.faults.append(place.fault(self._problem(name)))
+        return index
+
+    def _problem(self, name: str) -> str:
+        if name in self._twice:
+            return f'several clusters are called "{name}"; use the id'
+        self._hints += 1
+        return unknown("cluster", name, self._by_name) if self._hints <= MAX_HINTS else f'unknown cluster "{name}"'
+
+    def renew(self, cluster_map: Mapping[str, str]) -> None:
+        """Put replacement clusters in the place of lost ones: they take over tags, values, priority and pairs."""
+        roles: dict[str, int] = {}
+        for old, new in cluster_map.items():
+            index, identity = self.find(old, Place()), self._identity(new)
+            if index is None or identity is None:
+                continue
+            if identity.id in roles:
+                self.faults.append(Fault(f'two clusters cannot both be mapped to "{new}"'))
+                continue
+            roles[identity.id] = index
+            member = self.members[index]
+            cloud = identity.cloud or member.cluster.cloud
+            cluster = replace(member.cluster, id=identity.id, name=identity.name, cloud=cloud, phase=identity.phase)
+            self.members[index] = member._replace(cluster=cluster)
+        before = dict(self._by_name), dict(self._by_id)
+        doubles = {index for index, member in enumerate(self.members) if roles.get(member.cluster.id, index) != index}
+        self._index()
+        for known, old_names in zip((self._by_name, self._by_id), before, strict=True):
+            for name, index in old_names.items():
+                known.setdefault(name, index)
+            known.update({name: roles[self.members[i].cluster.id] for name, i in known.items() if i in doubles})
+            known.update({name: i for name, i in old_names.items() if i in roles.values()})
+        self.gone = doubles
+
+    def _identity(self, new: str) -> Cluster | None:
+        """Who replaces: a cluster of the manifest, one that a cloud showed, or just an id."""
+        index = self._by_id.get(new.lower(), self._by_name.get(new) if new not in self._twice else None)
+        if index is not None:
+            return self.members[index].cluster
+        for cloud, states in self._discovered.items():
+            for state in states:
+                if new in (state.id, state.name):
+                    return Cluster(id=state.id, name=state.name or state.id, cloud=cloud, phase=state.phase)
+        try:
+            identity = cluster_id(new)
+        except ValueError:
+            self.faults.append(Fault(f"{self._problem(new)} to map to; give its id"))
+            return None
+        return Cluster(id=identity, name=identity, cloud="")
+
+
+def _fits(question: DiscoverSpec, state: ClusterState) -> bool:
+    named = not question.names or any(
+        fnmatchcase(name, glob) for glob in question.names for name in (state.name, state.alias) if name
+    )
+    return (
+        named
+        and (not question.phases or state.phase in question.phases)
+        and matches(question.selector, {**state.tags, **question.tags})
+    )

@@ -1,0 +1,107 @@
+"""Release specs as wanted on each cluster. Deployments that want the same share one spec."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from batch_deployer.errors import Fault
+from batch_deployer.manifest.interpolate import BadPlaceholder, fill, per_cluster
+from batch_deployer.manifest.policy import danger, merged_parameters, system
+from batch_deployer.manifest.tree import Place
+from batch_deployer.manifest.wanted import Override, Release
+from batch_deployer.model.deployment import Cluster, Parameters, ReleaseSpec
+from batch_deployer.model.values import compact, merge
+from batch_deployer.plan.fleet import Member
+
+
+class Specs:
+    """Makes specs, each kind once."""
+
+    def __init__(self, releases: Sequence[Release], names: dict[str, str]) -> None:
+        """`names`: what each ref is called on the clusters."""
+        self.faults: list[Fault] = []
+        self._releases = releases
+        self._names = names
+        self._templates: dict[tuple[int, int, int], tuple[ReleaseSpec, bool]] = {}
+        self._same: dict[ReleaseSpec, ReleaseSpec] = {}
+        self._said: set[tuple[int, str]] = set()
+
+    def spec(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
+        """The release number `index` as wanted on one cluster."""
+        # Values and overrides are kept alive by the manifest and shared where equal, so identity is a good key.
+        key = (index, id(member.values), id(override))
+        if key not in self._templates:
+            template = self._template(index, member, override, place)
+            varies = per_cluster(template.values_json) or per_cluster(template.description)
+            varies = varies or per_cluster(template.parameters.name_template or "")
+            if not varies:
+                template = self._filled(index, template, member.cluster, place)
+            self._templates[key] = template, varies
+        template, varies = self._templates[key]
+        return self._filled(index, template, member.cluster, place) if varies else template
+
+    def without(self, spec: ReleaseSpec, needs: tuple[str, ...]) -> ReleaseSpec:
+        """The same with fewer needs."""
+        return self._shared(replace(spec, needs=needs))
+
+    def _shared(self, spec: ReleaseSpec) -> ReleaseSpec:
+        return self._same.setdefault(spec, spec)
+
+    def _template(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
+        release, over = self._releases[index], override or Override()
+        values = merge(merge(release.values, member.values or {}), over.values or {})
+        parameters = release.parameters
+        if over.parameters:
+            parameters = Parameters(**merged_parameters(asdict(parameters), over.parameters))
+        spec = ReleaseSpec(
+            name=release.name,
+            namespace=release.namespace,
+            chart=release.chart,
+            version=_or(over.version, release.version),
+            values_json=compact(values),
+            parameters=parameters,
+            description=_or(over.description, release.description),
+            timeout=_or(over.timeout, release.timeout),
+            on_existing=_or(over.on_existing, release.on_existing),
+            on_failure=_or(over.on_failure, release.on_failure),
+            allow_destructive=_or(over.allow_destructive, release.allow_destructive),
+            needs=tuple(dict.fromkeys(self._names[need] for need in release.needs)),
+            priority=_or(over.priority, release.priority),
+        )
+        if override is not None:
+            is_system = system(spec.name, spec.namespace)
+            problem = danger(parameters, spec.on_existing, is_system=is_system, allowed=spec.allow_destructive)
+            if problem:
+                self.faults.append(place.fault(problem))
+        return spec
+
+    def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, place: Place) -> ReleaseSpec:
+        words = {
+            "release.name": spec.name,
+            "release.namespace": spec.namespace,
+            "release.version": spec.version,
+            "release.chart": spec.chart.name or spec.chart.id,
+        }
+        template = spec.parameters.name_template
+        try:
+            return self._shared(
+                replace(
+                    spec,
+                    values_json=fill(spec.values_json, cluster, words, as_json=True),
+                    description=fill(spec.description, cluster, words, as_json=False),
+                    parameters=replace(spec.parameters, name_template=fill(template, cluster, words, as_json=False))
+                    if template
+                    else spec.parameters,
+                )
+            )
+        except BadPlaceholder as error:
+            missing = re.sub(r"^cluster \".*?\" ", "", str(error))
+            if (index, missing) not in self._said:
+                self._said.add((index, missing))
+                self.faults.append(place.fault(f'release "{self._releases[index].ref}": {error}'))
+            return spec
+
+
+def _or(value: Any, other: Any) -> Any:
+    return other if value is None else value

@@ -1,0 +1,150 @@
+"""A plan as text and back. Clusters and release specs are written once each; a checksum guards against damage.
+
+Text: `{"format": 1, "check": sha256 of the plan's bytes, "plan": {...}}`. A plan names secrets and never holds them.
+"""
+
+import hashlib
+
+import msgspec
+
+from batch_deployer.errors import BadInput
+from batch_deployer.model.deployment import Cluster, Deployment, ReleaseSpec, Undo, key_of
+from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.settings import GateSettings, Settings, Share
+
+FORMAT = 1
+
+
+class _Cell(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A deployment: indices of its cluster, release and wave."""
+
+    cluster: int
+    release: int
+    wave: int
+    undo: Undo | None = None
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    name: str
+    clouds: dict[str, CloudSpec]
+    clusters: list[Cluster]
+    releases: list[ReleaseSpec]
+    deployments: list[_Cell]
+    waves: tuple[Wave, ...]
+    gates: GateSettings
+    release_budgets: dict[str, Share]
+    settings: Settings
+    expected: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    format: int
+    check: str
+    plan: msgspec.Raw
+
+
+_DECODE_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_DECODE_PLAN = msgspec.json.Decoder(_Frozen)
+_ENCODER = msgspec.json.Encoder()
+
+
+class _Numbers:
+    """Numbers things in order of first use; equal release specs get one number."""
+
+    def __init__(self) -> None:
+        self.clusters: list[Cluster] = []
+        self.releases: list[ReleaseSpec] = []
+        self._clusters: dict[int, int] = {}
+        self._releases: dict[int, int] = {}
+        self._by_id: dict[str, list[int]] = {}
+        self._by_spec: dict[ReleaseSpec, int] = {}
+
+    def cluster(self, cluster: Cluster) -> int:
+        number = self._clusters.get(id(cluster))
+        if number is None:
+            alike = self._by_id.setdefault(cluster.id, [])
+            number = next((each for each in alike if self.clusters[each] == cluster), None)
+            if number is None:
+                number = len(self.clusters)
+                self.clusters.append(cluster)
+                alike.append(number)
+            self._clusters[id(cluster)] = number
+        return number
+
+    def release(self, spec: ReleaseSpec) -> int:
+        number = self._releases.get(id(spec))
+        if number is None:
+            number = self._by_spec.setdefault(spec, len(self.releases))
+            if number == len(self.releases):
+                self.releases.append(spec)
+            self._releases[id(spec)] = number
+        return number
+
+
+def freeze(plan: Plan) -> str:
+    """The plan as JSON text."""
+    numbers = _Numbers()
+    cells = [
+        _Cell(numbers.cluster(each.cluster), numbers.release(each.release), each.wave, each.undo)
+        for each in plan.deployments
+    ]
+    body = _ENCODER.encode(
+        _Frozen(
+            name=plan.name,
+            clouds=dict(plan.clouds),
+            clusters=numbers.clusters,
+            releases=numbers.releases,
+            deployments=cells,
+            waves=tuple(plan.waves),
+            gates=plan.gates,
+            release_budgets=dict(plan.release_budgets),
+            settings=plan.settings,
+            expected=dict(plan.expected),
+            warnings=tuple(plan.warnings),
+        )
+    )
+    envelope = _Envelope(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body))
+    return _ENCODER.encode(envelope).decode() + "\n"
+
+
+def thaw(text: str) -> Plan:
+    """The plan of a text that `freeze` made. BadInput when it is damaged or from a newer program."""
+    try:
+        envelope = _DECODE_ENVELOPE.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        raise BadInput("this is not a saved plan, or it is damaged; make it again with `plan --out`") from None
+    if envelope.format != FORMAT:
+        age = "newer" if envelope.format > FORMAT else "unknown"
+        raise BadInput(f"the saved plan has the {age} format {envelope.format}; this program reads format {FORMAT}")
+    if hashlib.sha256(envelope.plan).hexdigest() != envelope.check:
+        raise BadInput("the saved plan was changed or is damaged; make it again with `plan --out`")
+    try:
+        frozen = _DECODE_PLAN.decode(envelope.plan)
+        deployments = tuple(_deployment(cell, frozen) for cell in frozen.deployments)
+    except (msgspec.DecodeError, IndexError, RecursionError) as error:
+        raise BadInput(f"the saved plan cannot be used: {error}") from None
+    return Plan(
+        name=frozen.name,
+        clouds=frozen.clouds,
+        deployments=deployments,
+        waves=frozen.waves,
+        gates=frozen.gates,
+        release_budgets=frozen.release_budgets,
+        settings=frozen.settings,
+        expected=frozen.expected,
+        warnings=frozen.warnings,
+    )
+
+
+def _deployment(cell: _Cell, frozen: _Frozen) -> Deployment:
+    if min(cell.cluster, cell.release, cell.wave) < 0 or cell.wave >= len(frozen.waves):
+        raise IndexError("a deployment refers to something that is not there")
+    cluster, release = frozen.clusters[cell.cluster], frozen.releases[cell.release]
+    key = key_of(cluster.id, release.namespace, release.name)
+    return Deployment(key=key, cluster=cluster, release=release, wave=cell.wave, undo=cell.undo)
+
+
+def digest(text: str) -> str:
+    """What identifies a saved plan: SHA-256 in hex of its text."""
+    return hashlib.sha256(text.encode()).hexdigest()

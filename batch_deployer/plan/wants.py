@@ -1,0 +1,124 @@
+"""Which release goes to which cluster: targets and explicit pairs, expanded and checked."""
+
+from collections.abc import Iterable
+
+from batch_deployer.errors import Fault
+from batch_deployer.manifest.suggest import nearest
+from batch_deployer.manifest.tree import Place
+from batch_deployer.manifest.wanted import Manifest, Override, Release
+from batch_deployer.model.selection import Operator, Selector
+from batch_deployer.plan.fleet import Fleet
+from batch_deployer.rules.selectors import matches
+
+Wants = dict[tuple[int, int], tuple[Override | None, Place]]
+"""(index of the cluster, index of the release) to what an explicit pair overrides, and where that stands."""
+
+
+def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
+    """All wanted pairs, in order of clusters, then releases."""
+    wants: Wants = {}
+    for index, release in enumerate(manifest.releases):
+        if release.targets is not None:
+            chosen = _targeted(release.targets, fleet)
+            if not chosen:
+                hint = _why_none(release.targets, fleet)
+                message = f'no cluster matches the targets of release "{release.ref}"{hint}'
+                faults.append(release.targets_place.fault(message))
+            for cluster in chosen:
+                wants[cluster, index] = None, release.place
+    _add_pairs(manifest, fleet, wants, faults)
+    reached = {index for _, index in wants}
+    for index, release in enumerate(manifest.releases):
+        if (
+            index not in reached
+            and release.targets is None
+            and not any(p.release == release.ref for p in manifest.pairs)
+        ):
+            faults.append(
+                release.place.fault(f'release "{release.ref}" goes nowhere; give it `targets`, or a deployment')
+            )
+    _check_names(manifest, fleet, wants, faults)
+    _check_needs(manifest, fleet, wants, faults)
+    return dict(sorted(wants.items()))
+
+
+def _targeted(selector: Selector, fleet: Fleet) -> list[int]:
+    known: dict[int, bool] = {}  # clusters share their tags, so each set is judged once
+    found = []
+    for index, member in enumerate(fleet.members):
+        tags = member.cluster.tags
+        fits = known.get(id(tags))
+        if fits is None:
+            fits = known[id(tags)] = matches(selector, tags)
+        if fits and index not in fleet.gone:
+            found.append(index)
+    return found
+
+
+def _why_none(selector: Selector, fleet: Fleet) -> str:
+    """A hint: the first tag or value that no cluster has."""
+    for requirement in selector:
+        if requirement.operator in (Operator.NOT_IN, Operator.ABSENT):
+            continue
+        tags = {tag for member in fleet.members for tag in member.cluster.tags}
+        if requirement.tag not in tags:
+            close = nearest(requirement.tag, tags)
+            return f"; none has the tag {requirement.tag}" + (f", did you mean {close}?" if close else "")
+        values = {member.cluster.tags.get(requirement.tag, "") for member in fleet.members} - {""}
+        if requirement.values and not values & set(requirement.values):
+            close = nearest(requirement.values[0], values)
+            hint = f", did you mean {close}?" if close else ""
+            return f"; none has {requirement.tag}: {' or '.join(requirement.values)}{hint}"
+    return ""
+
+
+def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+    indices = {release.ref: index for index, release in enumerate(manifest.releases)}
+    seen: dict[tuple[int, int], Place] = {}
+    for pair in manifest.pairs:
+        cluster = fleet.find(pair.cluster, pair.place)
+        if cluster is None:
+            continue
+        key = cluster, indices[pair.release]
+        first = seen.setdefault(key, pair.place)
+        if first is not pair.place:
+            where = f"line {first.line}" if first.file == pair.place.file else f"{first.file}:{first.line}"
+            message = f'release "{pair.release}" on cluster "{pair.cluster}" is given twice, first on {where}'
+            faults.append(pair.place.fault(message))
+        else:
+            wants[key] = pair.override, pair.place
+
+
+def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, int]], faults: list[Fault]) -> None:
+    """Two releases of one name and namespace must not meet on a cluster."""
+    by_name: dict[tuple[str, str], list[int]] = {}
+    for index, release in enumerate(manifest.releases):
+        by_name.setdefault((release.namespace, release.name), []).append(index)
+    rivals = {index for indices in by_name.values() if len(indices) > 1 for index in indices}
+    taken: dict[tuple[int, str, str], Release] = {}
+    said: set[tuple[str, str]] = set()
+    for cluster, index in wants if rivals else ():
+        release = manifest.releases[index]
+        other = taken.setdefault((cluster, release.namespace, release.name), release)
+        if other is not release and (other.ref, release.ref) not in said:
+            said.add((other.ref, release.ref))
+            name = fleet.members[cluster].cluster.name
+            message = (
+                f'releases "{other.ref}" and "{release.ref}" are both {release.namespace}/{release.name} '
+                f'on cluster "{name}"; keep one of them there'
+            )
+            faults.append(release.place.fault(message))
+
+
+def _check_needs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+    """What a release needs must be deployed on the same cluster."""
+    indices = {release.ref: index for index, release in enumerate(manifest.releases)}
+    for index, release in enumerate(manifest.releases):
+        where = [cluster for cluster, each in wants if each == index] if release.needs else []
+        for need, place in zip(release.needs, release.needs_places, strict=True):
+            lacking = [cluster for cluster in where if (cluster, indices[need]) not in wants]
+            if lacking:
+                name = fleet.members[lacking[0]].cluster.name
+                more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+                message = f'release "{release.ref}" needs "{need}", which is not deployed on cluster "{name}"{more}'
+                faults.append(place.fault(message))
