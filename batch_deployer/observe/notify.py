@@ -1,5 +1,6 @@
 """One notification for a whole run, through whatever Apprise can reach."""
 
+import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -25,6 +26,7 @@ class Notifier:
             raise BadInput("--notify needs Apprise; install it with `pip install 'batch-deployer[notify]'`")
         from apprise import Apprise, NotifyType  # noqa: PLC0415 - slow to import, and an extra
 
+        logging.getLogger("apprise").addHandler(logging.NullHandler())  # its words may name URLs, which hold tokens
         self._apprise = Apprise()
         self._types = NotifyType
         for number, url in enumerate(urls, start=1):

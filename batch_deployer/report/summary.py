@@ -52,7 +52,8 @@ def run_info(story: Story) -> RunInfo:
 
 
 def _warnings(story: Story) -> list[str]:
-    said = [clean(text) + (f" (x{count})" if count > 1 else "") for text, count in story.warnings.items()]
+    said = [clean(text) for text in story.plan.warnings if text not in story.warnings]
+    said += [clean(text) + (f" (x{count})" if count > 1 else "") for text, count in story.warnings.items()]
     if story.strangers:
         said.append(f"{story.strangers} events name deployments that the plan does not hold; the journal is damaged")
     return said

@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.model.events import Finished, Intended, Measured, RunFinished, RunStarted
+from batch_deployer.model.events import Finished, Intended, Measured, RunFinished, RunStarted, Warned
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.report.curve import time_to
 from batch_deployer.report.limits import peak_in_window
@@ -32,6 +32,12 @@ def test_the_head_says_what_ran_and_how_it_ended(summary):
     assert run.started == "2026-01-02T03:04:05.000Z"
     assert (run.duration, run.parts) == (1054.0, 1)
     assert run.halts == ["run: 2 of 6 failed, at most 1 allowed"]
+
+
+def test_warnings_of_the_plan_and_of_the_run_are_told_once_each(make_plan):
+    events = [Warned(at=at, message=text) for at, text in ((1, "slow disk"), (2, "slow disk"), (3, "wave x is empty"))]
+    plan = make_plan(warnings=("wave x is empty", "a need is left out"))
+    assert summarise(tell(plan, events)).warnings == ["a need is left out", "slow disk (x2)", "wave x is empty"]
 
 
 def test_waves_clouds_and_releases_each_cover_all_deployments(summary):

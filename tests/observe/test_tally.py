@@ -1,0 +1,66 @@
+"""Running counts."""
+
+import pytest
+
+from batch_deployer.model.deployment import Operation, Outcome
+from batch_deployer.model.events import Confirmed, Finished, Intended, RunStarted, Throttled
+from batch_deployer.observe.tally import Tally
+
+KEY = "id-1/apps/web"
+
+
+@pytest.fixture
+def tally(plan):
+    return Tally(plan)
+
+
+def test_counts_follow_each_deployment_through_its_lane(tally, events, start):
+    for event in events[:8]:
+        tally.hear(event)
+    assert {place: (lane.total, lane.ended, lane.in_flight) for place, lane in tally.lanes.items()} == {
+        (0, "de"): (1, 1, 0),
+        (1, "de"): (1, 0, 0),
+        (1, "nl"): (1, 0, 1),
+    }
+    for event in events[8:]:
+        tally.hear(event)
+    assert dict(tally.outcomes) == {"deployed": 1, "failed": 1, "not_started": 1}
+    assert (tally.ended, tally.good, tally.writes, tally.refusals, tally.uncertain) == (3, 1, 3, 1, 1)
+    assert (tally.in_flight, tally.exit_code, tally.halted) == ({}, 4, "run: 1 of 3 failed")
+    assert [(failed.name, failed.reason) for failed in tally.failed] == [("c2/apps/web", "no such image")]
+
+
+def test_a_deployment_that_ends_twice_counts_once(tally):
+    tally.hear(Finished(at=1, key=KEY, outcome=Outcome.NOT_STARTED))
+    tally.hear(Intended(at=2, key=KEY, operation=Operation.CREATE, attempt=1))
+    assert (tally.ended, len(tally.in_flight)) == (0, 1)
+    tally.hear(Finished(at=3, key=KEY, outcome=Outcome.DEPLOYED))
+    assert {word: count for word, count in tally.outcomes.items() if count} == {"deployed": 1}
+    assert tally.lanes[0, "de"].ended == 1
+
+
+def test_an_adopted_release_is_in_flight_without_a_write(tally):
+    tally.hear(Confirmed(at=1, key=KEY, operation=Operation.CREATE))
+    assert (list(tally.in_flight), tally.writes) == ([KEY], 0)
+
+
+def test_the_rate_and_the_time_left_come_from_the_latest_ends(tally):
+    assert (tally.rate(0.0), tally.eta(0.0)) == (0.0, None)
+    for number, at in ((1, 10.0), (2, 20.0)):
+        tally.hear(Finished(at=at, key=f"id-{number}/apps/web", outcome=Outcome.DEPLOYED))
+    assert tally.rate(20.0) == pytest.approx(0.1)
+    assert tally.eta(20.0) == pytest.approx(10.0)
+
+
+def test_a_throttle_is_over_when_its_wait_is(tally):
+    tally.hear(Throttled(at=10.0, cloud="de", bucket="writes", wait=60.0, rate=0.1))
+    assert tally.throttled(30.0) == [("de", "writes", 40.0)]
+    assert tally.throttled(70.0) == []
+
+
+def test_a_stranger_changes_nothing_and_a_new_part_clears_the_old_ones_end(tally, events):
+    for event in events:
+        tally.hear(event)
+    tally.hear(Finished(at=1, key="x/y/z", outcome=Outcome.FAILED))
+    tally.hear(RunStarted(at=2, run="run-1", manifest="nightly", resumed=True))
+    assert (tally.ended, tally.halted, tally.exit_code) == (3, "", None)
