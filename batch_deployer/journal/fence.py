@@ -1,35 +1,27 @@
 """The held lease as a fence before each write, kept up by a thread of its own."""
 
 import threading
-from collections.abc import Callable
+from contextlib import suppress
 
 from batch_deployer.errors import JournalError
-from batch_deployer.journal.machine import Stamp
+from batch_deployer.journal.lease import Lease
+from batch_deployer.journal.leases import Leases
 
 
 class LeaseFence:
-    """ports.Fence over a lease. The thread beats whatever the event loop does; the check is two comparisons.
+    """ports.Fence over a lease just taken. The thread beats whatever the event loop does; the check is two comparisons.
 
-    `renew` writes the moment it is given as the lease's last renewal and says whether the lease still is ours.
-    `usable`: seconds after a renewal in which a write may start.
+    `usable`: seconds after a renewal in which a write may start. `heartbeat`: seconds between renewals.
     """
 
-    def __init__(
-        self,
-        renew: Callable[[Stamp], bool],
-        *,
-        taken: Stamp,
-        usable: float,
-        heartbeat: float,
-        clock: Callable[[], Stamp],
-    ) -> None:
+    def __init__(self, leases: Leases, lease: Lease, *, usable: float, heartbeat: float) -> None:
         self.trouble = ""
         """Why the last renewal failed; empty when it did not."""
-        self._renew = renew
+        self._leases = leases
+        self._lease = lease
         self._usable = usable
         self._heartbeat = heartbeat
-        self._clock = clock
-        self._until = taken.boot + usable
+        self._until = lease.renewed.boot + usable
         self._lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -37,7 +29,7 @@ class LeaseFence:
 
     def may_write(self) -> bool:
         """Whether nobody else can have taken over before a write sent now must have ended."""
-        return not self._lost and self._clock().boot < self._until
+        return not self._lost and self._leases.clock().boot < self._until
 
     @property
     def lost(self) -> bool:
@@ -45,22 +37,26 @@ class LeaseFence:
         return self._lost
 
     def close(self) -> None:
-        """End the heartbeat and never again permit a write."""
+        """Give the lease back and never again permit a write."""
+        lost = self._lost
         self._lost = True
         self._stop.set()
         self._thread.join()
+        if not lost:
+            # A lease that cannot be given back now is free all the same once this process has ended.
+            with suppress(JournalError):
+                self._leases.release(self._lease)
 
     def _beat(self) -> None:
         while not self._lost and not self._stop.wait(self._heartbeat):
-            # Taken before the row is written: what the fence believes must end no later than what others read.
-            now = self._clock()
             try:
-                ours = self._renew(now)
+                renewed = self._leases.renew(self._lease)
             except JournalError as error:
                 self.trouble = str(error)  # the lease runs on; the next beat may succeed
                 continue
             self.trouble = ""
-            if ours:
-                self._until = now.boot + self._usable
-            else:
+            if renewed is None:
                 self._lost = True
+            else:
+                self._lease = renewed
+                self._until = renewed.renewed.boot + self._usable

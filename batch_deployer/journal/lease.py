@@ -1,23 +1,22 @@
-"""The row that says who runs a manifest, and when somebody else may take over. Values and rules, no I/O."""
+"""Who runs a manifest, and when somebody else may take over. Values and rules, no I/O."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Self
+
+import msgspec
 
 from batch_deployer.journal.machine import Place, Stamp
 from batch_deployer.model.text import utc
 from batch_deployer.settings import LeaseSettings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """One holder of one manifest's lock."""
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """One holder of one manifest's lock, as of its last renewal."""
 
     name: str
     """The manifest's name."""
     run: str
-    token: str
-    """Drawn anew by each holder."""
+    generation: int = 0
+    """Grows with each takeover; who finds a later one has lost its own for good."""
     place: Place
     pid: int
     born: str
@@ -27,29 +26,8 @@ class Lease:
     renewed: Stamp
     length: float
     """Seconds from the last renewal until another may take over."""
-
-    @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> Self:
-        """A row of `lease` or `leases`."""
-        run, token, host, boot, space, pid, born, since, renewed_boot, renewed_wall, length, name = row
-        place, renewed = Place(host, boot, space), Stamp(renewed_boot, renewed_wall)
-        return cls(
-            name=name,
-            run=run,
-            token=token,
-            place=place,
-            pid=pid,
-            born=born,
-            since=since,
-            renewed=renewed,
-            length=length,
-        )
-
-    def as_row(self) -> tuple[Any, ...]:
-        """Values of `take`."""
-        place, renewed = self.place, self.renewed
-        whose = (self.run, self.token, place.host, place.boot, place.space, self.pid, self.born, self.since)
-        return (*whose, renewed.boot, renewed.wall, self.length, self.name)
+    released: bool = False
+    """Given back."""
 
     def expired(self, here: Place, now: Stamp) -> bool:
         """Whether the last renewal lies a whole lease back.
@@ -62,15 +40,17 @@ class Lease:
         return abs(now.wall - self.renewed.wall) >= self.length
 
     def free(self, here: Place, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
-        """Whether another may take over: the lease expired, or its holder died on this very machine.
+        """Whether another may take over: it was given back, it expired, or its holder died on this very machine.
 
         A stopped or suspended holder is not dead: it could wake and write, so its lease must run out first.
         """
-        return self.expired(here, now) or (self.place == here and not alive(self.pid, self.born))
+        dead = self.place == here and not alive(self.pid, self.born)
+        return self.released or dead or self.expired(here, now)
 
     def present(self, here: Place, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
         """Whether its holder is still there, maybe stopped or suspended past its lease."""
-        return alive(self.pid, self.born) if self.place == here else not self.expired(here, now)
+        there = alive(self.pid, self.born) if self.place == here else not self.expired(here, now)
+        return there and not self.released
 
     def __str__(self) -> str:
         """Who holds it, and what to do: one line."""

@@ -1,29 +1,28 @@
-"""One run of a manifest at a time: a lease in the shared state, which heals itself after a crash."""
+"""One run of a manifest at a time: a lease in the state folder, which heals itself after a crash."""
 
 import asyncio
 import contextlib
-import os
-import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from pathlib import Path
 
-from batch_deployer.errors import BadInput, JournalError, LockHeld
+from batch_deployer.errors import BadInput, LockHeld
 from batch_deployer.journal.fence import LeaseFence
 from batch_deployer.journal.lease import Lease, usable
-from batch_deployer.journal.machine import Stamp, born, here, is_alive, stamp
-from batch_deployer.journal.shared import SharedState
+from batch_deployer.journal.leases import Leases, wish
+from batch_deployer.journal.machine import Stamp, here, is_alive, stamp
 from batch_deployer.settings import LeaseSettings
 
 
 class RunLock:
     """ports.Lock of one manifest name, to be held by one run.
 
-    `write_timeout`: longest that a write may take, seconds; it must fit into the lease (BadInput if not).
+    `folder`: the state folder's locks (`StateDir.locks_path`). `write_timeout`: longest that a write may take, seconds;
+    it must fit into the lease (BadInput if not).
     """
 
     def __init__(
         self,
-        state: SharedState,
+        folder: Path,
         name: str,
         run_id: str,
         lease: LeaseSettings,
@@ -35,26 +34,14 @@ class RunLock:
             self._usable = usable(lease, write_timeout)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        self._state = state
+        self._leases = Leases(folder, clock)
         self._settings = lease
-        self._clock = clock
-        now = clock()
-        self._mine = Lease(
-            name=name,
-            run=run_id,
-            token=secrets.token_hex(16),
-            place=here(),
-            pid=os.getpid(),
-            born=born(os.getpid()),
-            since=now.wall,
-            renewed=now,
-            length=lease.length,
-        )
+        self._wanted = wish(name, run_id, lease.length, clock())
 
     def holder(self) -> Lease | None:
         """Who stands in the way just now, if anybody."""
-        held = self._state.lease(self._mine.name)
-        return None if held is None or held.free(here(), self._clock(), is_alive) else held
+        held = self._leases.current(self._wanted.name)
+        return None if held is None or held.free(here(), self._leases.clock(), is_alive) else held
 
     async def wait(self) -> None:
         """Return once the lock can be taken. Another may still be faster."""
@@ -64,29 +51,18 @@ class RunLock:
     @contextlib.asynccontextmanager
     async def hold(self, *, wait: bool = False) -> AsyncIterator[LeaseFence]:
         """Take the lock and renew its lease until left. LockHeld when it is taken, unless told to `wait` for it."""
-        while (held := self._take()) is not None:
-            if not wait:
-                raise LockHeld(str(held))
+        while (taken := self._take(patient=wait)) is None:
             await self.wait()
-        fence = LeaseFence(
-            self._renew,
-            taken=self._mine.renewed,
-            usable=self._usable,
-            heartbeat=self._settings.heartbeat,
-            clock=self._clock,
-        )
+        fence = LeaseFence(self._leases, taken, usable=self._usable, heartbeat=self._settings.heartbeat)
         try:
             yield fence
         finally:
             fence.close()
-            # A row that cannot be removed now is free all the same once this process has ended.
-            with contextlib.suppress(JournalError):
-                self._state.drop_lease(self._mine)
 
-    def _take(self) -> Lease | None:
-        now = self._clock()
-        self._mine = replace(self._mine, since=now.wall, renewed=now)
-        return self._state.take_lease(self._mine, lambda held: held.free(here(), self._clock(), is_alive))
-
-    def _renew(self, now: Stamp) -> bool:
-        return self._state.renew_lease(self._mine, now)
+    def _take(self, *, patient: bool) -> Lease | None:
+        try:
+            return self._leases.take(self._wanted)
+        except LockHeld:
+            if patient:
+                return None
+            raise

@@ -6,14 +6,16 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
 
-from batch_deployer.errors import BadInput, JournalError
+from batch_deployer.errors import BadInput, JournalError, LockHeld
 from batch_deployer.journal import private
+from batch_deployer.journal.leases import Leases, wish
+from batch_deployer.journal.machine import here, is_alive, stamp
 from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import RunDir, RunInfo, RunMeta, RunState
 from batch_deployer.journal.shared import SharedState
@@ -30,7 +32,10 @@ class StateDir:
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
         self.shared = SharedState(path / "state.db")
-        """Leases, learned paces, install durations."""
+        """Learned paces and install durations."""
+        self.locks_path = path / "locks"
+        """For RunLock."""
+        self._leases = Leases(self.locks_path)
         self._runs = path / "runs"
         if write:
             with self._usable():
@@ -88,7 +93,7 @@ class StateDir:
 
     def runs(self) -> Sequence[RunInfo]:
         """All runs, oldest first."""
-        live = self.shared.live_runs()
+        live = self._leases.live_runs()
         return [run.info(live=run.id in live) for run in self._folders()]
 
     def prune(self, older_than: float, *, now: float) -> Sequence[RunInfo]:
@@ -105,15 +110,18 @@ class StateDir:
             and run.state is not RunState.LIVE
             and (run.state is RunState.FINISHED or newest[run.manifest] != run.id)
         ]
+        removed: set[str] = set()
         with self._usable():
-            # None of them can be taken up again meanwhile, and a half-removed run is never listed.
-            with self.shared.standstill() as live:
-                gone = [run for run in gone if run.id not in live]
-                for run in gone:
-                    (self._runs / run.id).rename(self._runs / f".gone-{run.id}")
+            for manifest in sorted({run.manifest for run in gone}):
+                with suppress(LockHeld), self._quiet(manifest) as live:
+                    for run in gone:
+                        if run.manifest == manifest and run.id not in live:
+                            # Out of sight at once, so that a half-removed run is never listed.
+                            (self._runs / run.id).rename(self._runs / f".gone-{run.id}")
+                            removed.add(run.id)
             for grave in self._runs.glob(".gone-*"):
                 shutil.rmtree(grave)
-        return gone
+        return [run for run in gone if run.id in removed]
 
     def recent_writes(self, scope: str, since: float) -> Sequence[float]:
         """Wall times, at or after `since`, of writes that any run here was about to send within a scope, sorted.
@@ -145,13 +153,26 @@ class StateDir:
                 found.append(RunDir(id=path.name, path=path, meta=meta))
         return sorted(found, key=lambda run: (run.meta.started, run.id))
 
+    @contextmanager
+    def _quiet(self, manifest: str) -> Iterator[frozenset[str]]:
+        """Ids of live runs, while no run of a manifest can be taken up: its lock is held, by a live run or by us."""
+        held = self._leases.current(manifest)
+        if held is not None and held.present(here(), stamp(), is_alive):
+            yield frozenset({held.run})
+            return
+        mine = self._leases.take(wish(manifest, "prune", 60.0, stamp()))
+        try:
+            yield frozenset()
+        finally:
+            self._leases.release(mine)
+
     def _set_up(self) -> None:
-        for folder in (self.path, self._runs):
-            if folder.exists() and not folder.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if not folder.exists():
+        for folder in (self.path, self._runs, self.locks_path):
+            with suppress(FileExistsError):  # by another process just now, at the latest
                 private.make_folder(folder)
-            elif folder.stat().st_uid == os.geteuid() and not any(folder.iterdir()):
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if folder.stat().st_uid == os.geteuid() and not any(folder.iterdir()):
                 folder.chmod(0o700)  # made for us; a folder with other things in it keeps its mode
         # A trial: the mode bits do not tell about read-only file systems, quotas or foreign owners.
         handle, name = tempfile.mkstemp(prefix=".try-", dir=self._runs)

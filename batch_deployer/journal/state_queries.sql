@@ -1,23 +1,5 @@
 -- Every statement that the state shared by all runs answers to.
 
--- name: lease
-SELECT run, token, host, boot, space, pid, born, since, renewed_boot, renewed_wall, length, name
-FROM leases WHERE name = ?;
-
--- name: leases
-SELECT run, token, host, boot, space, pid, born, since, renewed_boot, renewed_wall, length, name FROM leases;
-
--- name: take
-INSERT OR REPLACE INTO leases
-    (run, token, host, boot, space, pid, born, since, renewed_boot, renewed_wall, length, name)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: renew
-UPDATE leases SET renewed_boot = ?, renewed_wall = ? WHERE name = ? AND token = ? RETURNING 1;
-
--- name: drop
-DELETE FROM leases WHERE name = ? AND token = ?;
-
 -- name: save_pace
 INSERT OR REPLACE INTO paces (cloud, bucket, rate) VALUES (?, ?, ?);
 

@@ -1,7 +1,6 @@
 """One run of a manifest at a time, across crashes, suspensions and clock jumps."""
 
 import asyncio
-import dataclasses
 import os
 import signal
 import threading
@@ -10,28 +9,26 @@ import time
 import pytest
 
 from batch_deployer.errors import BadInput, JournalError, LockHeld
-from batch_deployer.journal.lease import Lease, margin
+from batch_deployer.journal.lease import margin
+from batch_deployer.journal.leases import Leases, wish
 from batch_deployer.journal.lock import RunLock
-from batch_deployer.journal.machine import Place, Stamp, born, here, is_alive, stamp
-from batch_deployer.journal.shared import SharedState
+from batch_deployer.journal.machine import Stamp, born, here, is_alive, stamp
 from batch_deployer.settings import LeaseSettings
 
 DEFAULT = LeaseSettings()
 QUICK = LeaseSettings(length=0.6, heartbeat=0.05)
 STEADY = LeaseSettings(length=30.0, heartbeat=0.02)
-HOME = Place(host="h", boot="b", space="s")
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from batch_deployer.journal.lock import RunLock
-from batch_deployer.journal.shared import SharedState
 from batch_deployer.settings import LeaseSettings
 
 async def hold():
     length, heartbeat = map(float, sys.argv[2:4])
     settings = LeaseSettings(length=length, heartbeat=heartbeat)
-    async with RunLock(SharedState(Path(sys.argv[1])), "nightly", "first", settings, length / 4).hold() as fence:
+    async with RunLock(Path(sys.argv[1]), "nightly", "first", settings, length / 4).hold() as fence:
         # Each line asked for is one answer, given at once.
         print("held", flush=True)
         for _ in sys.stdin:
@@ -42,16 +39,16 @@ asyncio.run(hold())
 
 
 @pytest.fixture
-def shared(tmp_path):
-    return SharedState(tmp_path / "state.db")
+def leases(tmp_path):
+    return Leases(tmp_path / "locks")
 
 
 @pytest.fixture
-def holder(python, shared):
+def holder(python, leases):
     """`holder(settings)`: another process that holds the lock of `nightly` as run `first`."""
 
     def start(settings=DEFAULT):
-        child = python(HOLDER, shared.path, settings.length, settings.heartbeat)
+        child = python(HOLDER, leases.path, settings.length, settings.heartbeat)
         assert child.stdout.readline() == "held\n", child.stderr.read()
         return child
 
@@ -64,8 +61,8 @@ def ask(child):
     return child.stdout.readline().strip()
 
 
-def lock(shared, run="second", settings=DEFAULT, name="nightly", **more):
-    return RunLock(shared, name, run, settings, settings.length / 4, **more)
+def lock(leases, run="second", settings=DEFAULT, name="nightly", **more):
+    return RunLock(leases.path, name, run, settings, settings.length / 4, **more)
 
 
 async def until(happened):
@@ -79,20 +76,20 @@ async def hold_once(lock, **how):
         return fence.may_write()
 
 
-def test_a_free_lock_is_taken_and_permits_writes_until_it_is_left(shared):
+def test_a_free_lock_is_taken_and_permits_writes_until_it_is_left(leases):
     async def hold():
-        async with lock(shared).hold() as fence:
+        async with lock(leases).hold() as fence:
             inside = fence.may_write()
         return inside, fence.may_write()
 
     assert asyncio.run(hold()) == (True, False)
-    assert shared.lease("nightly") is None
+    assert leases.current("nightly").released
 
 
-def test_a_lock_that_is_held_says_by_whom_since_when_until_when_and_what_to_do(shared, holder):
+def test_a_lock_that_is_held_says_by_whom_since_when_until_when_and_what_to_do(leases, holder):
     child = holder()
     with pytest.raises(LockHeld) as caught:
-        asyncio.run(hold_once(lock(shared)))
+        asyncio.run(hold_once(lock(leases)))
     message = str(caught.value)
     assert message.startswith(
         f"nightly is being run already: run first, process {child.pid} on {here().host}, since 20"
@@ -103,26 +100,26 @@ def test_a_lock_that_is_held_says_by_whom_since_when_until_when_and_what_to_do(s
     assert "\n" not in message
 
 
-def test_another_manifest_has_a_lock_of_its_own(shared, holder):
+def test_another_manifest_has_a_lock_of_its_own(leases, holder):
     holder()
-    assert asyncio.run(hold_once(lock(shared, name="weekly")))
+    assert asyncio.run(hold_once(lock(leases, name="weekly")))
 
 
-def test_one_process_does_not_hold_a_lock_twice(shared):
+def test_one_process_does_not_hold_a_lock_twice(leases):
     async def twice():
-        async with lock(shared, "one").hold():
-            return await hold_once(lock(shared, "two"))
+        async with lock(leases, "one").hold():
+            return await hold_once(lock(leases, "two"))
 
     with pytest.raises(LockHeld, match="run one"):
         asyncio.run(twice())
 
 
-def test_many_who_want_a_lock_at_once_get_it_one_at_a_time(shared):
+def test_many_who_want_a_lock_at_once_get_it_one_at_a_time(leases):
     inside, most = 0, 0
 
     async def want(number):
         nonlocal inside, most
-        async with lock(shared, f"run-{number}", STEADY).hold(wait=True):
+        async with lock(leases, f"run-{number}", STEADY).hold(wait=True):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -135,31 +132,31 @@ def test_many_who_want_a_lock_at_once_get_it_one_at_a_time(shared):
     assert most == 1
 
 
-def test_the_lock_of_a_killed_holder_is_free_at_once(shared, holder):
+def test_the_lock_of_a_killed_holder_is_free_at_once(leases, holder):
     child = holder()
     child.kill()
     child.wait()
-    assert asyncio.run(hold_once(lock(shared)))
+    assert asyncio.run(hold_once(lock(leases)))
 
 
-def test_the_lock_of_a_killed_holder_is_free_even_while_its_parent_has_not_noticed(shared, holder):
+def test_the_lock_of_a_killed_holder_is_free_even_while_its_parent_has_not_noticed(leases, holder):
     child = holder()
     os.kill(child.pid, signal.SIGKILL)
     while born(child.pid):
         pass
-    assert asyncio.run(hold_once(lock(shared)))
+    assert asyncio.run(hold_once(lock(leases)))
 
 
-def test_a_stopped_holder_keeps_its_lease_but_not_longer_and_never_writes_again(shared, holder):
+def test_a_stopped_holder_keeps_its_lease_but_not_longer_and_never_writes_again(leases, holder):
     child = holder(QUICK)
     while ask(child) != "True":
         pass
     child.send_signal(signal.SIGSTOP)
-    held = shared.lease("nightly")
+    held = leases.current("nightly")
     assert not held.free(here(), held.renewed, is_alive)
 
     async def take_over():
-        async with lock(shared, settings=STEADY).hold(wait=True) as fence:
+        async with lock(leases, settings=STEADY).hold(wait=True) as fence:
             child.send_signal(signal.SIGCONT)
             first = ask(child)
             # Its heartbeat wakes as well, and finds the lease gone for good.
@@ -170,23 +167,23 @@ def test_a_stopped_holder_keeps_its_lease_but_not_longer_and_never_writes_again(
     assert ask(child) == "False"
 
 
-def test_a_stopped_holder_whose_lease_nobody_took_goes_on(shared, holder):
+def test_a_stopped_holder_whose_lease_nobody_took_goes_on(leases, holder):
     child = holder(QUICK)
     child.send_signal(signal.SIGSTOP)
-    while not (held := shared.lease("nightly")).expired(here(), stamp()):
+    while not (held := leases.current("nightly")).expired(here(), stamp()):
         time.sleep(0.01)
     child.send_signal(signal.SIGCONT)
-    while shared.lease("nightly").renewed == held.renewed:
+    while leases.current("nightly").renewed == held.renewed:
         time.sleep(0.01)
     while ask(child) != "True":
         pass
 
 
-def test_waiting_ends_when_the_holder_leaves(shared, holder):
+def test_waiting_ends_when_the_holder_leaves(leases, holder):
     child = holder(STEADY)
 
     async def wait():
-        waiting = asyncio.ensure_future(lock(shared, settings=STEADY).wait())
+        waiting = asyncio.ensure_future(lock(leases, settings=STEADY).wait())
         await asyncio.sleep(5 * STEADY.heartbeat)
         still = not waiting.done()
         child.stdin.close()
@@ -194,14 +191,14 @@ def test_waiting_ends_when_the_holder_leaves(shared, holder):
         return still
 
     assert asyncio.run(wait())
-    assert lock(shared).holder() is None
+    assert lock(leases).holder() is None
 
 
-def test_heartbeats_go_on_while_the_event_loop_is_stuck(shared):
+def test_heartbeats_go_on_while_the_event_loop_is_stuck(leases):
     async def stall():
-        async with lock(shared, settings=STEADY).hold():
-            begun = shared.lease("nightly").renewed
-            while shared.lease("nightly").renewed == begun:
+        async with lock(leases, settings=STEADY).hold():
+            begun = leases.current("nightly").renewed
+            while leases.current("nightly").renewed == begun:
                 time.sleep(0.01)  # noqa: ASYNC251 - the point of the test
 
     asyncio.run(stall())
@@ -220,11 +217,11 @@ class Clock:
         self.now = Stamp(self.now.boot + boot, self.now.wall + wall)
 
 
-def test_the_fence_closes_a_write_timeout_and_a_margin_before_the_lease_ends(shared):
+def test_the_fence_closes_a_write_timeout_and_a_margin_before_the_lease_ends(leases):
     clock = Clock()
 
     async def hold():
-        async with RunLock(shared, "nightly", "r", LeaseSettings(length=120.0), 60.0, clock=clock).hold() as fence:
+        async with RunLock(leases.path, "nightly", "r", LeaseSettings(length=120.0), 60.0, clock=clock).hold() as fence:
             clock.move(boot=120.0 - 60.0 - margin(120.0) - 0.001)
             before = fence.may_write()
             clock.move(boot=0.001)
@@ -234,11 +231,11 @@ def test_the_fence_closes_a_write_timeout_and_a_margin_before_the_lease_ends(sha
     assert asyncio.run(hold()) == (True, False)
 
 
-def test_the_fence_does_not_care_when_the_wall_clock_is_set(shared):
+def test_the_fence_does_not_care_when_the_wall_clock_is_set(leases):
     clock = Clock()
 
     async def hold():
-        async with lock(shared, clock=clock).hold() as fence:
+        async with lock(leases, clock=clock).hold() as fence:
             answers = []
             for jump in (-1e6, 2e6):
                 clock.move(wall=jump)
@@ -248,37 +245,36 @@ def test_the_fence_does_not_care_when_the_wall_clock_is_set(shared):
     assert asyncio.run(hold()) == [True, True]
 
 
-def test_a_lease_too_short_for_its_writes_is_refused(shared):
+def test_a_lease_too_short_for_its_writes_is_refused(leases):
     with pytest.raises(BadInput, match=r"a lease of 60s .* writes of up to 60s; use a longer lease"):
-        RunLock(shared, "nightly", "r", LeaseSettings(length=60.0), 60.0)
+        RunLock(leases.path, "nightly", "r", LeaseSettings(length=60.0), 60.0)
 
 
-def test_a_fence_whose_lease_was_taken_over_never_opens_again(shared):
-
+def test_a_fence_whose_lease_was_taken_over_never_opens_again(leases):
     async def hold():
-        async with lock(shared, settings=STEADY).hold() as fence:
-            mine = shared.lease("nightly")
-            shared.take_lease(dataclasses.replace(mine, token="thief"), lambda held: True)
+        async with lock(leases, settings=STEADY).hold() as fence:
+            later = Leases(leases.path, lambda: Stamp(stamp().boot + 60.0, stamp().wall))
+            later.take(wish("nightly", "thief", 30.0, stamp()))
             await until(lambda: fence.lost)
             return fence.may_write()
 
     assert asyncio.run(hold()) is False
-    assert shared.lease("nightly").token == "thief"
+    assert (leases.current("nightly").run, leases.current("nightly").released) == ("thief", False)
 
 
-def test_a_heartbeat_that_fails_for_a_while_is_noted_and_made_good(shared, monkeypatch):
+def test_a_heartbeat_that_fails_for_a_while_is_noted_and_made_good(leases, monkeypatch):
     failing = threading.Event()
-    renew = shared.renew_lease
+    renew = Leases.renew
 
-    def sometimes(*args):
+    def sometimes(self, mine):
         if failing.is_set():
             raise JournalError("the disk is full")
-        return renew(*args)
+        return renew(self, mine)
 
-    monkeypatch.setattr(shared, "renew_lease", sometimes)
+    monkeypatch.setattr(Leases, "renew", sometimes)
 
     async def hold():
-        async with lock(shared, settings=STEADY).hold() as fence:
+        async with lock(leases, settings=STEADY).hold() as fence:
             failing.set()
             await until(lambda: fence.trouble)
             trouble, open_still = fence.trouble, fence.may_write()
@@ -289,65 +285,7 @@ def test_a_heartbeat_that_fails_for_a_while_is_noted_and_made_good(shared, monke
     assert asyncio.run(hold()) == ("the disk is full", True, True)
 
 
-@pytest.fixture
-def lease():
-    """`lease(boot=..)`: a lease of 120 s at HOME, renewed at 1,000 s since boot and 50,000 s since the epoch."""
-
-    def make(**changes):
-        values = {"name": "n", "run": "r", "token": "t", "place": HOME, "pid": 7, "born": "1", "since": 1.0}
-        return Lease(**{**values, "renewed": Stamp(1000.0, 50_000.0), "length": 120.0, **changes})
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("now", "expired"),
-    [
-        (Stamp(1119.9, 50_119.9), False),
-        (Stamp(1120.0, 50_120.0), True),
-        (Stamp(1001.0, 90_000.0), False),
-        (Stamp(1001.0, 10_000.0), False),
-        (Stamp(1120.0, 50_001.0), True),
-    ],
-)
-def test_within_one_boot_a_lease_ends_by_the_clock_that_nobody_sets(lease, now, expired):
-    assert lease().expired(HOME, now) is expired
-
-
-@pytest.mark.parametrize(
-    ("now", "expired"),
-    [
-        (Stamp(5.0, 50_119.0), False),
-        (Stamp(9000.0, 50_119.0), False),
-        (Stamp(5.0, 50_120.0), True),
-        (Stamp(5.0, 0.0), True),
-    ],
-)
-def test_after_a_reboot_a_lease_ends_by_the_wall_clock_even_if_that_was_reset(lease, now, expired):
-    assert lease().expired(dataclasses.replace(HOME, boot="later"), now) is expired
-
-
-@pytest.mark.parametrize(
-    ("place", "alive", "free"),
-    [
-        (HOME, True, False),
-        (HOME, False, True),
-        (dataclasses.replace(HOME, host="other"), False, False),
-        (dataclasses.replace(HOME, space="container"), False, False),
-        (dataclasses.replace(HOME, boot="later"), False, False),
-    ],
-)
-def test_a_process_number_is_believed_only_where_it_counts(lease, place, alive, free):
-    assert lease().free(place, Stamp(1001.0, 50_001.0), lambda pid, born: alive) is free
-
-
-def test_a_process_number_used_again_is_not_the_holder():
-    assert is_alive(os.getpid(), born(os.getpid()))
-    assert not is_alive(os.getpid(), "1")
-
-
-def test_where_start_times_are_unknown_any_process_of_that_number_counts(python):
-    child = python("")
-    child.wait()
-    assert not is_alive(child.pid, "")
-    assert is_alive(os.getpid(), "")
+def test_no_thread_outlives_the_lock(leases):
+    before = threading.active_count()
+    asyncio.run(hold_once(lock(leases)))
+    assert threading.active_count() == before

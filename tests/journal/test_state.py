@@ -60,6 +60,7 @@ def test_everything_in_the_folder_is_private_whatever_the_umask(tmp_path, umask)
     modes = {path.relative_to(state.path).as_posix(): mode(path) for path in state.path.rglob("*")}
     assert mode(state.path) == 0o700
     assert {name: bits for name, bits in modes.items() if (state.path / name).is_dir()} == {
+        "locks": 0o700,
         "runs": 0o700,
         "runs/r": 0o700,
     }
@@ -231,7 +232,7 @@ def test_the_list_of_runs_says_how_each_stands(state, add):
 
 
 async def _states_while_held(state, name, run_id):
-    async with RunLock(state.shared, name, run_id, LeaseSettings(), 60.0).hold():
+    async with RunLock(state.locks_path, name, run_id, LeaseSettings(), 60.0).hold():
         return {run.id: run.state for run in state.runs()}
 
 
@@ -259,7 +260,7 @@ def test_pruning_spares_a_live_run_however_old(state, add):
     add("gone", days_ago=99)
 
     async def prune_while_held():
-        async with RunLock(state.shared, "nightly", "long", LeaseSettings(), 60.0).hold():
+        async with RunLock(state.locks_path, "nightly", "long", LeaseSettings(), 60.0).hold():
             return state.prune(DAY, now=NOW)
 
     assert [run.id for run in asyncio.run(prune_while_held())] == ["gone"]
