@@ -30,19 +30,14 @@ _STATUSES = frozenset(status.value for status in Status)
 _ABSENT_VALUES = frozenset({"", "{}"})
 
 
-class WireRelease(
-    ReleaseState,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    rename={
-        "revision": "version",  # an answer's `version` is the Helm revision, a request's is the chart version
-        "created_at": "create_at",
-        "updated_at": "update_at",
-        "values_json": "values",
-    },
-):
+class WireRelease(ReleaseState, frozen=True, kw_only=True, gc=False):
     """A ReleaseState under its field names on the wire; equal to one that holds the same."""
+
+    # An answer's `version` is the Helm revision; a request's is the chart version.
+    revision: int = msgspec.field(default=0, name="version")
+    created_at: str = msgspec.field(default="", name="create_at")
+    updated_at: str = msgspec.field(default="", name="update_at")
+    values_json: str = msgspec.field(default="", name="values")
 
     def __eq__(self, other: object) -> bool:
         """Compare by fields, whichever of the two classes the other is."""
@@ -51,7 +46,7 @@ class WireRelease(
         return msgspec.structs.astuple(self) == msgspec.structs.astuple(other)
 
     def __hash__(self) -> int:
-        return hash(msgspec.structs.astuple(self))
+        return hash(ReleaseState(**msgspec.structs.asdict(self)))
 
 
 _one = msgspec.json.Decoder(WireRelease, strict=False).decode

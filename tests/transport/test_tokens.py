@@ -1,0 +1,186 @@
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from batch_deployer.errors import AuthFailed, CloudUnreachable
+from batch_deployer.model.api import ListCharts
+from batch_deployer.transport.auth.credential import FixedToken
+from batch_deployer.transport.auth.tokens import Refused, RenewedToken, Token, Unavailable
+
+
+class Script:
+    """A login that gives one prepared result after the other."""
+
+    place = "cloud 'c': login at https://iam"
+
+    def __init__(self, *results):
+        self.results = list(results)
+        self.tries = 0
+
+    def __call__(self):
+        self.tries += 1
+        return self.results.pop(0)
+
+
+def credential(clock, *results):
+    script = Script(*results)
+    return RenewedToken(script, clock=clock, timeout=30), script
+
+
+def test_fifty_concurrent_refusals_cost_one_login_and_every_call_succeeds_after(serve, api_at, clock):
+    token, script = credential(clock, Token(value="old"), Token(value="new"))
+
+    async def handler(request):
+        good = request.headers["X-Auth-Token"] == "new"
+        return web.json_response([] if good else {"error_code": "IAM.0066"}, status=200 if good else 401)
+
+    async def one(api):
+        first = await api.call(ListCharts())
+        await api.renew(first.credential)
+        second = await api.call(ListCharts())
+        return first.status, first.credential, second.status, second.credential
+
+    async def scenario():
+        await token.start()
+        async with serve(handler) as url, api_at(url, credential=token, connections=50) as api:
+            return await asyncio.gather(*(one(api) for _ in range(50)))
+
+    assert asyncio.run(scenario()) == [(401, 1, 200, 2)] * 50
+    assert script.tries == 2
+
+
+@pytest.mark.parametrize(("lifetime", "early"), [(86400.0, 2400.0), (3600.0, 360.0)])
+def test_a_token_is_renewed_before_it_ends(serve, api_at, clock, lifetime, early):
+    token, script = credential(clock, Token(value="one", lifetime=lifetime), Token(value="two"))
+    seen = []
+
+    async def handler(request):
+        seen.append(request.headers["X-Auth-Token"])
+        return web.json_response([])
+
+    async def scenario():
+        await token.start()
+        async with serve(handler) as url, api_at(url, credential=token) as api:
+            clock.now += lifetime - early - 1
+            await api.call(ListCharts())
+            clock.now += 2
+            await asyncio.gather(*(api.call(ListCharts()) for _ in range(5)))
+            return await api.call(ListCharts())
+
+    last = asyncio.run(scenario())
+
+    assert seen[0] == "one"
+    assert seen[-1] == "two"
+    assert (last.credential, script.tries) == (2, 2)
+
+
+def test_an_early_renewal_that_fails_harms_nothing_and_is_tried_again_after_a_minute(serve, api_at, clock):
+    token, script = credential(
+        clock, Token(value="one", lifetime=3600), Unavailable("down"), Unavailable("down"), Token(value="two")
+    )
+
+    async def handler(request):
+        return web.json_response([], headers={"X-Request-Id": request.headers["X-Auth-Token"]})
+
+    async def scenario():
+        await token.start()
+        async with serve(handler) as url, api_at(url, credential=token) as api:
+            used = []
+            for pause in (3500, 1, 60, 60, 0):
+                clock.now += pause
+                used.append((await api.call(ListCharts())).request_id)
+            return used
+
+    assert asyncio.run(scenario()) == ["one", "one", "one", "two", "two"]
+    assert script.tries == 4
+
+
+def test_a_refused_password_is_never_tried_twice(clock):
+    token, script = credential(clock, Token(value="one", lifetime=3600), Refused("wrong password"))
+
+    async def scenario():
+        await token.start()
+        failures = []
+        for _ in range(3):
+            try:
+                await token.renew(1, "HTTP 401")
+            except AuthFailed as failed:
+                failures.append(str(failed))
+        clock.now += 3600
+        await token.refresh()
+        return failures
+
+    assert asyncio.run(scenario()) == ["wrong password"] * 3
+    assert script.tries == 2
+
+
+def test_a_login_without_a_clear_answer_is_tried_a_few_times_with_growing_pauses(clock):
+    token, script = credential(clock, *[Unavailable("busy")] * 3, Token(value="one"))
+
+    asyncio.run(token.start())
+
+    assert (script.tries, clock.slept) == (4, [1.0, 2.0, 4.0])
+
+
+def test_an_identity_service_that_stays_away_makes_the_cloud_unreachable(clock):
+    token, script = credential(clock, *[Unavailable("cloud 'c': no connection")] * 9)
+
+    with pytest.raises(CloudUnreachable, match="cloud 'c': no connection"):
+        asyncio.run(token.start())
+
+    assert script.tries == 4
+
+
+def test_a_bad_certificate_is_not_tried_again(clock):
+    token, script = credential(clock, Unavailable("certificate", again=False))
+
+    with pytest.raises(CloudUnreachable, match="certificate"):
+        asyncio.run(token.start())
+
+    assert (script.tries, clock.slept) == (1, [])
+
+
+def test_a_renewal_of_an_older_generation_does_nothing(clock):
+    token, script = credential(clock, Token(value="one"), Token(value="two"))
+
+    async def scenario():
+        await token.start()
+        await token.renew(1, "")
+        await token.renew(1, "")
+
+    asyncio.run(scenario())
+
+    assert (token.generation, script.tries) == (2, 2)
+
+
+def test_a_token_that_ends_at_once_does_not_cause_a_login_with_every_call(clock):
+    token, script = credential(clock, Token(value="one", lifetime=0.0), Token(value="two", lifetime=0.0))
+
+    asyncio.run(token.start())
+
+    assert not token.due()
+    assert script.tries == 1
+
+
+def test_a_ready_token_that_was_refused_stops_the_run_and_says_why(serve, api_at):
+    async def handler(_request):
+        body = {"error_code": "APIGW.0307", "error_msg": "The token must be updated"}
+        return web.json_response(body, status=401)
+
+    async def scenario():
+        async with serve(handler) as url, api_at(url, credential=FixedToken("cloud 'c'", "s3cret")) as api:
+            answer = await api.call(ListCharts())
+            await api.renew(answer.credential)
+
+    with pytest.raises(AuthFailed) as failed:
+        asyncio.run(scenario())
+
+    assert str(failed.value) == (
+        "cloud 'c': the token was refused (HTTP 401 APIGW.0307 The token must be updated); "
+        "get a fresh token and run again"
+    )
+
+
+def test_tokens_are_in_no_repr():
+    assert "s3cret" not in repr(Token(value="s3cret")) + repr(FixedToken("c", "s3cret"))
