@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.broken import check_names
 from batch_deployer.manifest.clouds import read_clouds
 from batch_deployer.manifest.clusters import Clusters
 from batch_deployer.manifest.desk import Desk
@@ -49,6 +50,7 @@ def _check(tree: Node, desk: Desk) -> Checked:
 
 
 def _assemble(checked: Checked, file: str, desk: Desk) -> Manifest:
+    check_names(checked, desk)
     clouds = read_clouds(checked, desk)
     clusters = Clusters(checked, clouds, desk)
     return Manifest(

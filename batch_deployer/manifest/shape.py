@@ -61,6 +61,11 @@ class Checked:
         items = self.tree.at(section).items if section in self.tree.mapping else []
         return [node for index, node in enumerate(items) if (section, index) not in self.broken]
 
+    def left_out(self, section: str) -> list[Node]:
+        """Nodes of the broken items of a listed section."""
+        items = self.tree.mapping[section].items if section in self.tree.mapping else []
+        return [node for index, node in enumerate(items) if (section, index) in self.broken]
+
     def names(self, section: str) -> set[str]:
         """All names of a section that is a mapping, those of broken items too."""
         return set(self.tree.mapping[section].mapping) if section in self.tree.mapping else set()
