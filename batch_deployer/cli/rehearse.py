@@ -1,0 +1,92 @@
+"""`rehearse`: how long would it take? The real engine against a simulated fleet, in virtual time."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batch_deployer.cli.options import DURATION, examples, manifest_argument, profile_option, state_dir_option
+from batch_deployer.cli.session import Session
+
+if TYPE_CHECKING:
+    from batch_deployer.compose.rehearsing import Rehearsed
+
+MANY = 5000
+"""Deployments from which fewer rehearsals are played unless asked for."""
+
+
+@click.command(
+    "rehearse",
+    epilog=examples(
+        "rehearse manifest.yaml --rto 30m", "rehearse manifest.yaml --clusters 500 --faults rough --runs 20"
+    ),
+)
+@manifest_argument
+@profile_option
+@click.option("--clusters", type=click.IntRange(min=1), help="Rehearse for this many clusters, like the manifest's.")
+@click.option("--faults", type=str, help="Fault file, or one of calm, rough, storm, outage.")
+@click.option("--rto", type=DURATION, help="Recovery time objective; exit 1 when 95% of the rehearsals do not keep it.")
+@click.option("--runs", type=click.IntRange(1, 1000), help=f"Rehearsals. Default: 20, or 4 from {MANY} deployments on.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the first rehearsal.")
+@state_dir_option
+@click.pass_obj
+def command(  # noqa: PLR0917 - click hands each option over
+    session: Session,
+    manifest: Path,
+    profile: str | None,
+    clusters: int | None,
+    faults: str | None,
+    rto: float | None,
+    runs: int | None,
+    seed: int,
+    state_dir: Path | None,
+) -> int:
+    """Say how long a rollout would take, how many calls, and what limits it. No cloud is called.
+
+    Install times come from past runs in the state folder where there are enough of them, else they are guesses.
+    """
+    from batch_deployer.compose.loading import Choice, load_plan
+    from batch_deployer.compose.rehearsing import fault_rules, known_durations, rehearse, scaled
+    from batch_deployer.compose.secrets import SecretStore
+
+    store = SecretStore(os.environ, manifest.parent)
+    session.redact = store.redact
+    plan = load_plan(manifest, Choice(profile=profile), store, os.environ)
+    plan = scaled(plan, clusters) if clusters else plan
+    number = runs or (4 if len(plan.deployments) >= MANY else 20)
+    done = rehearse(
+        plan,
+        seeds=range(seed, seed + number),
+        faults=fault_rules(faults),
+        durations=known_durations(session.use_state(state_dir)),
+    )
+    for line in _told(done, rto):
+        click.echo(line)
+    return 1 if rto is not None and done.p95 > rto else 0
+
+
+def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
+    """What a person wants to know, line by line."""
+    yield f"{done.deployments} deployments on {done.clusters} clusters, rehearsed {len(done.trials)} times"
+    yield f"duration     median {_span(done.median)}, p95 {_span(done.p95)}"
+    yield f"limited by   {done.bottleneck or 'nothing'}"
+    calls = ", ".join(f"{number} {kind}" for kind, number in done.calls.items())
+    yield f"API calls    {sum(done.calls.values())} ({calls})"
+    source = ", ".join(done.from_history)
+    yield f"install time {f'from past runs for {source}, else guessed' if source else 'guessed: no past run to learn from'}"
+    bad = [trial for trial in done.trials if trial.exit_code]
+    if bad:
+        yield f"not clean    {len(bad)} of {len(done.trials)}; seed {bad[0].seed}: {bad[0].reason}"
+    if rto is not None:
+        kept = done.p95 <= rto
+        yield f"RTO          {_span(rto)}: {'kept' if kept else 'missed'} (p95 {'within' if kept else 'beyond'} it)"
+
+
+def _span(seconds: float) -> str:
+    """`47s`, `12m 30s`, `3h 04m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m {whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h {whole % 3600 // 60:02}m"
