@@ -31,7 +31,9 @@ def test_counts_follow_each_deployment_through_its_lane(tally, events, start):
 
 
 def test_a_deployment_that_ends_twice_counts_once(tally):
-    tally.hear(Finished(at=1, key=KEY, outcome=Outcome.NOT_STARTED))
+    for at in (0, 1):
+        tally.hear(Finished(at=at, key=KEY, outcome=Outcome.NOT_STARTED))
+    assert (tally.outcomes["not_started"], tally.lanes[0, "de"].ended) == (1, 1)
     tally.hear(Intended(at=2, key=KEY, operation=Operation.CREATE, attempt=1))
     assert (tally.ended, len(tally.in_flight)) == (0, 1)
     tally.hear(Finished(at=3, key=KEY, outcome=Outcome.DEPLOYED))
