@@ -7,6 +7,7 @@
     ├── CloudUnreachable           1   nothing at a cloud's address answers at all
     ├── JournalError               1   the journal cannot be written or read (disk full, read-only, torn)
     ├── WorldMoved                 2   a saved plan no longer fits what the clouds run
+    ├── TooLate                    6   a window or start-by time is missed, and nothing was started
     └── IllegalMove                3   a bug of ours: an event that the lifecycle table forbids
 
 The class says what the catcher can do about it; the message says what happened, where, and what to do.
@@ -60,6 +61,12 @@ class WorldMoved(BatchDeployerError):
     """A saved plan was asked for, but the clouds no longer look as they did when it was made."""
 
     exit_code = 2
+
+
+class TooLate(BatchDeployerError):
+    """A maintenance window is closed or a start-by time has passed; nothing was started."""
+
+    exit_code = 6
 
 
 class LockHeld(BatchDeployerError):

@@ -27,6 +27,7 @@ COMMANDS: tuple[str, ...] = (
     "control",
     "diff",
     "prune",
+    "rehearse",
     "simulator",
     "schema",
     "completion",

@@ -46,7 +46,9 @@ def _pair(text: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
-def _together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+def together(*decorators: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Several decorators as one, applied in the order in which they are listed in the help."""
+
     def decorate(function: Decorated) -> Decorated:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -67,7 +69,7 @@ state_dir_option = click.option(
 
 profile_option = click.option("--profile", metavar="NAME", help="Overlay one of the manifest's profiles.")
 
-chosen_options = _together(
+chosen_options = together(
     profile_option,
     click.option("--limit", metavar="GLOB", multiple=True, help="Only deployments that match; may be repeated."),
     click.option("--exclude", metavar="GLOB", multiple=True, help="Not deployments that match; may be repeated."),

@@ -25,9 +25,21 @@ class Choice:
     cluster_map: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_plan(path: Path, choice: Choice, store: SecretStore, environ: Mapping[str, str]) -> Plan:
-    """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults."""
+def load_plan(
+    path: Path, choice: Choice, store: SecretStore, environ: Mapping[str, str], *, simulated: bool = False
+) -> Plan:
+    """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults.
+
+    `simulated`: no real cloud may be asked for anything.
+    """
     manifest = load(path, environ, profile=choice.profile)
+    if manifest.discover and simulated:
+        raise BadInput(
+            [
+                question.place.fault("what a cloud would answer to `discover` cannot be simulated; name the clusters")
+                for question in manifest.discover
+            ]
+        )
     discovered: Mapping[str, Sequence[ClusterState]] = {}
     if manifest.discover:
         from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client

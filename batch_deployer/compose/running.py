@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch_deployer import __version__
@@ -45,6 +45,8 @@ class Task:
     """Wait for the lock instead of failing."""
     seed: int | None = None
     """Of the spread of retries; None: by chance."""
+    may_start: Callable[[], None] = lambda: None
+    """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
     simulated: bool = False
     """What is learned from a simulated cloud must not be believed of a real one."""
 
@@ -67,6 +69,7 @@ class Runner:
         with self._stopper.listening():
             try:
                 async with lock.hold(wait=task.wait) as fence:
+                    task.may_start()
                     if self.folder is None:
                         meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
                         self.folder = task.state.create_run(

@@ -1,0 +1,133 @@
+"""What run, resume, retry and rollback have in common: start, show, and leave a report whatever happens."""
+
+import os
+import random
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+
+from batch_deployer.cli.console import is_live, width
+from batch_deployer.cli.failures import say
+from batch_deployer.cli.manner import Manner
+from batch_deployer.cli.session import Session
+from batch_deployer.compose.listening import Audience, Telling
+from batch_deployer.compose.loop import run_in_loop
+from batch_deployer.compose.running import Runner, Task
+from batch_deployer.compose.secrets import SecretStore, resolve_all
+from batch_deployer.errors import BatchDeployerError, LockHeld
+from batch_deployer.execution.engine import Ending
+from batch_deployer.journal.runs import RunDir, new_run_id
+from batch_deployer.journal.state import StateDir
+from batch_deployer.model import events as e
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.report.format_text import to_text
+from batch_deployer.report.write import check_folder, write_reports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One thing to run."""
+
+    plan: Plan
+    run_id: str
+    folder: RunDir | None = None
+    """Set when a run is taken up again."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    simulated: bool = False
+
+
+def open_store(session: Session) -> SecretStore:
+    """A store of secrets whose texts also stay out of crash files. Relative files start where we do."""
+    store = SecretStore(os.environ, Path.cwd())
+    session.redact = store.redact
+    return store
+
+
+def new_id(name: str) -> str:
+    """An id for a new run of a manifest."""
+    return new_run_id(name, time.time(), random.SystemRandom().random())
+
+
+def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -> int:
+    """Run it to its end, print the summary on stdout, and return the exit code."""
+    resolve_all(what.plan, store)
+    state = StateDir(session.use_state(manner.state_dir))
+    if manner.report is not None:
+        check_folder(manner.report)
+    plan = _with_deadline(what.plan, manner.time_left(time.time(), what.plan.settings.deadline))
+    telling = Telling(
+        log_format=manner.log_format,
+        live=is_live(sys.stderr),
+        quiet=manner.quiet,
+        ping=manner.ping or "",
+        metrics_file=manner.metrics_file,
+        notify=manner.notify,
+    )
+    audience = Audience(plan, telling, store, lambda text: say(store.redact(f"warning: {text}")))
+    task = Task(
+        plan=plan,
+        run_id=what.run_id,
+        state=state,
+        store=store,
+        folder=what.folder,
+        extra=what.extra,
+        wait=manner.overlap == "wait",
+        seed=what.seed,
+        simulated=what.simulated,
+        may_start=lambda: manner.check_start(time.time()),
+    )
+    runner = Runner(task, audience)
+    try:
+        with audience:
+            ending = _work(runner, audience)
+    except LockHeld as error:
+        if manner.overlap != "skip":
+            raise
+        say(f"skipped: {error}")
+        return 0
+    finally:
+        if runner.folder is not None:
+            _report(audience, runner.folder, manner)
+    if ending.reason:
+        say(store.redact(ending.reason))
+    if ending.exit_code in (130, 143) and runner.folder is not None:
+        say(f"resume it with: batch-deployer resume {runner.folder.id}")
+    return ending.exit_code
+
+
+def _work(runner: Runner, audience: Audience) -> Ending:
+    try:
+        return run_in_loop(runner.run)
+    except BatchDeployerError as error:
+        audience.failed(str(error))
+        raise
+    except BaseException as error:
+        # The journal is left without a last word, so that the run can be resumed; its report has one.
+        audience.hear(
+            e.RunFinished(at=time.time(), exit_code=3, reason=f"ended by {type(error).__name__}, a bug of ours")
+        )
+        raise
+
+
+def _report(audience: Audience, folder: RunDir, manner: Manner) -> None:
+    """Files first, then the summary; what cannot be written as a file is at least said."""
+    folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
+    written = write_reports(audience.story, folders)
+    for fault in written.faults:
+        say(f"warning: {fault}")
+    unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
+    if manner.quiet and unchanged and not written.faults:
+        return
+    for piece in to_text(audience.story, width()):
+        click.echo(piece, nl=False)
+    if written.files:
+        say(f"reports: {written.files[-1].parent}")
+
+
+def _with_deadline(plan: Plan, seconds: float | None) -> Plan:
+    return replace(plan, settings=replace(plan.settings, deadline=seconds))

@@ -1,0 +1,103 @@
+"""Options of every command that runs something: where it leaves its traces, when it may start, how it is told."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from batch_deployer.cli.options import DURATION, FOLDER, Parsed, log_format_option, state_dir_option, together
+from batch_deployer.errors import TooLate
+from batch_deployer.rules.window import Window, moment
+
+
+def _start_by(text: str) -> str:
+    """Checked now, meant later: the time of day nearest to the moment of the start."""
+    moment(text, 0.0)
+    return text
+
+
+manner_options = together(
+    state_dir_option,
+    click.option("--report", type=FOLDER, help="Also write the report files into this folder."),
+    click.option("--deadline", type=DURATION, metavar="DURATION", help="Start nothing more after this long; exit 6."),
+    click.option(
+        "--overlap",
+        type=click.Choice(["fail", "wait", "skip"]),
+        default="fail",
+        show_default=True,
+        help="When another run of the manifest is under way: fail (exit 7), wait for it, or skip this one (exit 0).",
+    ),
+    click.option(
+        "--start-by",
+        type=Parsed("time", _start_by),
+        metavar="TIME",
+        help='Do not start later than this, for example "23:30 Europe/Berlin" or an ISO time; exit 6.',
+    ),
+    click.option(
+        "--window",
+        type=Parsed("window", Window.parse),
+        metavar="WINDOW",
+        help='Start only within it and nothing new after it, for example "22:00-05:00 Europe/Berlin"; exit 6.',
+    ),
+    click.option("--jitter", type=DURATION, metavar="DURATION", help="Wait a random part of this before the start."),
+    click.option("--ping", metavar="URL", help="Dead-man monitor: POSTs to URL/start, then URL or URL/EXITCODE."),
+    click.option(
+        "--metrics-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Prometheus textfile to keep up to date.",
+    ),
+    click.option(
+        "--notify", metavar="URL", multiple=True, help="One message at the end, to any Apprise URL; may be repeated."
+    ),
+    click.option("--quiet", is_flag=True, help="Only failures; nothing at all when nothing was changed."),
+    log_format_option,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """These options, as given."""
+
+    state_dir: Path | None
+    report: Path | None
+    deadline: float | None
+    overlap: Literal["fail", "wait", "skip"]
+    start_by: str | None
+    window: Window | None
+    jitter: float | None
+    ping: str | None
+    metrics_file: Path | None
+    notify: Sequence[str]
+    quiet: bool
+    log_format: Literal["json", "console"]
+
+    @classmethod
+    def take(cls, options: dict[str, Any]) -> "Manner":
+        """Take them out of a command's options."""
+        return cls(**{name: options.pop(name) for name in cls.__slots__})
+
+    def wait_for_start(self) -> None:
+        """Wait out the jitter, then make sure that it is not too early or too late. Raises TooLate."""
+        if self.jitter:
+            time.sleep(random.uniform(0, self.jitter))  # noqa: S311 - spreads starts
+        self.check_start(time.time())
+
+    def check_start(self, now: float) -> None:
+        """Raise TooLate when nothing may be started at `now` any more, or not yet."""
+        if self.window is not None:
+            opens, _ = self.window.around(now)
+            if now < opens:
+                raise TooLate(f"the window {self.window} is closed; it opens in {(opens - now) / 3600:.1f} h")
+        if self.start_by is not None and now > moment(self.start_by, now):
+            raise TooLate(f"it is later than --start-by {self.start_by}; nothing was started")
+
+    def time_left(self, now: float, planned: float | None) -> float | None:
+        """Seconds in which something may be started: the least of --deadline (else the plan's) and the window's end."""
+        times = [self.deadline if self.deadline is not None else planned]
+        if self.window is not None:
+            times.append(self.window.around(now)[1] - now)
+        return min((each for each in times if each is not None), default=None)

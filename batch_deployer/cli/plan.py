@@ -1,0 +1,49 @@
+"""`plan`: what `run` would do, and why; nothing is written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_deployer.cli.failures import say
+from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument
+from batch_deployer.cli.session import Session
+
+
+@click.command("plan", epilog=examples("plan manifest.yaml", "plan manifest.yaml --out tonight.plan", title="Examples"))
+@manifest_argument
+@chosen_options
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is told."
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 8 when there are changes, 0 when there are none.")
+@click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
+@click.pass_obj
+def command(session: Session, /, manifest: Path, **options: Any) -> int:
+    """Look at what the clouds run and show what a run would do to each deployment, and why."""
+    from batch_deployer.cli.launch import open_store
+    from batch_deployer.cli.planning import as_data, as_text, changes, chosen_plan, show_warnings
+    from batch_deployer.compose.loop import run_in_loop
+    from batch_deployer.compose.secrets import resolve_all
+    from batch_deployer.compose.surveying import basis, look_around
+    from batch_deployer.plan.store import freeze
+    from batch_deployer.report.write import write_whole
+
+    store = open_store(session)
+    plan = chosen_plan(manifest, options | {"saved": None}, store)
+    show_warnings(plan)
+    resolve_all(plan, store)
+    survey = run_in_loop(lambda: look_around(plan, store))
+    if options["kind"] == "json":
+        click.echo(json.dumps(as_data(plan, survey), indent=2, ensure_ascii=False))
+    else:
+        for line in as_text(plan, survey):
+            click.echo(line, nl=False)
+    if options["out"] is not None:
+        write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)))])
+        say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
+    if survey.exit_code:
+        return survey.exit_code
+    return 8 if options["detailed_exitcode"] and changes(survey) else 0

@@ -1,0 +1,119 @@
+"""Plans on the command line: choosing them, showing them, asking about them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_deployer.cli.console import width
+from batch_deployer.cli.failures import say
+from batch_deployer.compose.loading import Choice, load_plan, read_map
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.errors import BadInput
+from batch_deployer.execution.survey import Survey
+from batch_deployer.model.deployment import Action
+from batch_deployer.model.text import clean
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.store import thaw
+from batch_deployer.report.find import readable
+from batch_deployer.report.format_text import table
+
+_MOST = 60
+
+
+def choice_of(options: dict[str, Any]) -> Choice:
+    """The options of `chosen_options` as one value."""
+    return Choice(
+        profile=options["profile"],
+        limit=options["limit"],
+        exclude=options["exclude"],
+        waves=options["waves"],
+        cluster_map=read_map(options["maps"], options["map_file"]),
+    )
+
+
+def chosen_plan(manifest: Path, options: dict[str, Any], store: SecretStore, *, simulated: bool = False) -> Plan:
+    """The saved plan, if one is given, else the manifest's. BadInput when both were to choose."""
+    saved: Path | None = options["saved"]
+    choice = choice_of(options)
+    if saved is None:
+        return load_plan(manifest, choice, store, os.environ, simulated=simulated)
+    if choice != Choice():
+        raise BadInput(
+            "a saved plan is run as it is; choose with --limit and the like when it is made, by `plan --out`"
+        )
+    try:
+        return thaw(saved.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"the saved plan {saved} cannot be read: {why.lower()}") from None
+
+
+def show_warnings(plan: Plan) -> None:
+    """What whoever reads the plan should know."""
+    for warning in plan.warnings:
+        say(f"warning: {clean(warning)}")
+
+
+def confirm(plan: Plan, survey: Survey) -> None:
+    """Show what would be done and ask; Abort unless the answer is yes."""
+    for line in as_text(plan, survey):
+        click.echo(line, err=True, nl=False)
+    click.confirm("Go ahead?", abort=True, err=True)
+
+
+def changes(survey: Survey) -> int:
+    """How many deployments a run would change or wait for."""
+    return sum(each.action not in (Action.UNCHANGED, Action.BLOCKED) for each in survey.decisions.values())
+
+
+def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
+    """What a run would do: each deployment that is not left as it is, with the reason, then the sums."""
+    rows = [("action", "deployment", "wave", "why")]
+    hidden = 0
+    for deployment in plan.deployments:
+        decision = survey.decisions[deployment.key]
+        if decision.action is Action.UNCHANGED:
+            continue
+        if len(rows) > _MOST:
+            hidden += 1
+            continue
+        wave = plan.waves[deployment.wave].name
+        rows.append((decision.action.value, clean(readable(deployment)), clean(wave), clean(decision.reason)))
+    if len(rows) > 1:
+        yield from table(rows, width())
+    if hidden:
+        yield f"  and {hidden:,} more; --format json has all\n"
+    counts = Counter(decision.action.value for decision in survey.decisions.values())
+    told = ", ".join(f"{count:,} {action}" for action, count in counts.most_common())
+    yield f"{plan.name}: {len(plan.deployments):,} deployments: {told}\n"
+
+
+def as_data(plan: Plan, survey: Survey) -> dict[str, Any]:
+    """The same as JSON, with every deployment."""
+    counts = Counter(decision.action.value for decision in survey.decisions.values())
+    return {
+        "version": 1,
+        "name": plan.name,
+        "totals": {"deployments": len(plan.deployments), "actions": dict(counts)},
+        "warnings": list(plan.warnings),
+        "deployments": [
+            {
+                "key": deployment.key,
+                "cluster_name": deployment.cluster.name,
+                "cloud": deployment.cluster.cloud,
+                "namespace": deployment.release.namespace,
+                "name": deployment.release.name,
+                "version": deployment.release.version,
+                "wave": plan.waves[deployment.wave].name,
+                "action": survey.decisions[deployment.key].action.value,
+                "reason": survey.decisions[deployment.key].reason,
+                "status": survey.decisions[deployment.key].status,
+                "revision": survey.decisions[deployment.key].revision,
+            }
+            for deployment in plan.deployments
+        ],
+    }

@@ -1,0 +1,41 @@
+"""`resume`: take up a run whose process is gone."""
+
+from typing import Any
+
+import click
+
+from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.options import examples
+from batch_deployer.cli.session import Session
+from batch_deployer.errors import BadInput
+
+
+@click.command("resume", epilog=examples("resume latest"))
+@click.argument("run")
+@manner_options
+@click.pass_obj
+def command(session: Session, /, run: str, **options: Any) -> int:
+    """Go on with a run that was interrupted or killed, from where its journal ends.
+
+    Needs the run's own plan and journal only; the manifest may have changed or be gone.
+    Whatever may have been sent without an answer is looked for in the cloud before anything is sent again.
+    """
+    from batch_deployer.cli.launch import Launch, launch, open_store
+    from batch_deployer.compose.reading import read_run
+    from batch_deployer.journal.runs import RunState
+    from batch_deployer.plan.again import open_keys
+
+    manner = Manner.take(options)
+    past = read_run(session.use_state(manner.state_dir), run)
+    if past.live:
+        raise BadInput(f"run {past.folder.id} is live; `control` steers it, `status` shows it")
+    if past.info.state is RunState.FINISHED and not open_keys(past.plan, past.events):
+        raise BadInput(
+            f"run {past.folder.id} has ended (exit code {past.info.exit_code}); "
+            f"`retry {past.folder.id} --failed` starts a new run of what did not succeed"
+        )
+    if past.folder.meta.extra.get("simulated"):
+        raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")
+    manner.wait_for_start()
+    store = open_store(session)
+    return launch(Launch(plan=past.plan, run_id=past.folder.id, folder=past.folder), manner, session, store)

@@ -1,0 +1,46 @@
+"""`retry`: a new run of what an earlier one did not bring about."""
+
+from typing import Any
+
+import click
+
+from batch_deployer.cli.failures import say
+from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.options import examples
+from batch_deployer.cli.session import Session
+from batch_deployer.errors import BadInput
+
+
+@click.command("retry", epilog=examples("retry latest --failed", "retry latest --failed --not-started"))
+@click.argument("run")
+@click.option("--failed", is_flag=True, help="Those that failed, timed out, were rejected, unreachable or rolled back.")
+@click.option("--not-started", is_flag=True, help="Those that were never started.")
+@click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
+@manner_options
+@click.pass_obj
+def command(session: Session, /, run: str, *, failed: bool, not_started: bool, **options: Any) -> int:
+    """Start a new run of just those deployments of a run that failed or were not started, from the same frozen plan."""
+    from batch_deployer.cli.launch import Launch, launch, new_id, open_store
+    from batch_deployer.compose.reading import read_run
+    from batch_deployer.plan.again import again, open_keys
+
+    run_id = options.pop("run_id")
+    manner = Manner.take(options)
+    if not (failed or not_started):
+        raise BadInput("say what to retry: --failed, --not-started or both")
+    past = read_run(session.use_state(manner.state_dir), run)
+    if past.live:
+        raise BadInput(f"run {past.folder.id} is live; retry it when it has ended")
+    if past.folder.meta.extra.get("simulated"):
+        raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")
+    under_way = open_keys(past.plan, past.events)
+    if under_way:
+        say(f"warning: {len(under_way)} deployments may still be under way; `resume {past.folder.id}` is for them")
+    plan = again(past.plan, past.events, failed=failed, not_started=not_started)
+    if not plan.deployments:
+        say(f"run {past.folder.id} has nothing to retry")
+        return 0
+    manner.wait_for_start()
+    store = open_store(session)
+    what = Launch(plan=plan, run_id=run_id or new_id(plan.name), extra={"retries": past.folder.id})
+    return launch(what, manner, session, store)

@@ -1,0 +1,53 @@
+"""`rollback`: return what a run changed to what it was before."""
+
+import sys
+from typing import Any
+
+import click
+
+from batch_deployer.cli.failures import say
+from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.options import examples
+from batch_deployer.cli.session import Session
+from batch_deployer.errors import BadInput
+
+_MOST = 20
+
+
+@click.command("rollback", epilog=examples("rollback latest", "rollback latest --delete-created --yes"))
+@click.argument("run")
+@click.option("--delete-created", is_flag=True, help="Also delete the releases that the run created.")
+@click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
+@click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
+@manner_options
+@click.pass_obj
+def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, **options: Any) -> int:
+    """Return what a run changed to its earlier revision: waves in reverse, same limits, same safety.
+
+    A release that somebody else has changed since is left alone and reported.
+    """
+    from batch_deployer.cli.launch import Launch, launch, new_id, open_store
+    from batch_deployer.compose.reading import read_run
+    from batch_deployer.plan.undo import undo
+
+    run_id = options.pop("run_id")
+    manner = Manner.take(options)
+    past = read_run(session.use_state(manner.state_dir), run)
+    if past.live:
+        raise BadInput(f"run {past.folder.id} is live; halt it first: batch-deployer control {past.folder.id} halt")
+    if past.folder.meta.extra.get("simulated"):
+        raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
+    undoing = undo(past.plan, past.events, delete_created=delete_created)
+    for key, why in list(undoing.left.items())[:_MOST]:
+        say(f"left as it is: {key}: {why}")
+    if len(undoing.left) > _MOST:
+        say(f"and {len(undoing.left) - _MOST:,} more are left as they are")
+    if not undoing.plan.deployments:
+        say(f"there is nothing to take back of run {past.folder.id}")
+        return 0
+    if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
+        click.confirm(f"Take {len(undoing.plan.deployments):,} deployments back?", abort=True, err=True)
+    manner.wait_for_start()
+    store = open_store(session)
+    what = Launch(plan=undoing.plan, run_id=run_id or new_id(past.plan.name), extra={"undoes": past.folder.id})
+    return launch(what, manner, session, store)

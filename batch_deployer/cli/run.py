@@ -1,0 +1,111 @@
+"""`run`: bring about what a manifest says."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument
+from batch_deployer.cli.session import Session
+from batch_deployer.errors import BadInput
+
+
+@click.command(
+    "run",
+    epilog=examples(
+        "run manifest.yaml",
+        "run manifest.yaml --limit 'prod-eu-*' --deadline 2h --report reports/",
+        "run manifest.yaml --simulate --speed 60 --faults chaos",
+        title="Examples",
+    ),
+)
+@manifest_argument
+@chosen_options
+@click.option("--plan", "saved", type=FILE, help="Run this saved plan (`plan --out`), unless the clouds moved since.")
+@click.option("--simulate", is_flag=True, help="Run against a simulated provider that this command starts itself.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --simulate: of all that is left to chance.")
+@click.option("--faults", metavar="FILE", help="With --simulate: a fault file, or the name of a preset.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=1, max=10_000),
+    default=1.0,
+    show_default=True,
+    help="With --simulate: how many times faster time passes; limits and looks follow.",
+)
+@click.option("--run-id", metavar="ID", help="Name of the run. Default: time, manifest and a random part.")
+@click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
+@manner_options
+@click.pass_obj
+def command(session: Session, /, manifest: Path, **options: Any) -> int:
+    """Create, upgrade and watch what MANIFEST wants, within the limits, and report.
+
+    Asks on a terminal after showing the plan, unless told --yes or --simulate.
+    """
+    manner = Manner.take(options)
+    if not options["simulate"] and (given := _given("seed", "faults", "speed")):
+        raise BadInput(f"--{given} only makes sense with --simulate")
+    manner.wait_for_start()
+    if options["simulate"]:
+        return _simulated(session, manifest, manner, options)
+    return _real(session, manifest, manner, options)
+
+
+def _given(*names: str) -> str:
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return next((name for name in names if context.get_parameter_source(name) is not default), "")
+
+
+def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
+    from batch_deployer.cli.launch import Launch, launch, new_id, open_store
+    from batch_deployer.cli.planning import chosen_plan, confirm, show_warnings
+    from batch_deployer.compose.loop import run_in_loop
+    from batch_deployer.compose.secrets import resolve_all
+    from batch_deployer.compose.surveying import check_unmoved, look_around
+
+    store = open_store(session)
+    plan = chosen_plan(manifest, options, store)
+    show_warnings(plan)
+    ask = sys.stdin.isatty() and sys.stderr.isatty() and not options["yes"]
+    if ask or plan.expected:
+        resolve_all(plan, store)
+        survey = run_in_loop(lambda: look_around(plan, store))
+        check_unmoved(plan, survey)
+        if ask:
+            confirm(plan, survey)
+    what = Launch(plan=plan, run_id=options["run_id"] or new_id(plan.name), extra=_extra(manifest))
+    return launch(what, manner, session, store)
+
+
+def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
+    from batch_deployer.cli.failures import say
+    from batch_deployer.cli.launch import Launch, launch, new_id, open_store
+    from batch_deployer.cli.planning import chosen_plan, show_warnings
+    from batch_deployer.compose.simulating import simulated
+
+    store = open_store(session)
+    plan = chosen_plan(manifest, options, store, simulated=True)
+    show_warnings(plan)
+    seed = options["seed"]
+    with simulated(plan, seed=seed, speed=options["speed"], faults=options["faults"]) as world:
+        say(
+            f"simulating {len(plan.clouds)} clouds at {world.process.url}, {options['speed']:g} times as fast, seed {seed}"
+        )
+        what = Launch(
+            plan=world.plan,
+            run_id=options["run_id"] or new_id(plan.name),
+            extra=_extra(manifest) | {"simulated": "yes"},
+            seed=seed,
+            simulated=True,
+        )
+        try:
+            return launch(what, manner, session, store)
+        finally:
+            say(world.proof())
+
+
+def _extra(manifest: Path) -> dict[str, str]:
+    return {"manifest": str(manifest.absolute()), "folder": os.getcwd()}  # noqa: PTH109 - as text

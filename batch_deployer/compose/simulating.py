@@ -1,0 +1,124 @@
+"""`--simulate`: a simulated provider in a process of its own, in which the plan can succeed, in place of the clouds."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from batch_deployer.compose.loop import run_in_loop
+from batch_deployer.compose.stopping import SIGNALS
+from batch_deployer.errors import BadInput
+from batch_deployer.manifest.load import load
+from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.faster import faster
+from batch_deployer.plan.frozen import AuthSpec, Plan
+from batch_deployer.simulator import faults as fault_files
+from batch_deployer.simulator.fault_rules import FaultRule
+from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.process import SimulatorProcess
+from batch_deployer.simulator.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """A plan that points at a simulated provider, and that provider."""
+
+    plan: Plan
+    process: SimulatorProcess
+
+    def proof(self) -> str:
+        """What the simulated provider itself says has happened, in one line."""
+        return proof(self.process.ledger())
+
+
+@contextmanager
+def simulated(plan: Plan, *, seed: int, speed: float, faults: str | None) -> Iterator[Simulated]:
+    """Start the provider on a free loopback port; it ends when the block is left. `faults`: a file, or a preset's name."""
+    quick = faster(plan, speed)
+    world = World.from_plan(quick)
+    with SimulatorProcess(world, seed=seed, speed=speed, faults=read_faults(faults)) as process:
+        yield Simulated(plan=point_at(quick, world, process.url), process=process)
+
+
+def read_faults(name: str | None) -> tuple[FaultRule, ...]:
+    """The rules of a fault file, or of a preset of that name. BadInput names what is wrong."""
+    if name is None:
+        return ()
+    path = Path(name)
+    if not path.exists() and path.suffix == "":
+        return fault_files.preset(name)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"the fault file {name} cannot be read: {why.lower()}") from None
+    return fault_files.load(text, file=name)
+
+
+def point_at(plan: Plan, world: World, url: str) -> Plan:
+    """The plan with every cloud's address and credential replaced by the simulated ones."""
+    account = world.account
+    clouds = {}
+    for name, cloud in plan.clouds.items():
+        project = world.cloud(name).project_id
+        auth = AuthSpec(
+            method="password",
+            options={
+                "auth_url": f"{url}/v3",
+                "username": account.user,
+                "password": account.password,
+                "domain": account.domain,
+                "project_id": project,
+            },
+        )
+        clouds[name] = replace(cloud, endpoint=url, region="", project_id=project, ca_file="", auth=auth)
+    return replace(plan, clouds=clouds)
+
+
+def proof(ledger: dict[str, Any]) -> str:
+    """Creates applied, duplicates among them, and the most writes in any window of each cloud's limit."""
+    duplicates = ledger["duplicates"]
+    peaks = "; ".join(
+        f"{cloud}: at most {found['writes']['peak']} writes in a window of {found['writes']['limit']}, "
+        f"{found['writes']['refused']} refused"
+        for cloud, found in ledger["peaks"].items()
+    )
+    number = duplicates if isinstance(duplicates, int) else len(duplicates)
+    return f"simulator's ledger: {sum(ledger['creates'].values()):,} creates applied, {number} duplicates; {peaks}"
+
+
+def world_of(manifest: Path | None, *, clouds: int, clusters: int, seed: int) -> World:
+    """What a manifest names, or a generated world; either makes up more as it is named."""
+    if manifest is None:
+        return World.generated(clouds=clouds, clusters=clusters, seed=seed)
+    return World.from_plan(build_plan(load(manifest, os.environ)), autocreate=True)
+
+
+def serve_until_stopped(
+    world: World,
+    *,
+    host: str,
+    port: int,
+    seed: int,
+    speed: float,
+    faults: Sequence[FaultRule],
+    ledger_file: Path | None,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve in this process; SIGINT and SIGTERM end it in order."""
+    from batch_deployer.simulator.server import serve  # noqa: PLC0415 - loads aiohttp
+
+    async def main() -> None:
+        fleet = Fleet(world, seed=seed, faults=faults)
+        serving = asyncio.ensure_future(
+            serve(fleet, host=host, port=port, speed=speed, ready=ready, ledger_file=ledger_file)
+        )
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    run_in_loop(main)
