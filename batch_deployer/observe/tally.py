@@ -163,6 +163,7 @@ def _run_started(tally: Tally, event: e.RunStarted) -> None:
         tally.started = event.at
     tally.paused = tally.stopping = False
     tally.halted, tally.exit_code = "", None
+    tally.ends.clear()  # the hours between two parts say nothing about the pace
 
 
 def _intended(tally: Tally, event: e.Intended) -> None:

@@ -66,3 +66,4 @@ def test_a_stranger_changes_nothing_and_a_new_part_clears_the_old_ones_end(tally
     tally.hear(Finished(at=1, key="x/y/z", outcome=Outcome.FAILED))
     tally.hear(RunStarted(at=2, run="run-1", manifest="nightly", resumed=True))
     assert (tally.ended, tally.halted, tally.exit_code) == (3, "", None)
+    assert tally.rate(3.0) == 0.0
