@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import anyio
 
@@ -15,10 +16,13 @@ class SystemClock:
     def __init__(self, epoch: float | None = None) -> None:
         """`epoch`: wall seconds at monotonic zero, so that wall time follows the loop; None: the real wall clock."""
         self._epoch = epoch
+        self._loop_time: Callable[[], float] | None = None
 
     def monotonic(self) -> float:
-        """Give the loop's time."""
-        return asyncio.get_running_loop().time()
+        """Give the loop's time. A clock belongs to the loop on which it was first asked."""
+        if self._loop_time is None:
+            self._loop_time = asyncio.get_running_loop().time
+        return self._loop_time()
 
     def wall(self) -> float:
         """Give seconds since the epoch."""

@@ -10,7 +10,7 @@ from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.execution.unreachable import look_failed
-from batch_deployer.execution.verdicts import under_way, waiting
+from batch_deployer.execution.verdicts import ABSENT, under_way, waiting
 from batch_deployer.model.api import ListReleases, ReleaseState
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
@@ -29,7 +29,12 @@ async def look(run: Run, job: Job) -> None:
     if verdict is Verdict.OK and isinstance(answer.body, list):
         queue.breaker.passed()
         queue.observed_at = departed
-        states = {f"{state.namespace}/{state.name}": state for state in answer.body if isinstance(state, ReleaseState)}
+        prefix = queue.cluster.id
+        states = {
+            f"{prefix}/{state.namespace}/{state.name}": state
+            for state in answer.body
+            if isinstance(state, ReleaseState)
+        }
         fold(run, queue, states, departed)
     else:
         look_failed(run, board, queue, answer, verdict)
@@ -37,13 +42,13 @@ async def look(run: Run, job: Job) -> None:
 
 
 def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], departed: float) -> None:
-    """Take in what the list shows for each deployment here. An end may release others that need it: those come too."""
+    """Take in what the list shows, by key. An end may release others that need it: those come too."""
     for track in list(queue.watching.values()):
         # What changed after the list was asked for is not judged by it.
         if track.phase in (Phase.WATCHING, Phase.UNCERTAIN) and track.since <= departed:
-            under_way(run, queue, track, states.get(_index(track)))
+            under_way(run, queue, track, states.get(track.key))
     judged: set[str] = set()
-    while fresh := [track for key, track in queue.waiting.items() if key not in judged]:
+    while fresh := [track for track in queue.waiting.values() if _is_news(track, states) and track.key not in judged]:
         for track in fresh:
             judged.add(track.key)
             if track.phase is not Phase.WAITING or track.since > departed or track.key not in queue.waiting:
@@ -52,23 +57,23 @@ def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], depa
                 hold(run, queue, track)
             else:
                 try:
-                    waiting(run, queue, track, states.get(_index(track)))
+                    waiting(run, queue, track, states.get(track.key))
                 except BadInput as error:  # a secret that was there when the run began is gone
                     run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
 
 
-def _index(track: Track) -> str:
-    spec = track.deployment.release
-    return f"{spec.namespace}/{spec.name}"
+def _is_news(track: Track, states: Mapping[str, ReleaseState]) -> bool:
+    """Whether a list says anything that is not known of a deployment that waits; most lists do not."""
+    return not (track.queued and track.asked_of == ABSENT and track.key not in states)
 
 
 def look_again(run: Run, board: Board, queue: ClusterQueue) -> None:
     """Plan the next look, if anything here still waits for one, and let the cluster offer its writes."""
     asked_for, queue.look_at = queue.look_at, float("inf")
-    at = min(asked_for, queue.next_look())
+    at, now = min(asked_for, queue.next_look()), run.now()
     for track in queue.waiting.values():
-        if not track.queued and not queue.deferred and track.not_before <= run.now():
-            at = min(at, max(track.look_at, run.now()))
+        if not track.queued and not queue.deferred and track.not_before <= now:
+            at = min(at, max(track.look_at, now))
     if at < float("inf"):
         board.look_soon(queue, at)
     board.offer(queue)

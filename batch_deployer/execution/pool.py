@@ -61,6 +61,7 @@ class Pool:
             if job is None:
                 wake = anyio.Event()
                 self._idle.append(wake)
+                self._reschedule()
                 await wake.wait()
                 continue
             self._wake_another()
@@ -68,7 +69,6 @@ class Pool:
                 await self._perform(job)
             finally:
                 job.board.give_back(job)
-            self._reschedule()
             since_rest += 1
             if since_rest >= SLICE:
                 since_rest = 0
@@ -96,8 +96,8 @@ class Pool:
         return min((board.wake_at(now) for board in self._boards), default=math.inf)
 
     def _reschedule(self) -> None:
-        """The end of a job may have brought something forward; or it was what the run waited for."""
-        if self._next_time() < self._alarm_at or self._alarm_at == math.inf:
+        """The job that just ended may have brought something forward."""
+        if self._next_time() < self._alarm_at:
             self._alarm.set()
 
     async def _time_keeper(self) -> None:

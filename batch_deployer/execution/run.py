@@ -80,6 +80,10 @@ class Run:
         self.plan = plan
         self.ports = ports
         self.settings = plan.settings
+        self.now = ports.clock.monotonic
+        """Monotonic seconds."""
+        self.wall = ports.clock.wall
+        """Seconds since the epoch."""
         self.boards: dict[str, Board] = {}
         self.tracks: dict[str, Track] = {}
         self.catalogues = {name: Catalogue() for name in plan.clouds}
@@ -94,14 +98,6 @@ class Run:
         self._values = lru_cache(maxsize=256)(self._load_values)
 
     # -- facts ---------------------------------------------------------------------------------------------------------
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self.ports.clock.monotonic()
-
-    def wall(self) -> float:
-        """Seconds since the epoch."""
-        return self.ports.clock.wall()
 
     def emit(self, track: Track, event: e.DeploymentEvent) -> None:
         """Make something a fact: fold it, note it, tell the listeners. Durable with the next commit."""
