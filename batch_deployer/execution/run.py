@@ -126,8 +126,11 @@ class Run:
         for board in self.boards.values():
             board.holding = True
 
-    def finish(self, track: Track, outcome: Outcome, reason: str, *, cause: str = "") -> None:
-        """End a deployment and take it out of its queue. `cause`: its failure's fingerprint."""
+    def finish(
+        self, track: Track, outcome: Outcome, reason: str, *, cause: str = "", last: ReleaseState | None = None
+    ) -> None:
+        """End a deployment and take it out of its queue. `cause`: its failure's fingerprint; `last`: what was seen."""
+        status, revision = (last.status, last.revision) if last else (track.status, track.revision)
         board, queue = self.place(track)
         queue.watching.pop(track.key, None)
         queue.waiting.pop(track.key, None)
@@ -136,8 +139,8 @@ class Run:
         self.emit(
             track,
             e.Finished(
-                at=self.wall(), key=track.key, outcome=outcome, reason=reason, status=track.status,
-                revision=track.revision, fingerprint=cause,
+                at=self.wall(), key=track.key, outcome=outcome, reason=reason, status=status,
+                revision=revision, fingerprint=cause,
             ),
         )  # fmt: skip
         if was_under_way:

@@ -12,6 +12,8 @@ from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.replies import fingerprint
 from batch_deployer.rules.settle import Fate, Sight, judge_fate, judge_sight
 
+ABSENT = "ABSENT"
+"""The observation of a release that is not there."""
 _ADOPTED = {
     Status.PENDING_INSTALL: Operation.CREATE,
     Status.PENDING_UPGRADE: Operation.UPGRADE,
@@ -21,7 +23,7 @@ _ADOPTED = {
 
 def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Decide what to do to a deployment of which nothing is under way."""
-    seen = f"{state.status} {state.revision} {state.updated_at}" if state is not None else "ABSENT"
+    seen = f"{state.status} {state.revision} {state.updated_at}" if state is not None else ABSENT
     if track.settled or (track.attempts and track.uncertain):
         _go_on(run, queue, track)  # in the middle of an action: its own steps decide, not policy
         return
@@ -30,7 +32,7 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
         return
     decision = run.decide(track, state)
     expected = run.plan.expected.get(track.key)
-    if expected is not None and decision.basis != expected and track.started_at == 0.0:
+    if expected is not None and decision.basis != expected and track.operation is None:
         reason = f"the world moved since the plan was saved: expected {expected}, found {decision.basis}"
         run.finish(track, Outcome.REJECTED, reason, cause="the world moved since the plan was saved")
         return
@@ -105,8 +107,6 @@ def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:
 
 def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
-    if state is not None and (state.status, state.revision) != (track.status, track.revision):
-        run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
     if track.phase is Phase.UNCERTAIN:
         _read_back(run, queue, track, state)
     if track.phase is Phase.WATCHING:
@@ -167,7 +167,10 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
     sight, reason = judge_sight(track.baseline(""), state)
     if sight is Sight.DONE:
         _operation_over(run, queue, track, state, failed="")
-    elif sight is Sight.BAD or (sight is Sight.GONE and _absent_long_enough(run, track)):
+        return
+    if state is not None and (state.status, state.revision) != (track.status, track.revision):
+        run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
+    if sight is Sight.BAD or (sight is Sight.GONE and _absent_long_enough(run, track)):
         _operation_over(run, queue, track, state, failed=reason)
     elif now >= track.deadline:
         run.finish(track, Outcome.TIMED_OUT, _overdue(queue, track, state, sight), cause=f"timed out {track.status}")
@@ -193,7 +196,6 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
     """End the operation: go on with the action's next step, or end the deployment."""
     spec, operation = track.deployment.release, track.operation
     assert operation is not None and track.action is not None  # noqa: S101, PT018 - it was sent or adopted
-    revision = state.revision if state else 0
     if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
         run.learn(track, run.now() - track.accepted_at)
     undoing = operation is Operation.ROLLBACK and track.action is Action.UPGRADE
@@ -203,25 +205,25 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
         and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0
     )  # fmt: skip
     if more or undo:
-        _next_step(run, queue, track, operation, failed=failed, revision=revision)
+        _next_step(run, queue, track, operation, state, failed=failed)
     elif failed:
         reason = f"the upgrade failed ({track.reason}), and so did its rollback: {failed}" if undoing else failed
-        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(operation, failed))
+        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(operation, failed), last=state)
     elif undoing:
         reason = f"the upgrade failed and was rolled back to revision {track.return_to}: {track.reason}"
-        run.finish(track, Outcome.ROLLED_BACK, reason, cause=fingerprint("upgrade", track.reason))
+        run.finish(track, Outcome.ROLLED_BACK, reason, cause=fingerprint("upgrade", track.reason), last=state)
     elif track.action in (Action.ROLLBACK, Action.DELETE):
         done = "deleted" if operation is Operation.DELETE else f"back to what revision {track.return_to} was"
-        run.finish(track, Outcome.ROLLED_BACK, done)
+        run.finish(track, Outcome.ROLLED_BACK, done, last=state)
     else:
-        run.finish(track, Outcome.DEPLOYED, "")
+        run.finish(track, Outcome.DEPLOYED, "", last=state)
 
 
 def _next_step(
-    run: Run, queue: ClusterQueue, track: Track, operation: Operation, *, failed: str, revision: int
+    run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
 ) -> None:
     del queue.watching[track.key]
-    status = track.status
+    status, revision = (state.status, state.revision) if state else ("", 0)
     run.emit(
         track,
         e.Settled(at=run.wall(), key=track.key, operation=operation, status=status, revision=revision, reason=failed),
