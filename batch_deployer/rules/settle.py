@@ -72,23 +72,27 @@ def _judge_delete(state: ReleaseState | None) -> tuple[Sight, str]:
 
 def _unmoved(base: Baseline, state: ReleaseState) -> bool:
     """Whether this terminal status may be the one from before the write (section 3, stale-read hazard)."""
-    if base.revision == 0 or base.pending_seen or state.revision > base.revision:
-        return False
-    if _older(base, state):
-        return True
-    if base.operation is Operation.CREATE and state.revision < base.revision:
-        return False  # a new release counts from 1 again
-    return not base.updated_at or state.updated_at == base.updated_at
+    return base.revision > 0 and not base.pending_seen and not _moved(base, state)
 
 
-def _older(base: Baseline, state: ReleaseState) -> bool:
-    """Whether this is from before the baseline even: a replica may lag by more than one change."""
+def _moved(base: Baseline, state: ReleaseState) -> bool:
+    """Whether this lies beyond the baseline, by revision or by time. A replica may lag by more than one change."""
     if state.revision > base.revision:
-        return False
+        return True
+    drift = _drift(base, state)
+    if drift != 0.0:
+        return drift > 0.0
+    # A release created after a delete counts its revisions from 1 again.
+    return base.operation is Operation.CREATE and state.revision < base.revision
+
+
+def _drift(base: Baseline, state: ReleaseState) -> float:
+    """How much later than the baseline this was updated, in seconds; 0 when that is not known."""
     before, shown = timestamp(base.updated_at), timestamp(state.updated_at)
     if before is not None and shown is not None:
-        return shown < before
-    return base.operation is not Operation.CREATE and state.revision < base.revision
+        return shown - before
+    # Times in a form that cannot be read can still be told apart.
+    return 1.0 if base.updated_at and state.updated_at and base.updated_at != state.updated_at else 0.0
 
 
 def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
@@ -124,7 +128,7 @@ def judge_fate(
     if base.operation is not Operation.CREATE:
         return _fate_of_update(base, state)
     same = state.revision == base.revision and state.updated_at == base.updated_at
-    if base.revision and (same or _older(base, state) or _deleted_before(base, state)):
+    if base.revision and (same or _drift(base, state) < 0.0 or _deleted_before(base, state)):
         return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
     if differs:
         return Fate.CONFLICT, f"a release of that name is there, but {differs}"
@@ -141,9 +145,8 @@ def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
         if base.version and state.chart_version and state.chart_version != base.version:
             return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
         return Fate.OURS, ""
-    if _older(base, state):
-        return Fate.NOT_YET, ""
-    if state.status in PENDING or (base.updated_at and state.updated_at != base.updated_at):
+    going = state.status in PENDING and state.revision == base.revision and _drift(base, state) >= 0.0
+    if going or _moved(base, state):
         return Fate.OURS, ""
     return Fate.NOT_YET, ""
 
