@@ -1,0 +1,127 @@
+"""When to look: the end is noticed within a share of the install time, with few looks."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, affordable_gap, earliest, next_gap
+from batch_deployer.settings import WatchSettings
+
+SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
+
+
+def watch(duration, learned=None, *, busy=0.0):
+    """Look until an install of `duration` seconds is seen to have ended: (seconds of delay, looks)."""
+    at, looks = 0.0, 0
+    while at < duration or not looks:
+        gap = next_gap(at, learned, SETTINGS, busy=busy)
+        assert gap > 0
+        at += gap
+        looks += 1
+    return at - duration, looks
+
+
+def lognormal(median, spread, size=KEPT):
+    rng = random.Random(1)
+    return Durations(median * math.exp(spread * rng.gauss(0, 1)) for _ in range(size))
+
+
+@given(duration=st.floats(0.1, 20_000.0))
+def test_an_end_is_noticed_within_a_fixed_share_of_the_install_time(duration):
+    delay, _ = watch(duration)
+    share = min(SETTINGS.growth * duration, SETTINGS.longest)
+    assert delay <= max(share, SETTINGS.shortest, SETTINGS.first - duration) + 1e-6
+
+
+@pytest.mark.parametrize(("duration", "most"), [(4.0, 1), (30.0, 14), (100.0, 25), (500.0, 39)])
+def test_the_number_of_looks_grows_with_the_logarithm_of_the_install_time(duration, most):
+    linear = SETTINGS.shortest / SETTINGS.growth
+    bound = 2 + linear / SETTINGS.shortest + max(0.0, math.log(duration / linear)) / math.log(1 + SETTINGS.growth)
+    _, looks = watch(duration)
+    assert looks <= bound
+    assert looks <= most
+
+
+def test_nothing_is_looked_at_before_anything_can_have_ended():
+    assert next_gap(0.0, None, SETTINGS) == SETTINGS.first
+    assert next_gap(4.5, None, SETTINGS) == SETTINGS.shortest
+    assert next_gap(5.0, None, SETTINGS) == SETTINGS.shortest
+
+
+def test_a_gap_is_never_longer_than_the_longest():
+    assert next_gap(10_000.0, None, SETTINGS) == SETTINGS.longest
+    assert next_gap(0.0, Durations([9000.0] * 10), SETTINGS) == SETTINGS.longest
+
+
+def test_few_finished_installs_teach_nothing():
+    assert next_gap(0.0, Durations([50.0] * (ENOUGH - 1)), SETTINGS) == SETTINGS.first
+    assert next_gap(0.0, Durations([50.0] * ENOUGH), SETTINGS) == 50.0
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("median", [10.0, 60.0, 300.0])
+def test_what_was_learned_halves_the_delay_where_most_installs_end(median, spread):
+    learned = lognormal(median, spread)
+    for share in (0.06, 0.25, 0.5, 0.75, 0.94):
+        duration = learned.quantile(share)
+        delay, _ = watch(duration, learned)
+        assert delay <= max(SETTINGS.shortest, 0.05 * max(median * 1.3, duration)) + 1e-6
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("median", [10.0, 60.0, 300.0])
+def test_learned_looks_stay_few_even_when_install_times_are_spread_wide(median, spread):
+    learned = lognormal(median, spread)
+    late = learned.quantile(0.95)
+    # Until the first end may come (bounded by the longest gap), dense up to the median, then in proportion.
+    bound = 3 + learned.quantile(0.05) / SETTINGS.longest + 21 + math.log(late / median) / math.log(1.05)
+    bound += late / SETTINGS.longest
+    _, looks = watch(late, learned)
+    assert looks <= bound
+
+
+def test_the_first_learned_look_waits_for_the_quickest_installs():
+    learned = Durations([40.0] + [55.0] * 99)
+    assert next_gap(0.0, learned, SETTINGS) == 55.0
+    assert next_gap(30.0, learned, SETTINGS) == 25.0
+    assert next_gap(54.5, learned, SETTINGS) == SETTINGS.shortest
+
+
+def test_an_install_slower_than_all_before_is_looked_at_in_proportion_again():
+    learned = Durations([100.0] * 50)
+    assert next_gap(100.0, learned, SETTINGS) == 5.0
+    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.12 * 300)
+
+
+def test_a_busy_read_budget_stretches_every_gap_even_beyond_the_longest():
+    assert next_gap(10.0, None, SETTINGS, busy=17.0) == 17.0
+    assert next_gap(10_000.0, None, SETTINGS, busy=90.0) == 90.0
+
+
+@pytest.mark.parametrize(("clusters", "rate", "gap"), [(0, 10.0, 0.0), (80, 10.0, 10.0), (1000, 50.0, 25.0)])
+def test_the_affordable_gap_lets_all_clusters_be_looked_at_within_the_reads_for_looks(clusters, rate, gap):
+    assert affordable_gap(clusters, rate, SETTINGS) == pytest.approx(gap)
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=3 * KEPT))
+def test_only_the_most_recent_durations_are_kept(seconds):
+    told, known = Durations(), Durations(seconds)
+    for each in seconds:
+        told.add(each)
+    newest = seconds[-KEPT:]
+    assert len(told) == len(known) == len(newest)
+    assert told.quantile(0.0) == known.quantile(0.0) == min(newest)
+    assert told.quantile(1.0) == known.quantile(1.0) == max(newest)
+
+
+def test_a_quantile_is_the_time_within_which_that_share_ended():
+    learned = Durations(float(n) for n in range(100, 0, -1))
+    assert [learned.quantile(share) for share in (0.0, 0.05, 0.5, 0.95)] == [1.0, 6.0, 51.0, 96.0]
+
+
+def test_the_earliest_of_some_times_ignores_what_is_not_set():
+    assert earliest(None, 3.0, 2.0) == 2.0
+    assert earliest() == earliest(None) == math.inf

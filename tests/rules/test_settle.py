@@ -1,0 +1,318 @@
+"""What a look may be believed: stale reads never count, and an ambiguous write is found out by its traces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_deployer.model.api import PENDING, ReleaseState
+from batch_deployer.model.deployment import Operation
+from batch_deployer.rules.settle import Baseline, Fate, Sight, judge_fate, judge_sight, timestamp
+
+BEFORE, THEN, LATER = "2026-01-02T02:00:00+08:00", "2026-01-02T03:00:00+08:00", "2026-01-02T03:01:00+08:00"
+SENT = timestamp(THEN)
+UPDATES = (Operation.UPGRADE, Operation.ROLLBACK)
+TERMINAL = ("DEPLOYED", "SUPERSEDED", "FAILED", "UNKNOWN", "DELETING", "DELETED")
+
+
+def a_state(status, revision=1, *, updated=LATER, created=LATER, version="1.0.0", text=""):
+    return ReleaseState(
+        name="web",
+        namespace="shop",
+        chart_name="web",
+        chart_version=version,
+        revision=revision,
+        status=status,
+        status_description=text,
+        created_at=created,
+        updated_at=updated,
+    )
+
+
+def a_baseline(operation, revision=0, updated=THEN, *, version="1.0.0", pending_seen=False):
+    return Baseline(
+        operation=operation,
+        revision=revision,
+        updated_at=updated if revision else "",
+        version=version,
+        chart_name="web",
+        pending_seen=pending_seen,
+    )
+
+
+def sight(base, state):
+    return judge_sight(base, state)[0]
+
+
+# -- an operation under way --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", sorted(PENDING))
+@pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
+def test_pending_goes_on_whoever_caused_it(operation, status):
+    assert sight(a_baseline(operation, 3), a_state(status, 4)) is Sight.GOING
+
+
+@pytest.mark.parametrize(
+    ("status", "seen", "reason"),
+    [
+        ("DEPLOYED", Sight.DONE, ""),
+        ("SUPERSEDED", Sight.DONE, ""),
+        ("FAILED", Sight.BAD, "create ended FAILED"),
+        ("UNKNOWN", Sight.BAD, "status UNKNOWN: delete it by hand and install it again"),
+        ("DELETING", Sight.BAD, "somebody else is deleting it (DELETING)"),
+        ("DELETED", Sight.BAD, "somebody else is deleting it (DELETED)"),
+        ("QUEUED", Sight.GOING, ""),
+        ("", Sight.GOING, ""),
+    ],
+)
+def test_after_a_create_each_status_has_its_meaning(status, seen, reason):
+    assert judge_sight(a_baseline(Operation.CREATE), a_state(status)) == (seen, reason)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "UNKNOWN"])
+def test_the_clouds_own_words_are_the_reason_of_a_failure(status):
+    state = a_state(status, text="timed out waiting for the condition")
+    assert judge_sight(a_baseline(Operation.CREATE), state) == (Sight.BAD, "timed out waiting for the condition")
+
+
+@pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
+def test_a_release_missing_from_the_list_is_gone_or_not_visible_yet(operation):
+    assert judge_sight(a_baseline(operation, 3), None) == (Sight.GONE, "the release is no longer there")
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+@pytest.mark.parametrize("status", TERMINAL)
+def test_after_an_update_no_terminal_status_of_the_baseline_counts(operation, status):
+    assert judge_sight(a_baseline(operation, 3), a_state(status, 3, updated=THEN)) == (Sight.STALE, "")
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+@pytest.mark.parametrize("status", ["DEPLOYED", "FAILED"])
+@pytest.mark.parametrize(
+    ("base", "state"),
+    [
+        ({}, {"revision": 4, "updated": LATER}),
+        ({}, {"revision": 4, "updated": THEN}),
+        ({}, {"revision": 3, "updated": LATER}),
+        ({"pending_seen": True}, {"revision": 3, "updated": THEN}),
+        ({"updated": ""}, {"revision": 4, "updated": ""}),
+    ],
+)
+def test_a_terminal_status_counts_once_the_revision_or_the_time_moved_or_pending_was_seen(
+    operation, status, base, state
+):
+    expected = {"DEPLOYED": Sight.DONE, "FAILED": Sight.BAD}[status]
+    assert sight(a_baseline(operation, 3, **base), a_state(status, **state)) is expected
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+@pytest.mark.parametrize("updated", [BEFORE, ""])
+def test_a_read_from_before_the_baseline_is_stale_too(operation, updated):
+    assert sight(a_baseline(operation, 3), a_state("DEPLOYED", 2, updated=updated)) is Sight.STALE
+
+
+def test_without_any_time_the_same_revision_is_stale():
+    assert sight(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3, updated=LATER)) is Sight.STALE
+
+
+@pytest.mark.parametrize("updated", ["", "2026-01-01T19:00:00Z"])
+def test_a_time_that_is_missing_or_only_written_differently_has_not_moved(updated):
+    state = a_state("DEPLOYED", 3, updated=updated)
+    assert sight(a_baseline(Operation.UPGRADE, 3), state) is Sight.STALE
+    assert fate(a_baseline(Operation.UPGRADE, 3), state) == (Fate.NOT_YET, "")
+
+
+def test_times_that_cannot_be_read_can_still_be_told_apart():
+    base = a_baseline(Operation.UPGRADE, 3, "some time")
+    assert sight(base, a_state("DEPLOYED", 3, updated="some time")) is Sight.STALE
+    assert sight(base, a_state("DEPLOYED", 3, updated="another time")) is Sight.DONE
+
+
+def test_a_release_deleted_and_installed_anew_by_somebody_else_has_moved():
+    assert sight(a_baseline(Operation.UPGRADE, 3), a_state("DEPLOYED", 1, updated=LATER)) is Sight.DONE
+
+
+def test_another_chart_version_than_ours_is_somebody_elses_doing():
+    seen, reason = judge_sight(a_baseline(Operation.UPGRADE, 3), a_state("DEPLOYED", 5, version="2.0.0"))
+    assert seen is Sight.BAD
+    assert reason == "somebody else changed it meanwhile: chart version 2.0.0 at revision 5"
+
+
+def test_a_version_that_either_side_does_not_tell_is_not_compared():
+    assert sight(a_baseline(Operation.ROLLBACK, 3, version=""), a_state("DEPLOYED", 4, version="0.1.0")) is Sight.DONE
+    assert sight(a_baseline(Operation.UPGRADE, 3), a_state("DEPLOYED", 4, version="")) is Sight.DONE
+
+
+@pytest.mark.parametrize("base", [(3, THEN), (3, "")])
+def test_a_create_after_a_delete_is_done_at_its_own_first_revision(base):
+    assert sight(a_baseline(Operation.CREATE, *base), a_state("DEPLOYED", 1, updated=LATER)) is Sight.DONE
+
+
+def test_a_create_after_a_delete_does_not_believe_a_read_of_what_was_deleted():
+    base = a_baseline(Operation.CREATE, 1)
+    assert sight(base, a_state("FAILED", 1, updated=THEN)) is Sight.STALE
+    assert sight(base, a_state("DEPLOYED", 1, updated=BEFORE)) is Sight.STALE
+    assert sight(base, a_state("DELETING", 1, updated=LATER)) is Sight.STALE
+    assert sight(base, a_state("DELETED", 1, updated=LATER)) is Sight.STALE
+    assert sight(base, a_state("DEPLOYED", 1, updated=LATER)) is Sight.DONE
+    assert sight(base, a_state("FAILED", 1, updated=LATER)) is Sight.BAD
+
+
+@pytest.mark.parametrize(
+    ("state", "seen"),
+    [
+        (None, Sight.DONE),
+        (a_state("DELETED", 3), Sight.DONE),
+        (a_state("DELETING", 3), Sight.GOING),
+        (a_state("DEPLOYED", 3), Sight.GOING),
+        (a_state("PENDING_INSTALL", 3), Sight.GOING),
+        (a_state("FAILED", 3), Sight.STALE),
+        (a_state("UNKNOWN", 3), Sight.STALE),
+    ],
+)
+def test_a_delete_is_done_when_the_release_is_gone(state, seen):
+    assert sight(a_baseline(Operation.DELETE, 3), state) is seen
+
+
+# -- a write of unknown fate -------------------------------------------------------------------------------------------
+
+
+def fate(base, state, *, differs="", skew=300.0):
+    return judge_fate(base, state, sent_at=SENT, skew=skew, differs=differs)
+
+
+@pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
+@pytest.mark.parametrize("state", [None, a_state("DELETED")])
+def test_what_is_not_there_did_not_take_effect_yet(operation, state):
+    assert fate(a_baseline(operation), state) == (Fate.NOT_YET, "")
+
+
+@pytest.mark.parametrize("status", ["PENDING_INSTALL", "DEPLOYED", "FAILED", "UNKNOWN"])
+def test_a_release_that_fits_in_every_point_is_our_create(status):
+    assert fate(a_baseline(Operation.CREATE), a_state(status)) == (Fate.OURS, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "differs", "reason"),
+    [
+        (a_state("DEPLOYED"), "values differ", "a release of that name is there, but values differ"),
+        (a_state("DEPLOYED", 2), "", "a release of that name is there at revision 2; ours would be 1"),
+        (
+            a_state("DEPLOYED", created="2026-01-02T02:54:59+08:00"),
+            "",
+            "a release of that name is there since 2026-01-02T02:54:59+08:00, before ours was sent",
+        ),
+    ],
+)
+def test_a_release_that_does_not_fit_is_a_conflict(state, differs, reason):
+    assert fate(a_baseline(Operation.CREATE), state, differs=differs) == (Fate.CONFLICT, reason)
+
+
+@pytest.mark.parametrize(
+    "created", ["2026-01-02T02:55:00+08:00", "2026-01-01T19:00:00Z", "", "soon", "0001-01-01T00:00:00Z"]
+)
+def test_a_creation_time_within_the_skew_or_untold_does_not_speak_against_us(created):
+    assert fate(a_baseline(Operation.CREATE), a_state("DEPLOYED", created=created)) == (Fate.OURS, "")
+
+
+def test_an_ambiguous_create_after_a_delete_does_not_take_the_deleted_release_for_its_own():
+    base = a_baseline(Operation.CREATE, 1)
+    for old in (
+        a_state("FAILED", 1, updated=THEN, created=BEFORE),
+        a_state("DEPLOYED", 1, updated=BEFORE, created=BEFORE),
+        a_state("DELETING", 1, updated=LATER, created=BEFORE),
+    ):
+        assert fate(base, old, differs="values differ") == (Fate.NOT_YET, "")
+    assert fate(base, a_state("DEPLOYED", 1)) == (Fate.OURS, "")
+    assert fate(a_baseline(Operation.CREATE, 1, ""), a_state("DEPLOYED", 1)) == (Fate.OURS, "")
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (a_state("DEPLOYED", 3, updated=THEN), Fate.NOT_YET),
+        (a_state("FAILED", 3, updated=THEN), Fate.NOT_YET),
+        (a_state("DEPLOYED", 2, updated=BEFORE), Fate.NOT_YET),
+        (a_state("PENDING_INSTALL", 2, updated=BEFORE), Fate.NOT_YET),
+        (a_state("PENDING_UPGRADE", 3, updated=BEFORE), Fate.NOT_YET),
+        (a_state("DEPLOYED", 1, updated=LATER), Fate.OURS),
+        (a_state("DEPLOYED", 3, updated=LATER), Fate.OURS),
+        (a_state("PENDING_UPGRADE", 3, updated=THEN), Fate.OURS),
+        (a_state("PENDING_ROLLBACK", 4), Fate.OURS),
+        (a_state("DEPLOYED", 4), Fate.OURS),
+        (a_state("FAILED", 4), Fate.OURS),
+    ],
+)
+def test_an_ambiguous_update_took_effect_if_the_release_moved_beyond_the_baseline(operation, state, expected):
+    assert fate(a_baseline(operation, 3), state) == (expected, "")
+
+
+def test_an_ambiguous_update_that_somebody_else_overtook_is_a_conflict():
+    assert fate(a_baseline(Operation.UPGRADE, 3), a_state("DEPLOYED", 4, version="2.0.0")) == (
+        Fate.CONFLICT,
+        "somebody else changed it: chart version 2.0.0",
+    )
+    assert fate(a_baseline(Operation.ROLLBACK, 3, version=""), a_state("DEPLOYED", 4, version="2.0.0"))[0] is Fate.OURS
+
+
+def test_an_update_without_a_known_time_is_judged_by_its_revision():
+    assert fate(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3))[0] is Fate.NOT_YET
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (None, Fate.OURS),
+        (a_state("DELETED", 3), Fate.OURS),
+        (a_state("DELETING", 3), Fate.OURS),
+        (a_state("DEPLOYED", 3), Fate.NOT_YET),
+        (a_state("FAILED", 3), Fate.NOT_YET),
+    ],
+)
+def test_an_ambiguous_delete_took_effect_if_the_release_is_going_or_gone(state, expected):
+    assert fate(a_baseline(Operation.DELETE, 3), state) == (expected, "")
+
+
+# -- properties --------------------------------------------------------------------------------------------------------
+
+STATES = st.builds(
+    a_state,
+    st.sampled_from([*TERMINAL, *sorted(PENDING), "QUEUED"]),
+    st.integers(1, 6),
+    updated=st.sampled_from([BEFORE, THEN, LATER, ""]),
+    version=st.sampled_from(["1.0.0", "2.0.0", ""]),
+)
+
+
+@given(state=STATES, operation=st.sampled_from(UPDATES), revision=st.integers(1, 6))
+def test_an_update_is_never_called_done_on_a_state_that_was_there_before(state, operation, revision):
+    """Whatever does not lie beyond the baseline by revision or by time cannot be the effect of our write."""
+    base = a_baseline(operation, revision)
+    if judge_sight(base, state)[0] in (Sight.DONE, Sight.BAD):
+        assert state.revision > revision or state.updated_at == LATER
+
+
+@given(state=STATES, operation=st.sampled_from(list(Operation)), revision=st.integers(0, 6))
+def test_every_state_has_a_meaning_and_a_bad_one_its_reason(state, operation, revision):
+    seen, reason = judge_sight(a_baseline(operation, revision), state)
+    assert reason or seen is not Sight.BAD
+    found, why = fate(a_baseline(operation, revision), state)
+    assert bool(why) is (found is Fate.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:01:00Z", 60.0),
+        ("1970-01-01T08:01:00+08:00", 60.0),
+        ("1970-01-01T00:00:01.5+00:00", 1.5),
+        ("1970-01-01T00:00:01.123456789Z", 1.123456),
+        ("1970-01-01T00:01:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_a_time_is_read_only_if_it_is_certain(text, seconds):
+    assert timestamp(text) == seconds
