@@ -1,3 +1,72 @@
-"""Rolls chart releases out to many Kubernetes clusters through the CCE API."""
+"""Rolls chart releases out to many Kubernetes clusters through the CCE API.
+
+What is listed in `__all__` is the public API; each name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, Fault
+    from batch_deployer.execution.engine import Ending, Engine
+    from batch_deployer.manifest.load import load as load_manifest
+    from batch_deployer.manifest.wanted import Manifest
+    from batch_deployer.model.deployment import Action, Outcome
+    from batch_deployer.plan.build import build_plan
+    from batch_deployer.plan.frozen import Plan
+    from batch_deployer.plan.store import freeze, thaw
+    from batch_deployer.settings import Settings
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "AuthFailed",
+    "BadInput",
+    "BatchDeployerError",
+    "Ending",
+    "Engine",
+    "Fault",
+    "Manifest",
+    "Outcome",
+    "Plan",
+    "Settings",
+    "build_plan",
+    "freeze",
+    "load_manifest",
+    "thaw",
+]
+
+_HOMES = {
+    "Action": "model.deployment",
+    "AuthFailed": "errors",
+    "BadInput": "errors",
+    "BatchDeployerError": "errors",
+    "Ending": "execution.engine",
+    "Engine": "execution.engine",
+    "Fault": "errors",
+    "Manifest": "manifest.wanted",
+    "Outcome": "model.deployment",
+    "Plan": "plan.frozen",
+    "Settings": "settings",
+    "build_plan": "plan.build",
+    "freeze": "plan.store",
+    "load_manifest": "manifest.load:load",
+    "thaw": "plan.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, other = home.partition(":")
+    value = getattr(import_module(f"{__name__}.{module}"), other or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """What there is."""
+    return sorted({*globals(), *__all__})
