@@ -43,7 +43,11 @@ WIRE_B = {
             ErrorBody(shape="B", code="CCE_CM.0003", message="Resource not found"),
         ),
         (
-            {"error_msg": "policy user over ratelimit,limit:10,time:1 minute", "error_code": "APIGW.0308", "request_id": "r1"},
+            {
+                "error_msg": "policy user over ratelimit,limit:10,time:1 minute",
+                "error_code": "APIGW.0308",
+                "request_id": "r1",
+            },
             ErrorBody(
                 shape="C",
                 code="APIGW.0308",

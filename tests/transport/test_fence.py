@@ -49,7 +49,9 @@ def test_a_write_does_not_leave_once_the_fence_is_lost(serve, api_at, call, warm
 
     assert (lost.status, lost.sent, lost.message) == (0, Sent.NO, "fence lost")
     assert sent.status == 200
-    assert [method for method in arrived if method != "GET"] == [{"create_release": "POST", "update_release": "PUT"}.get(call.kind, "DELETE")]
+    assert [method for method in arrived if method != "GET"] == [
+        {"create_release": "POST", "update_release": "PUT"}.get(call.kind, "DELETE")
+    ]
 
 
 def test_the_fence_is_asked_only_after_a_connection_was_obtained(serve, api_at):

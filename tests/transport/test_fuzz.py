@@ -39,10 +39,9 @@ CALLS = [
     ShowCluster(cluster_id="c"),
     ClusterTags(cluster_id="c"),
 ]
-NAMES = st.sampled_from(
-    "name namespace version status values create_at items releases charts clusters tags key value id metadata uid spec "
-    "clusterTags hostNetwork vpc phase errorCode error_code error message error_msg request_id code public".split()
-)
+WORDS = """name namespace version status values create_at items releases charts clusters tags key value id metadata uid
+spec clusterTags hostNetwork vpc phase errorCode error_code error message error_msg request_id code public"""
+NAMES = st.sampled_from(WORDS.split())
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 DOCUMENTS = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(), inner, max_size=6)

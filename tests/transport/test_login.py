@@ -203,12 +203,14 @@ def test_an_identity_service_that_never_answers_makes_the_cloud_unreachable(serv
 
         async with serve(handler) as url:
             try:
-                async with log_in("password", PASSWORD, endpoint=url, wire=WireSettings(read_timeout=0.05, connect=0.05)):
+                async with log_in(
+                    "password", PASSWORD, endpoint=url, wire=WireSettings(read_timeout=0.05, connect=0.05)
+                ):
                     pass
             finally:
                 over.set()
 
-    with pytest.raises(CloudUnreachable, match="login at .*: no answer within"):
+    with pytest.raises(CloudUnreachable, match=r"login at .*: no answer within"):
         asyncio.run(scenario())
 
 
@@ -337,4 +339,8 @@ def test_an_access_key_signs_every_call(serve, log_in, clock):
         run(serve, log_in, handler, "aksk", options | {"form": form}, ListClusters())
         assert seen[-1]["Authorization"].startswith(f"SDK-HMAC-SHA256 {owner}")
 
-    assert (seen[0]["X-Project-Id"], seen[0]["X-Security-Token"], seen[0]["X-Sdk-Date"]) == ("p7", "ST", "20260102T030405Z")
+    assert (seen[0]["X-Project-Id"], seen[0]["X-Security-Token"], seen[0]["X-Sdk-Date"]) == (
+        "p7",
+        "ST",
+        "20260102T030405Z",
+    )

@@ -201,7 +201,12 @@ def test_a_body_that_never_ends_in_time_keeps_its_status(serve_raw, api_at):
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"SSH-2.0-OpenSSH_9\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", b"\0\0"],
+    [
+        b"SSH-2.0-OpenSSH_9\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"\0\0",
+    ],
     ids=["ssh", "status", "long-header", "binary"],
 )
 def test_an_answer_that_is_no_http_may_have_acted(serve_raw, api_at, rubbish):

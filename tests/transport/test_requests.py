@@ -76,9 +76,7 @@ CALLS = [
         },
     ),
     (
-        UpdateRelease(
-            **RELEASE, operation=Operation.ROLLBACK, chart_id="ch", parameters=Parameters(release_version=3)
-        ),
+        UpdateRelease(**RELEASE, operation=Operation.ROLLBACK, chart_id="ch", parameters=Parameters(release_version=3)),
         "PUT",
         AT,
         {"chart_id": "ch", "action": "rollback", "parameters": {"release_version": 3}, "values": {}},
@@ -99,7 +97,9 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize(("call", "method", "target", "body"), CALLS, ids=[f"{c[0].kind}-{i}" for i, c in enumerate(CALLS)])
+@pytest.mark.parametrize(
+    ("call", "method", "target", "body"), CALLS, ids=[f"{c[0].kind}-{i}" for i, c in enumerate(CALLS)]
+)
 def test_every_call_has_its_documented_method_path_query_and_body(call, method, target, body):
     request = encode(call, "p1")
 

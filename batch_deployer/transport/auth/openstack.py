@@ -4,6 +4,7 @@ Blocking (files, and openstacksdk takes a while to load): call it in a worker th
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ def from_environment(who: str) -> Entry:
             f"{who}: no credential is given; write auth into the manifest, name an entry of clouds.yaml, or set "
             "OS_CLOUD, OS_AUTH_URL with OS_USERNAME and OS_PASSWORD, OS_TOKEN, or OS_ACCESS_KEY with OS_SECRET_KEY"
         )
-    return _entry(None, who)
+    return _entry(os.environ.get("OS_CLOUD") or None, who)
 
 
 def from_clouds(cloud: str, who: str) -> Entry:
@@ -65,27 +66,28 @@ def from_clouds(cloud: str, who: str) -> Entry:
 
 
 def _entry(cloud: str | None, who: str) -> Entry:
+    label = f"entry {cloud!r} of clouds.yaml" if cloud else "the OS_* variables"
+    settings = _region(cloud, f"{who}: {label}", validate=False).config
+    ours = _ours(settings, who)
+    return ours or _standard(_region(cloud, f"{who}: {label}", validate=True), settings, who)
+
+
+def _region(cloud: str | None, label: str, *, validate: bool) -> Any:
+    """How openstacksdk sees an entry; with `validate` it makes the plugin that logs in, and wants all that it needs."""
     from keystoneauth1.exceptions import ClientException  # noqa: PLC0415 - half a second to load; only this needs it
     from openstack.config import OpenStackConfig  # noqa: PLC0415 - as above
     from openstack.exceptions import SDKException  # noqa: PLC0415 - as above
 
-    label = f"entry {cloud!r} of clouds.yaml" if cloud else "the OS_* variables"
-    problem = ""
+    # It warns about its own InfluxDB support with every entry it reads.
+    warnings.filterwarnings("ignore", category=PendingDeprecationWarning, module=r"openstack\.")
     try:
-        config = OpenStackConfig()
-        settings = config.get_one(cloud=cloud, validate=False).config
-        found = _ours(settings, who)
-        if found is not None:
-            return found
-        region = config.get_one(cloud=cloud)
+        return OpenStackConfig().get_one(cloud=cloud, validate=validate)
     except (SDKException, ClientException) as error:
         # These name the cloud or the missing fields, never a value.
-        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
     except Exception as error:  # noqa: BLE001 - a YAML error shows the line it stumbled over, which may be the password
         problem = f"cannot be read ({type(error).__name__})"
-    if problem:
-        raise BadInput(f"{who}: {label}: {problem}; check the names in it and where it lies")
-    return _standard(region, settings, who)
+    raise BadInput(f"{label}: {problem}; check the names, where the file lies and that it is YAML")
 
 
 def _ours(settings: Mapping[str, Any], who: str) -> Entry | None:
@@ -115,8 +117,10 @@ def _ours(settings: Mapping[str, Any], who: str) -> Entry | None:
 
 
 def _standard(region: Any, settings: Mapping[str, Any], who: str) -> Entry:
+    from keystoneauth1.identity import BaseIdentityPlugin  # noqa: PLC0415 - as below
+
     plugin = region.get_auth()
-    if not hasattr(plugin, "get_auth_ref"):
+    if not isinstance(plugin, BaseIdentityPlugin):
         raise BadInput(
             f"{who}: auth_type {settings.get('auth_type')!r} brings no token; use password, token or an access key"
         )

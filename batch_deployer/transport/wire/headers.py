@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from batch_deployer.transport.wire.text import clean
 
@@ -23,8 +24,9 @@ def retry_after(text: str | None, now: float) -> float | None:
     return None if moment is None else max(0.0, moment - now)
 
 
+@lru_cache(maxsize=16)
 def http_date(text: str | None) -> float | None:
-    """Seconds since the epoch of an HTTP date; None when it is none."""
+    """Seconds since the epoch of an HTTP date; None when it is none. Kept, as a busy server says the same for a second."""
     try:
         return parsedate_to_datetime(text or "").timestamp()
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
