@@ -48,18 +48,19 @@ def command(  # noqa: PLR0917 - click hands each option over
     Install times come from past runs in the state folder where there are enough of them, else they are guesses.
     """
     from batch_deployer.compose.loading import Choice, load_plan
-    from batch_deployer.compose.rehearsing import fault_rules, known_durations, rehearse, scaled
+    from batch_deployer.compose.rehearsing import known_durations, rehearse, scaled
     from batch_deployer.compose.secrets import SecretStore
+    from batch_deployer.compose.simulating import read_faults
 
     store = SecretStore(os.environ, manifest.parent)
     session.redact = store.redact
-    plan = load_plan(manifest, Choice(profile=profile), store, os.environ)
+    plan = load_plan(manifest, Choice(profile=profile), store, os.environ, simulated=True)
     plan = scaled(plan, clusters) if clusters else plan
     number = runs or (4 if len(plan.deployments) >= MANY else 20)
     done = rehearse(
         plan,
         seeds=range(seed, seed + number),
-        faults=fault_rules(faults),
+        faults=read_faults(faults),
         durations=known_durations(session.use_state(state_dir)),
     )
     for line in _told(done, rto):

@@ -23,10 +23,8 @@ from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze, thaw
 from batch_deployer.simulator.chance import uuid_like
 from batch_deployer.simulator.fault_rules import FaultRule
-from batch_deployer.simulator.faults import load
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.inventory import SimChart
-from batch_deployer.simulator.presets import PRESETS
 from batch_deployer.simulator.world import World
 
 LEAST_KNOWN = 5
@@ -163,18 +161,6 @@ def _copied(deployments: Sequence[Deployment], copy: int) -> Sequence[Deployment
         replace(each, cluster=cluster, key=key_of(cluster.id, each.release.namespace, each.release.name))
         for each in deployments
     ]
-
-
-def fault_rules(given: str | None) -> Sequence[FaultRule]:
-    """The rules of a preset's name or a fault file. BadInput when it is neither."""
-    if given is None:
-        return ()
-    path = Path(given)
-    if given in PRESETS:
-        return PRESETS[given]
-    if not path.is_file():
-        raise BadInput(f"--faults: {given!r} is neither a file nor one of {', '.join(PRESETS)}")
-    return load(path.read_text("utf-8"), file=given)
 
 
 def known_durations(folder: Path) -> Mapping[str, Sequence[float]]:

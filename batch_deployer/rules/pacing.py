@@ -1,8 +1,9 @@
 """Hard rate limits as arithmetic on the times of past calls. Time is an argument; nothing here waits.
 
 Two rules hold at once. The window rule is exact: of any `count + 1` calls, the last leaves more than one period after
-the first, whatever delays each one met between its reservation and its departure. The spacing rule smooths: after a
-throttle, and for limits a second, calls are spread out instead of leaving in bursts.
+the first, whatever delays each one met between its reservation and its departure, and what can be known of its way to
+the server. The spacing rule smooths: after a throttle, and for limits a second, calls are spread out instead of leaving
+in bursts.
 """
 
 import math
@@ -10,10 +11,15 @@ from collections import deque
 
 from batch_deployer.settings import Rate
 
-GUARD_SHARE = 0.01
+GUARD_SHARE = 0.005
 GUARD_MOST = 0.5
-"""The window is kept longer than promised by 1% and at most 0.5 s: the server's clock starts when a call arrives, and
-arrivals are jittered by the network."""
+"""The window is kept longer than promised by half a percent and at most 0.5 s: clocks of two machines are never equal."""
+LATE_SHARE = 0.1
+"""The server counts a call when it arrives. One whose answer took longer than the quickest may have arrived later by as
+much, and counts as if it had; up to this share of the period, for a slow backend is no slow network. While there is no
+answer it counts as late by the whole share."""
+QUICKEST_FADES = 1.0001
+"""The quickest answer seen is forgotten by this factor a call, so that a route that became longer is learned."""
 SMOOTHED_BELOW = 5.0
 """Periods up to this many seconds are smoothed; a limit a minute may be used as a burst, so that a small run ends at once."""
 SLOWEST = 0.05
@@ -27,7 +33,7 @@ class Bucket:
     """The calls of one kind (reads or writes) to one cloud."""
 
     __slots__ = (
-        "_burst", "_departures", "_echo_before", "_guard", "_next", "_probe", "_recovered_at", "_slots", "_tat", "factor",
+        "_burst", "_departures", "_echo_before", "_guard", "_late", "_next", "_probe", "_quickest", "_recovered_at", "_slots", "_tat", "factor",
         "paused_until", "peak", "rate", "throttles",
     )  # fmt: skip
 
@@ -42,9 +48,12 @@ class Bucket:
         self.peak = 0
         """Most departures seen in any one period."""
         self._guard = min(GUARD_MOST, GUARD_SHARE * rate.period)
+        self._late = LATE_SHARE * rate.period
         self._slots = [-math.inf] * rate.count
-        """Departure of the last `count` calls, as a ring; infinity while a reserved call has not left yet."""
+        """When the last `count` calls arrived at the latest, as a ring; infinity while a reserved call has not left yet."""
         self._next = 0
+        self._quickest = math.inf
+        """Seconds of the quickest answer, fading."""
         self._tat = -math.inf
         self._burst = max(1, math.ceil(rate.count * 0.05)) if rate.period <= SMOOTHED_BELOW else rate.count
         self._departures: deque[float] = deque()
@@ -85,13 +94,20 @@ class Bucket:
 
     def depart(self, slot: int, now: float) -> None:
         """Note that the reserved call leaves now."""
-        self._slots[slot] = now
+        self._slots[slot] = now + self._late
         departures = self._departures
         departures.append(now)
         horizon = now - self.rate.period
         while departures[0] <= horizon:
             departures.popleft()
         self.peak = max(self.peak, len(departures))
+
+    def answered(self, slot: int, departed: float, now: float) -> None:
+        """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest."""
+        took = now - departed
+        self._quickest = min(self._quickest * QUICKEST_FADES, took)
+        if self._slots[slot] == departed + self._late:
+            self._slots[slot] = departed + min(took - self._quickest, self._late)
 
     def abandon(self, slot: int, now: float) -> None:
         """Give a reserved call up that never left. It still occupies its slot: a limit is never widened by a fault."""

@@ -37,7 +37,7 @@ def drive(bucket, calls, *, start=0.0, rng=None, delay=0.0, latency=0.0, throttl
         while coming and coming[0][0] <= now:
             at, _, slot, departed = heapq.heappop(coming)
             if departed is not None:
-                _answer(bucket, rng, at, departed, throttled)
+                _answer(bucket, rng, slot, at, departed, throttled)
             elif rng.random() < abandoned:
                 bucket.abandon(slot, at)
             else:
@@ -47,7 +47,8 @@ def drive(bucket, calls, *, start=0.0, rng=None, delay=0.0, latency=0.0, throttl
     return sorted(departures)
 
 
-def _answer(bucket, rng, now, departed, throttled):
+def _answer(bucket, rng, slot, now, departed, throttled):
+    bucket.answered(slot, departed, now)
     if rng.random() < throttled:
         bucket.throttled(now, rng.choice((0.0, 0.5, 1.0, 2.0)) * bucket.rate.period, departed)
     else:
@@ -106,8 +107,8 @@ def test_a_bucket_that_is_always_asked_in_time_gives_at_least_98_percent_of_its_
     assert 0.98 <= achieved / rate.per_second <= 1.0
 
 
-@pytest.mark.parametrize(("rate", "held"), [("10/min", 60.5), ("100/h", 3600.5), ("5/20s", 20.2), ("1/s", 1.01)])
-def test_the_window_is_kept_one_percent_and_at_most_half_a_second_longer(rate, held):
+@pytest.mark.parametrize(("rate", "held"), [("10/min", 60.3), ("100/h", 3600.5), ("5/20s", 20.1), ("1/s", 1.005)])
+def test_the_window_is_kept_half_a_percent_and_at_most_half_a_second_longer(rate, held):
     bucket = Bucket(Rate.parse(rate))
     departures = drive(bucket, bucket.rate.count, start=100.0)
     assert bucket.earliest(departures[-1]) == pytest.approx(departures[0] + held)
@@ -131,13 +132,38 @@ def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
     slot = bucket.take(0.0)
     assert bucket.earliest(30.0) == math.inf
     bucket.depart(slot, 30.0)
-    assert bucket.earliest(30.0) == 90.5
+    assert bucket.earliest(30.0) == pytest.approx(96.3), "while unanswered it may have arrived late by a tenth"
+    bucket.answered(slot, 30.0, 30.2)
+    assert bucket.earliest(30.0) == pytest.approx(90.3)
+
+
+@settings(deadline=None, max_examples=100)
+@given(rate=st.sampled_from(RATES), seed=st.integers(0, 2**32), jitter=st.sampled_from((0.001, 0.02, 0.09)))
+def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_there(rate, seed, jitter):
+    rate, rng = Rate.parse(rate), random.Random(seed)
+    bucket, arrivals, coming, now = Bucket(rate), [], [], 0.0
+    way = min(0.01 * rate.period, 0.1)
+    for _ in range(min(3 * rate.count + 20, 2600)):
+        while bucket.earliest(now) > now:
+            at = bucket.earliest(now)
+            if coming and coming[0][0] <= at:
+                now, departed, slot = heapq.heappop(coming)
+                bucket.answered(slot, departed, now)
+            else:
+                now = at
+        slot = bucket.take(now)
+        bucket.depart(slot, now)
+        # The quickest way there and back is known only once it was taken; before, the first call takes it.
+        late = rng.random() * jitter * rate.period if arrivals else 0.0
+        arrivals.append(now + way + late)
+        heapq.heappush(coming, (arrivals[-1] + way, now, slot))
+    assert overfull(sorted(arrivals), rate) == []
 
 
 def test_an_abandoned_call_occupies_its_slot_as_if_it_had_left():
     bucket = Bucket(Rate(1, 60.0))
     bucket.abandon(bucket.take(0.0), 5.0)
-    assert bucket.earliest(5.0) == 65.5
+    assert bucket.earliest(5.0) == pytest.approx(65.3)
     assert bucket.peak == 0
 
 
