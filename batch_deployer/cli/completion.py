@@ -3,6 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
+from batch_deployer.cli.console import show
 from batch_deployer.cli.options import examples
 
 
@@ -17,5 +18,5 @@ def command(ctx: click.Context, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the choice above are click's own shells
     root = ctx.find_root()
-    click.echo(kind(root.command, {}, "batch-deployer", "_BATCH_DEPLOYER_COMPLETE").source())
+    show([kind(root.command, {}, "batch-deployer", "_BATCH_DEPLOYER_COMPLETE").source(), "\n"])
     return 0

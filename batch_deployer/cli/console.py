@@ -1,8 +1,9 @@
-"""What the terminal can show: its width, colours and whether anybody sits at it."""
+"""What the terminal can show, whether anybody sits at it, and data on stdout even when its reader leaves."""
 
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 
@@ -16,6 +17,12 @@ def is_live(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def wants_colour(stream: TextIO) -> bool:
-    """Colours only where they can be seen and nobody asked for none (NO_COLOR, whatever its value, unless empty)."""
-    return is_live(stream) and not os.environ.get("NO_COLOR")
+def show(pieces: Iterable[str]) -> None:
+    """Write data to stdout. A reader that left (`| head`) ends it quietly and changes nothing else."""
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain at exit when it cannot flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,12 +18,11 @@ from batch_deployer.cli.session import Session
 @click.pass_obj
 def command(session: Session, before: str, after: str, kind: str, state_dir: Path | None) -> int:
     """Show what changed between two runs: outcomes, versions, values, durations, what is new and what is gone."""
-    from batch_deployer.cli.console import width
+    from batch_deployer.cli.console import show, width
     from batch_deployer.compose.reading import read_run
     from batch_deployer.report.compare import compare, to_json, to_text
 
     folder = session.use_state(state_dir)
     difference = compare(read_run(folder, before).story(), read_run(folder, after).story())
-    for piece in [to_json(difference)] if kind == "json" else to_text(difference, width()):
-        click.echo(piece, nl=False)
+    show([to_json(difference)] if kind == "json" else to_text(difference, width()))
     return 0

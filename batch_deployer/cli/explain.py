@@ -19,9 +19,10 @@ def command(session: Session, run: str, key: str, state_dir: Path | None) -> int
 
     KEY is cluster-id/namespace/name or cluster-name/namespace/name.
     """
+    from batch_deployer.cli.console import show
     from batch_deployer.compose.reading import read_run
     from batch_deployer.report.explain import explain
 
     past = read_run(session.use_state(state_dir), run)
-    click.echo(explain(past.plan, past.events, key, time.time(), alive=past.live), nl=False)
+    show([explain(past.plan, past.events, key, time.time(), alive=past.live)])
     return 0

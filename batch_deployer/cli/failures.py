@@ -42,9 +42,6 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
     """Run a command and turn whatever it raises into an exit code. The last net: nothing passes but a kill."""
     try:
         code = call()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _quiet_pipe()
     except KeyboardInterrupt:
         say("interrupted")
         return 130
@@ -101,10 +98,3 @@ def _crash(error: BaseException, session: Session) -> str:
             continue
         return f"error: a bug of ours ({summary}); please report it with {path}"
     return f"error: a bug of ours ({summary}); no crash file could be written, so here is the trace:\n{text}"
-
-
-def _quiet_pipe() -> int:
-    """The reader of our output left (`| head`): end quietly, and keep Python from complaining at exit."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

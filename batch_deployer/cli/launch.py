@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import click
-
-from batch_deployer.cli.console import is_live, width
+from batch_deployer.cli.console import is_live, show, width
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner
 from batch_deployer.cli.session import Session
@@ -123,8 +121,7 @@ def _report(audience: Audience, folder: RunDir, manner: Manner) -> None:
     unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
     if manner.quiet and unchanged and not written.faults:
         return
-    for piece in to_text(audience.story, width()):
-        click.echo(piece, nl=False)
+    show(to_text(audience.story, width()))
     if written.files:
         say(f"reports: {written.files[-1].parent}")
 

@@ -23,6 +23,7 @@ from batch_deployer.cli.session import Session
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Look at what the clouds run and show what a run would do to each deployment, and why."""
+    from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
     from batch_deployer.cli.planning import as_data, as_text, changes, chosen_plan, show_warnings
     from batch_deployer.compose.loop import run_in_loop
@@ -37,10 +38,9 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     resolve_all(plan, store)
     survey = run_in_loop(lambda: look_around(plan, store))
     if options["kind"] == "json":
-        click.echo(json.dumps(as_data(plan, survey), indent=2, ensure_ascii=False))
+        show([json.dumps(as_data(plan, survey), indent=2, ensure_ascii=False), "\n"])
     else:
-        for line in as_text(plan, survey):
-            click.echo(line, nl=False)
+        show(as_text(plan, survey))
     if options["out"] is not None:
         write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)))])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")

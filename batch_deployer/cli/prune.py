@@ -20,10 +20,10 @@ def command(session: Session, older_than: float, state_dir: Path | None) -> int:
 
     Live runs stay, and so does the newest run of a manifest while it can still be resumed.
     """
+    from batch_deployer.cli.console import show
     from batch_deployer.journal.state import StateDir
 
     gone = StateDir(session.use_state(state_dir)).prune(older_than, now=time.time())
-    for run in gone:
-        click.echo(run.id)
+    show(f"{run.id}\n" for run in gone)
     click.echo(f"removed {len(gone)} run{'' if len(gone) == 1 else 's'}", err=True)
     return 0

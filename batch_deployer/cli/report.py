@@ -25,9 +25,9 @@ def command(session: Session, run: str, kind: str, state_dir: Path | None) -> in
 
     RUN is a run's id, the beginning of one, a manifest's name (its latest run) or `latest`.
     """
+    from batch_deployer.cli.console import show
     from batch_deployer.compose.reading import read_run
     from batch_deployer.report.formats import render
 
-    for piece in render(kind, read_run(session.use_state(state_dir), run).story()):
-        click.echo(piece, nl=False)
+    show(render(kind, read_run(session.use_state(state_dir), run).story()))
     return 0

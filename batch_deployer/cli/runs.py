@@ -13,7 +13,7 @@ from batch_deployer.cli.session import Session
 @click.pass_obj
 def command(session: Session, state_dir: Path | None) -> int:
     """List all runs, oldest first, and how each stands."""
-    from batch_deployer.cli.console import width
+    from batch_deployer.cli.console import show, width
     from batch_deployer.journal.state import StateDir
     from batch_deployer.model.text import utc
     from batch_deployer.report.format_text import table
@@ -28,6 +28,5 @@ def command(session: Session, state_dir: Path | None) -> int:
         (run.id, run.manifest, utc(run.started), run.state.value, "" if run.exit_code is None else str(run.exit_code))
         for run in found
     ]
-    for line in table(rows, width(), frozenset({4})):
-        click.echo(line, nl=False)
+    show(table(rows, width(), frozenset({4})))
     return 0

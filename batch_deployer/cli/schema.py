@@ -10,7 +10,8 @@ from batch_deployer.cli.options import examples
 @click.command("schema", epilog=examples("schema > manifest.schema.json"))
 def command() -> int:
     """Print the JSON Schema of a manifest."""
+    from batch_deployer.cli.console import show
     from batch_deployer.manifest.schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    show([json.dumps(json_schema(), indent=2, ensure_ascii=False), "\n"])
     return 0

@@ -17,14 +17,13 @@ def command(session: Session, run: str, state_dir: Path | None) -> int:
 
     RUN is a run's id, the beginning of one, a manifest's name (its latest run) or `latest`, the default.
     """
-    from batch_deployer.cli.console import width
+    from batch_deployer.cli.console import show, width
     from batch_deployer.compose.reading import read_run
     from batch_deployer.journal.runs import RunState
     from batch_deployer.report.format_text import to_text
 
     past = read_run(session.use_state(state_dir), run)
-    for piece in to_text(past.story(), width()):
-        click.echo(piece, nl=False)
+    show(to_text(past.story(), width()))
     if past.info.state in (RunState.KILLED, RunState.INTERRUPTED):
         click.echo(f"it can be resumed: batch-deployer resume {past.folder.id}", err=True)
     return 0

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from batch_deployer.compose.secrets import SecretStore
-from batch_deployer.model.events import Event
+from batch_deployer.model.events import Event, RunFinished
 from batch_deployer.observe.fanout import Fanout
 from batch_deployer.observe.tally import Tally
 from batch_deployer.plan.frozen import Plan
@@ -107,4 +107,17 @@ def _progress(plan: Plan, telling: Telling, tally: Tally, store: SecretStore) ->
         return [LiveProgress(tally, plan)]
     from batch_deployer.observe.plain import PlainProgress  # noqa: PLC0415 - loaded only where it is wanted
 
-    return [PlainProgress(tally, plan, sys.stderr, quiet=telling.quiet)]
+    plain = PlainProgress(tally, plan, sys.stderr, quiet=telling.quiet)
+    return [_UnlessUnchanged(plain, tally) if telling.quiet else plain]
+
+
+class _UnlessUnchanged:
+    """Keeps the end of a good run in which nothing was changed to itself: cron mails whatever is said."""
+
+    def __init__(self, inner: Listener, tally: Tally) -> None:
+        self._inner = inner
+        self._tally = tally
+
+    def hear(self, event: Event) -> None:
+        if not (isinstance(event, RunFinished) and event.exit_code == 0 and self._tally.writes == 0):
+            self._inner.hear(event)

@@ -13,7 +13,7 @@ from batch_deployer.journal.memory import MemoryJournal
 from batch_deployer.model.events import Event
 from batch_deployer.plan.frozen import Plan
 
-_MOST = 5
+_MOST = 3
 
 
 class _Closed:

@@ -45,7 +45,6 @@ def raising(error):
         (click.UsageError("no such option"), 2, None),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (click.Abort(), 130, "aborted; nothing was done\n"),
-        (BrokenPipeError(), 0, ""),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
