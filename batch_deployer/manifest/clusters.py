@@ -30,7 +30,7 @@ class Clusters:
         self.entries: list[ClusterEntry] = []
         self.discover: list[DiscoverSpec] = []
         self._clouds = clouds
-        self._broken_clouds = checked.names("clouds")
+        self._known_clouds = checked.names("clouds")
         self._desk = desk
         self._first: dict[str, Place] = {}
         self._shared: dict[str, Any] = {}
@@ -106,12 +106,12 @@ class Clusters:
 
     def _cloud(self, name: str | None, place: Place) -> str:
         if name is None:
-            if len(self._clouds) != 1 and len(self._broken_clouds) != 1:
-                names = ", ".join(sorted(self._broken_clouds))
+            if len(self._known_clouds) > 1:
+                names = ", ".join(sorted(self._known_clouds))
                 self._desk.fault(place, f"a cluster needs `cloud`, as there are several: {names}")
             return next(iter(self._clouds), "")
-        if name not in self._clouds and name not in self._broken_clouds:
-            self._desk.fault(place, unknown("cloud", name, self._broken_clouds))
+        if name not in self._clouds and name not in self._known_clouds:
+            self._desk.fault(place, unknown("cloud", name, self._known_clouds))
         return intern(name)
 
     def _add(self, cluster: Cluster, values: Values | None, place: Place) -> None:

@@ -46,7 +46,7 @@ class Folder:
             if path.is_file():
                 return path
         except (OSError, ValueError) as error:
-            raise BadPlaceholder(f"the secret file {name!r}: {_reason(error)}") from None
+            raise BadPlaceholder(f"the secret cannot be read: {_reason(error)}") from None
         raise BadPlaceholder(f"there is no secret file {name}")
 
 

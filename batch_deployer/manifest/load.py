@@ -45,7 +45,9 @@ def _check(tree: Node, desk: Desk) -> Checked:
         checked = check(tree)
     except BadInput as error:
         raise BadInput(in_order([*desk.faults, *error.faults])) from None
-    desk.faults.extend(checked.faults)
+    # What holds a bad placeholder is not judged further: it would be called a bad name too.
+    said = {(fault.file, fault.line, fault.column) for fault in desk.faults}
+    desk.faults.extend(each for each in checked.faults if (each.file, each.line, each.column) not in said)
     return checked
 
 

@@ -15,17 +15,23 @@ def with_profile(tree: Node, name: str, desk: Desk) -> Node:
         raise BadInput(unknown("profile", name, profiles))
     profile = profiles[name]
     policies = profile.mapping.get("releases")
-    general = Node(
-        {key: node for key, node in profile.mapping.items() if key != "releases"}, profile.place, keys=profile.keys
-    )
-    clouds = tree.mapping["clouds"].mapping if "clouds" in tree.mapping else {}
-    for cloud, node in general.mapping["clouds"].mapping.items() if "clouds" in general.mapping else ():
-        if cloud not in clouds:
-            desk.fault(node.place, unknown("cloud", cloud, clouds))
-    laid = overlay(tree, general)
+    parts = {key: node for key, node in profile.mapping.items() if key != "releases"}
+    if "clouds" in parts:
+        parts["clouds"] = _known_clouds(tree, parts["clouds"], desk)
+    laid = overlay(tree, Node(parts, profile.place, keys=profile.keys))
     if policies is not None and "releases" in laid.mapping:
         laid.mapping["releases"] = _with_policies(laid.mapping["releases"], policies, desk)
     return laid
+
+
+def _known_clouds(tree: Node, clouds: Node, desk: Desk) -> Node:
+    """A profile changes clouds; it cannot add any."""
+    names = tree.mapping["clouds"].mapping if "clouds" in tree.mapping else {}
+    for cloud in clouds.mapping:
+        if cloud not in names:
+            desk.fault(clouds.keys[cloud], unknown("cloud", cloud, names))
+    kept = {cloud: node for cloud, node in clouds.mapping.items() if cloud in names}
+    return Node(kept, clouds.place, keys=clouds.keys)
 
 
 def _with_policies(releases: Node, policies: Node, desk: Desk) -> Node:

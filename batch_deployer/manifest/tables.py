@@ -30,10 +30,13 @@ class Broken(Exception):
 
 
 def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]) -> Iterator[Row]:
-    """Each good row with its place. `known` columns are plain, `maps` are mappings (dotted columns in CSV)."""
+    """Each good row with its place. `known` columns are plain, `maps` are mappings (dotted columns in CSV).
+
+    ValueError when it is no table; BadInput when it cannot be read on.
+    """
     reader = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
     if reader is None:
-        raise BadInput([Fault("a table must be named .csv or .jsonl", shown)])
+        raise ValueError(f'"{shown}" is no table; it must be named .csv or .jsonl')
     budget = len(faults) + MAX_FAULTS
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
