@@ -28,6 +28,7 @@ COMMANDS: tuple[str, ...] = (
     "diff",
     "prune",
     "rehearse",
+    "snapshot",
     "simulator",
     "schema",
     "completion",

@@ -33,14 +33,14 @@ async def discover(manifest: Manifest, store: SecretStore) -> Mapping[str, Seque
     found: dict[str, Sequence[ClusterState]] = {}
     async with opened(asked, store=store, clock=clock) as apis:
         for name, cloud in clouds.items():
-            desk = _Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second)
+            desk = Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second)
             clusters = await desk.clusters()
             found[name] = [await desk.with_tags(one) for one in clusters] if name in tagged else clusters
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class Desk:
     """Reads one cloud, one call at a time and never faster than its limit."""
 
     cloud: str
@@ -49,17 +49,19 @@ class _Desk:
     pause: float
 
     async def clusters(self) -> Sequence[ClusterState]:
-        body = await self._ask(ListClusters())
+        """All clusters of the cloud's project."""
+        body = await self.ask(ListClusters())
         return [one for one in body if isinstance(one, ClusterState)] if isinstance(body, list) else []
 
     async def with_tags(self, cluster: ClusterState) -> ClusterState:
         """The cluster with its resource tags; some clouds show them in the list already."""
         if cluster.tags:
             return cluster
-        body = await self._ask(ClusterTags(cluster_id=cluster.id))
+        body = await self.ask(ClusterTags(cluster_id=cluster.id))
         return msgspec.structs.replace(cluster, tags=dict(body)) if isinstance(body, Mapping) else cluster
 
-    async def _ask(self, call: Read) -> Body:
+    async def ask(self, call: Read) -> Body:
+        """One read, tried again while that may help. Raises AuthFailed, CloudUnreachable, or BatchDeployerError."""
         for left in reversed(range(_TRIES)):
             answer = await self.api.call(call)
             verdict = judge(call, answer)

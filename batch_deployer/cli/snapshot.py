@@ -1,0 +1,74 @@
+"""`snapshot`: what runs now, as a manifest that would bring it about again."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batch_deployer.cli.failures import say
+from batch_deployer.cli.options import FILE, FOLDER, examples
+from batch_deployer.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch_deployer.plan.frozen import CloudSpec
+
+
+@click.command(
+    "snapshot",
+    epilog=examples(
+        "snapshot otc-prod --output backup/", "snapshot otc-de otc-nl --manifest nightly.yaml --output backup/"
+    ),
+)
+@click.argument("clouds", metavar="CLOUD...", nargs=-1, required=True)
+@click.option("--manifest", type=FILE, help="Take the clouds from this manifest instead of clouds.yaml.")
+@click.option("--output", type=FOLDER, required=True, help="Folder for the manifest; it must not hold one yet.")
+@click.pass_obj
+def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, output: Path) -> int:
+    """Write a manifest of everything that runs in each CLOUD: one list per cluster, nothing is changed.
+
+    Each CLOUD is an entry of clouds.yaml, or a cloud of the manifest given. Values that the cloud masks become secrets
+    that must be supplied before the snapshot can be used; the file says which.
+    """
+    from batch_deployer.cli.launch import open_store
+    from batch_deployer.compose.loop import run_in_loop
+    from batch_deployer.compose.snapshot import look_at
+    from batch_deployer.errors import BadInput
+    from batch_deployer.manifest.snapshot import take_down, to_yaml
+    from batch_deployer.report.write import check_folder, write_whole
+
+    target = output / "manifest.yaml"
+    if target.exists():
+        raise BadInput(f"{target} is there already; choose another --output, a snapshot never overwrites one")
+    check_folder(output)
+    store = open_store(session)
+    specs = _specs(clouds, manifest)
+    found = run_in_loop(lambda: look_at(specs, store))
+    now = datetime.now(UTC)
+    snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found)
+    write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
+    for note in snapshot.notes:
+        say(f"note: {note}")
+    for line in snapshot.masked:
+        say(f"masked, to be supplied in the environment: {line}")
+    say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters")
+    return 1 if any(one.unread for one in found) else 0
+
+
+def _specs(clouds: "Sequence[str]", manifest: Path | None) -> "Mapping[str, CloudSpec]":
+    """The clouds by name. BadInput when the manifest has none of a name."""
+    from batch_deployer.errors import BadInput
+    from batch_deployer.plan.frozen import AuthSpec, CloudSpec
+
+    if manifest is None:
+        return {name: CloudSpec(name=name, auth=AuthSpec(method="clouds", options={"cloud": name})) for name in clouds}
+    from batch_deployer.manifest.load import load
+
+    known = load(manifest, os.environ).clouds
+    unknown = [name for name in clouds if name not in known]
+    if unknown:
+        raise BadInput(f"{manifest} has no cloud {', '.join(unknown)}; it has {', '.join(known)}")
+    return {name: known[name] for name in clouds}
