@@ -41,9 +41,11 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], faul
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             for row in reader(stream, shown, known, maps, faults):
-                yield row
+                if row is not None:
+                    yield row
                 if len(faults) >= budget:
-                    raise BadInput([*faults, Fault("more rows are wrong; these are the first", shown)])
+                    line = faults[-1].line
+                    raise BadInput([*faults, Fault("many rows are wrong; the rest was not read", shown, line, 1)])
     except UnicodeDecodeError:
         raise BadInput([*faults, Fault("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
     except OSError as error:
@@ -71,7 +73,9 @@ class _Lines:
             yield line
 
 
-def _csv(stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]) -> Iterator[Row]:
+def _csv(
+    stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]
+) -> Iterator[Row | None]:
     lines = _Lines(stream)
     reader = csv.reader(lines, strict=True)
     try:
@@ -92,6 +96,7 @@ def _csv(stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], 
             place = Place(shown, reader.line_num, 1)
             if len(cells) != len(header):
                 faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
+                yield None
             elif simple:
                 yield place, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
                 continue
@@ -101,6 +106,7 @@ def _csv(stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], 
                 except Broken as error:
                     column = cell_column(lines.last, header.index(error.column))
                     faults.append(Place(shown, reader.line_num, column).fault(str(error)))
+                    yield None
     except csv.Error as error:
         raise BadInput([*faults, Fault(f"this is not CSV: {error}", shown, reader.line_num, 1)]) from None
 
@@ -199,7 +205,7 @@ def _no_constant(word: str) -> NoReturn:
 
 def _json_lines(
     stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]
-) -> Iterator[Row]:
+) -> Iterator[Row | None]:
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
@@ -212,6 +218,7 @@ def _json_lines(
             row = _json_row(line, known, maps)
         except ValueError as error:
             faults.append(place.fault(str(error)))
+            yield None
         else:
             yield place, row
 

@@ -43,10 +43,11 @@ class Fleet:
         self._index()
 
     def _index(self) -> None:
-        self._by_id = {member.cluster.id: index for index, member in enumerate(self.members)}
+        here = [(index, member) for index, member in enumerate(self.members) if index not in self.gone]
+        self._by_id = {member.cluster.id: index for index, member in here}
         self._by_name: dict[str, int] = {}
         self._twice: set[str] = set()
-        for index, member in enumerate(self.members):
+        for index, member in here:
             if self._by_name.setdefault(member.cluster.name, index) != index:
                 self._twice.add(member.cluster.name)
 
@@ -95,34 +96,35 @@ class Fleet:
 
     def renew(self, cluster_map: Mapping[str, str]) -> None:
         """Put replacement clusters in the place of lost ones: they take over tags, values, priority and pairs."""
+        if not cluster_map:
+            return
+        before = list(self.members)
         roles: dict[str, int] = {}
         for old, new in cluster_map.items():
-            index, identity = self.find(old, Place()), self._identity(new)
+            index, identity = self.find(old, Place()), self._identity(new, before)
             if index is None or identity is None:
                 continue
             if identity.id in roles:
                 self.faults.append(Fault(f'two clusters cannot both be mapped to "{new}"'))
                 continue
             roles[identity.id] = index
-            member = self.members[index]
-            cloud = identity.cloud or member.cluster.cloud
-            cluster = replace(member.cluster, id=identity.id, name=identity.name, cloud=cloud, phase=identity.phase)
-            self.members[index] = member._replace(cluster=cluster)
-        before = dict(self._by_name), dict(self._by_id)
-        doubles = {index for index, member in enumerate(self.members) if roles.get(member.cluster.id, index) != index}
+            cloud = identity.cloud or before[index].cluster.cloud
+            kept = before[index].cluster
+            cluster = replace(kept, id=identity.id, name=identity.name, cloud=cloud, phase=identity.phase)
+            self.members[index] = before[index]._replace(cluster=cluster)
+        self.gone = {index for index, each in enumerate(self.members) if roles.get(each.cluster.id, index) != index}
+        names, ids = self._by_name, self._by_id
         self._index()
-        for known, old_names in zip((self._by_name, self._by_id), before, strict=True):
-            for name, index in old_names.items():
-                known.setdefault(name, index)
-            known.update({name: roles[self.members[i].cluster.id] for name, i in known.items() if i in doubles})
-            known.update({name: i for name, i in old_names.items() if i in roles.values()})
-        self.gone = doubles
+        # Pairs go on naming clusters as the manifest does; whoever was taken over answers by its successor.
+        for known, former in ((self._by_name, names), (self._by_id, ids)):
+            for name, index in former.items():
+                known[name] = roles[before[index].cluster.id] if index in self.gone else index
 
-    def _identity(self, new: str) -> Cluster | None:
+    def _identity(self, new: str, members: Sequence[Member]) -> Cluster | None:
         """Who replaces: a cluster of the manifest, one that a cloud showed, or just an id."""
         index = self._by_id.get(new.lower(), self._by_name.get(new) if new not in self._twice else None)
         if index is not None:
-            return self.members[index].cluster
+            return members[index].cluster
         for cloud, states in self._discovered.items():
             for state in states:
                 if new in (state.id, state.name):

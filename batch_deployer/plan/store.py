@@ -89,21 +89,24 @@ def freeze(plan: Plan) -> str:
         _Cell(numbers.cluster(each.cluster), numbers.release(each.release), each.wave, each.undo)
         for each in plan.deployments
     ]
-    body = _ENCODER.encode(
-        _Frozen(
-            name=plan.name,
-            clouds=dict(plan.clouds),
-            clusters=numbers.clusters,
-            releases=numbers.releases,
-            deployments=cells,
-            waves=tuple(plan.waves),
-            gates=plan.gates,
-            release_budgets=dict(plan.release_budgets),
-            settings=plan.settings,
-            expected=dict(plan.expected),
-            warnings=tuple(plan.warnings),
-        )
+    frozen = _Frozen(
+        name=plan.name,
+        clouds=dict(plan.clouds),
+        clusters=numbers.clusters,
+        releases=numbers.releases,
+        deployments=[],
+        waves=tuple(plan.waves),
+        gates=plan.gates,
+        release_budgets=dict(plan.release_budgets),
+        settings=plan.settings,
+        expected={},
+        warnings=tuple(plan.warnings),
     )
+    # Once back and forth, so that a whole number in a float field is always written alike: equal plans, equal texts.
+    frozen = msgspec.structs.replace(
+        _DECODE_PLAN.decode(_ENCODER.encode(frozen)), deployments=cells, expected=dict(plan.expected)
+    )
+    body = _ENCODER.encode(frozen)
     envelope = _Envelope(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body))
     return _ENCODER.encode(envelope).decode() + "\n"
 
