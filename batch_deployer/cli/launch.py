@@ -102,7 +102,8 @@ def _work(runner: Runner, audience: Audience) -> Ending:
     try:
         return run_in_loop(runner.run)
     except BatchDeployerError as error:
-        audience.failed(str(error))
+        if audience.story.end is None:
+            audience.failed(str(error))
         raise
     except BaseException as error:
         # The journal is left without a last word, so that the run can be resumed; its report has one.

@@ -81,6 +81,9 @@ class Runner:
                 if not self._stopper.signal:
                     raise
                 return self._interrupted()
+            except JournalError as error:
+                self._unwritten(error)
+                raise
 
     async def _journalled(self, folder: RunDir, journal: SqliteJournal, fence: Fence) -> Ending:
         """With the journal open: whatever ends the run is written down, if it can be."""
@@ -92,8 +95,7 @@ class Runner:
         except asyncio.CancelledError:
             await self._end(journal, self._interrupted())
             raise
-        except JournalError as error:
-            self._audience.hear(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
+        except JournalError:
             raise
         except BatchDeployerError as error:
             reason = self._task.store.redact(str(error))
@@ -105,14 +107,7 @@ class Runner:
 
     async def _begin(self, folder: RunDir, journal: SqliteJournal, *, resumed: bool) -> None:
         task = self._task
-        started = e.RunStarted(
-            at=time.time(),
-            run=task.run_id,
-            manifest=task.plan.name,
-            pid=os.getpid(),
-            resumed=resumed,
-            version=__version__,
-        )
+        started = self._started(resumed=resumed)
         await journal.record(started)
         self._audience.hear(started)
         for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
@@ -145,6 +140,25 @@ class Runner:
                 trouble = "" if task.simulated else learn(task.state, task.plan, engine)
                 if trouble:
                     self._warn(journal, trouble)
+
+    def _started(self, *, resumed: bool) -> e.RunStarted:
+        task = self._task
+        return e.RunStarted(
+            at=time.time(),
+            run=task.run_id,
+            manifest=task.plan.name,
+            pid=os.getpid(),
+            resumed=resumed,
+            version=__version__,
+        )
+
+    def _unwritten(self, error: JournalError) -> None:
+        """The journal cannot say how it ended, so at least the report does."""
+        if self.folder is None:
+            return
+        if not self._audience.story.parts:
+            self._audience.hear(self._started(resumed=self._task.folder is not None))
+        self._audience.hear(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
 
     def _interrupted(self) -> Ending:
         assert self._stopper is not None  # noqa: S101 - set by run
