@@ -9,6 +9,7 @@ from typing import Any, Self
 from batch_deployer.errors import JournalError
 from batch_deployer.journal import private
 from batch_deployer.journal.named import named
+from batch_deployer.model.text import clean
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space, then resume the run",
@@ -93,7 +94,7 @@ class Database:
         with self._explained("read"):
             found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",):
-            raise JournalError(f"cannot use {self.path}: {_DAMAGED.format(error=found[0])}")
+            raise JournalError(f"cannot use {self.path}: {_DAMAGED.format(error=clean(found[0], 200))}")
 
     def checkpoint(self) -> None:
         """Bring the write-ahead log home into the file, as far as readers allow."""
@@ -155,6 +156,7 @@ class Database:
 
 
 def _statements(script: str) -> Iterator[str]:
+    """The script's statements, each of which ends a line (a trigger's inner ones do not count)."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

@@ -106,9 +106,7 @@ class StateDir:
         gone = [
             run
             for run in runs
-            if run.started < now - older_than
-            and run.state is not RunState.LIVE
-            and (run.state is RunState.FINISHED or newest[run.manifest] != run.id)
+            if run.started < now - older_than and (run.state is RunState.FINISHED or newest[run.manifest] != run.id)
         ]
         removed: set[str] = set()
         with self._usable():

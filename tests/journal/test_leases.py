@@ -13,7 +13,7 @@ from batch_deployer.errors import JournalError, LockHeld
 from batch_deployer.journal import leases as folder_of_leases
 from batch_deployer.journal.lease import Lease
 from batch_deployer.journal.leases import Leases, wish
-from batch_deployer.journal.machine import Place, Stamp, born, is_alive, stamp
+from batch_deployer.journal.machine import Place, Stamp, born, is_alive
 
 HOME = Place(host="h", boot="b", space="s")
 LENGTH = 120.0
@@ -23,7 +23,7 @@ class Clock:
     """A settable clock."""
 
     def __init__(self):
-        self.now = stamp()
+        self.now = Stamp(1000.0, 50_000.0)
 
     def __call__(self):
         return self.now

@@ -208,7 +208,7 @@ class Clock:
     """A settable clock for the fence."""
 
     def __init__(self):
-        self.now = stamp()
+        self.now = Stamp(1000.0, 50_000.0)
 
     def __call__(self):
         return self.now
@@ -222,9 +222,9 @@ def test_the_fence_closes_a_write_timeout_and_a_margin_before_the_lease_ends(lea
 
     async def hold():
         async with RunLock(leases.path, "nightly", "r", LeaseSettings(length=120.0), 60.0, clock=clock).hold() as fence:
-            clock.move(boot=120.0 - 60.0 - margin(120.0) - 0.001)
+            clock.move(boot=120.0 - 60.0 - margin(120.0) - 0.01)
             before = fence.may_write()
-            clock.move(boot=0.001)
+            clock.move(boot=0.02)
             return before, fence.may_write()
 
     assert margin(120.0) > 0

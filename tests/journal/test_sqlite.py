@@ -62,6 +62,25 @@ def test_what_arrives_during_a_commit_shares_the_next_one(journal_path, intents)
         assert asyncio.run(write(journal)) == [1, 50]
 
 
+def test_what_was_queued_behind_a_failed_batch_fails_too_though_it_would_fit(journal_path, intents):
+    async def write(journal):
+        journal._store._database._connection.execute("PRAGMA max_page_count=100")
+        go, begun = hold_back(journal)
+        first = asyncio.ensure_future(journal.record(*intents(1)))
+        await asyncio.sleep(0)
+        begun.wait()
+        others = [asyncio.ensure_future(journal.record(*intents(count))) for count in (10_000, 1)]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(first, *others, return_exceptions=True)
+
+    with SqliteJournal(journal_path) as journal:
+        first, *others = asyncio.run(write(journal))
+        assert first is None
+        assert [type(other) for other in others] == [JournalError, JournalError]
+        assert journal.history() == intents(1)
+
+
 def test_no_batch_grows_far_beyond_its_cap(journal_path, intents):
     async def write(journal):
         sizes = batches_of(journal)
@@ -140,6 +159,18 @@ def test_closing_writes_the_notes_takes_the_log_home_and_leaks_nothing(journal_p
     assert threading.active_count() == before
     assert [path.name for path in journal_path.parent.iterdir()] == ["journal.db"]
     assert journal.history() == intents(3)
+
+
+def test_closing_takes_the_log_home_though_somebody_still_reads(journal_path, intents, tmp_path):
+    journal = SqliteJournal(journal_path)
+    journal.note(*intents(3))
+    with JournalReader(journal_path) as reader:
+        assert list(reader.events(after=99)) == []
+        journal.close()
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(journal_path.read_bytes())
+    with JournalReader(copy) as reader:
+        assert list(reader.events()) == intents(3)
 
 
 def test_a_reopened_journal_goes_on_behind_what_was_there(journal_path, intents):
@@ -263,6 +294,16 @@ def test_a_journal_cut_in_half_is_refused_with_advice(journal_path, intents):
         with pytest.raises(JournalError, match=r"the file is damaged .*start a new run") as caught:
             open_it(journal_path)
         assert "\n" not in str(caught.value)
+
+
+def test_a_page_lost_in_the_middle_is_noticed_before_anything_is_added(journal_path, intents):
+    with SqliteJournal(journal_path) as journal:
+        asyncio.run(journal.record(*intents(2000)))
+    with journal_path.open("r+b") as file:
+        file.seek(20 * 4096)
+        file.write(bytes(4096))
+    with pytest.raises(JournalError, match=r"cannot use .*journal\.db: the file is damaged \(.*start a new run"):
+        SqliteJournal(journal_path)
 
 
 def test_an_emptied_journal_beside_its_log_is_refused_and_the_log_is_kept(journal_path, intents, tmp_path):
