@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batch_deployer.cli.failures import say
-from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument
+from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument, state_dir_option
 from batch_deployer.cli.session import Session
 
 
@@ -20,13 +21,16 @@ from batch_deployer.cli.session import Session
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 8 when there are changes, 0 when there are none.")
 @click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
+@state_dir_option
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Look at what the clouds run and show what a run would do to each deployment, and why."""
     from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
+    from batch_deployer.cli.outlook import changes_text, outlook, outlook_data, outlook_text, value_changes
     from batch_deployer.cli.planning import as_data, as_text, changes, chosen_plan, show_warnings
     from batch_deployer.compose.loop import run_in_loop
+    from batch_deployer.compose.past import known_durations
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.compose.surveying import basis, look_around
     from batch_deployer.plan.store import freeze
@@ -37,10 +41,13 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     show_warnings(plan)
     resolve_all(plan, store)
     survey = run_in_loop(lambda: look_around(plan, store))
+    changed = value_changes(plan, survey, store)
+    cast = outlook(plan, survey, known_durations(session.use_state(options["state_dir"])))
     if options["kind"] == "json":
-        show([json.dumps(as_data(plan, survey), indent=2, ensure_ascii=False), "\n"])
+        data = as_data(plan, survey, changed) | {"forecast": outlook_data(cast)}
+        show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
     else:
-        show(as_text(plan, survey))
+        show(chain(as_text(plan, survey), changes_text(plan, changed), outlook_text(cast)))
     if options["out"] is not None:
         write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)))])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from batch_deployer.errors import BadInput
 from batch_deployer.execution.survey import Survey
 from batch_deployer.model.deployment import Action
 from batch_deployer.model.text import clean
+from batch_deployer.plan.difference import Change
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
 from batch_deployer.report.find import readable
@@ -92,8 +93,8 @@ def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
     yield f"{plan.name}: {len(plan.deployments):,} deployments: {told}\n"
 
 
-def as_data(plan: Plan, survey: Survey) -> dict[str, Any]:
-    """The same as JSON, with every deployment."""
+def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]]) -> dict[str, Any]:
+    """The same as JSON, with every deployment and, for upgrades, each value that changes."""
     counts = Counter(decision.action.value for decision in survey.decisions.values())
     return {
         "version": 1,
@@ -113,6 +114,10 @@ def as_data(plan: Plan, survey: Survey) -> dict[str, Any]:
                 "reason": survey.decisions[deployment.key].reason,
                 "status": survey.decisions[deployment.key].status,
                 "revision": survey.decisions[deployment.key].revision,
+                "changes": [
+                    {"path": change.path, "shown": change.shown, "wanted": change.wanted}
+                    for change in changed.get(deployment.key, ())
+                ],
             }
             for deployment in plan.deployments
         ],

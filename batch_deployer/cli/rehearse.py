@@ -9,6 +9,7 @@ import click
 
 from batch_deployer.cli.options import DURATION, examples, manifest_argument, profile_option, state_dir_option
 from batch_deployer.cli.session import Session
+from batch_deployer.model.text import span
 
 if TYPE_CHECKING:
     from batch_deployer.compose.rehearsing import Rehearsed
@@ -48,7 +49,8 @@ def command(  # noqa: PLR0917 - click hands each option over
     Install times come from past runs in the state folder where there are enough of them, else they are guesses.
     """
     from batch_deployer.compose.loading import Choice, load_plan
-    from batch_deployer.compose.rehearsing import known_durations, rehearse, scaled
+    from batch_deployer.compose.past import known_durations
+    from batch_deployer.compose.rehearsing import rehearse, scaled
     from batch_deployer.compose.secrets import SecretStore
     from batch_deployer.compose.simulating import read_faults
 
@@ -71,7 +73,7 @@ def command(  # noqa: PLR0917 - click hands each option over
 def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
     """What a person wants to know, line by line."""
     yield f"{done.deployments} deployments on {done.clusters} clusters, rehearsed {len(done.trials)} times"
-    yield f"duration     median {_span(done.median)}, p95 {_span(done.p95)}"
+    yield f"duration     median {span(done.median)}, p95 {span(done.p95)}"
     yield f"limited by   {done.bottleneck or 'nothing'}"
     calls = ", ".join(f"{number} {kind}" for kind, number in done.calls.items())
     yield f"API calls    {sum(done.calls.values())} ({calls})"
@@ -82,12 +84,4 @@ def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
         yield f"not clean    {len(bad)} of {len(done.trials)}; seed {bad[0].seed}: {bad[0].reason}"
     if rto is not None:
         kept = done.p95 <= rto
-        yield f"RTO          {_span(rto)}: {'kept' if kept else 'missed'} (p95 {'within' if kept else 'beyond'} it)"
-
-
-def _span(seconds: float) -> str:
-    """`47s`, `12m 30s`, `3h 04m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    return f"{whole // 60}m {whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h {whole % 3600 // 60:02}m"
+        yield f"RTO          {span(rto)}: {'kept' if kept else 'missed'} (p95 {'within' if kept else 'beyond'} it)"

@@ -1,6 +1,7 @@
 """What runs learn from each other through the state folder: paces, install times, writes that still count."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from batch_deployer.compose.clouds import scope_of
 from batch_deployer.errors import JournalError
@@ -41,3 +42,8 @@ def scopes(plan: Plan) -> Mapping[str, str]:
     """Cluster id to the scope whose limits its writes count against."""
     by_cloud = {name: scope_of(plan, name) for name in plan.clouds}
     return {each.cluster.id: by_cloud[each.cluster.cloud] for each in plan.deployments}
+
+
+def known_durations(folder: Path) -> Mapping[str, Sequence[float]]:
+    """Install times of past runs in a state folder; none when there is no such folder yet."""
+    return StateDir(folder, write=False).shared.durations() if (folder / "state.db").exists() else {}

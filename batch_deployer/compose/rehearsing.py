@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from pathlib import Path
 
 import msgspec
 
 from batch_deployer.compose.rehearsal import Stage, play
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.engine import Past
-from batch_deployer.journal.state import StateDir
 from batch_deployer.model.deployment import Action, Cluster, Deployment, key_of
 from batch_deployer.model.events import Finished, Measured
 from batch_deployer.plan.forecast import forecast
@@ -161,8 +159,3 @@ def _copied(deployments: Sequence[Deployment], copy: int) -> Sequence[Deployment
         replace(each, cluster=cluster, key=key_of(cluster.id, each.release.namespace, each.release.name))
         for each in deployments
     ]
-
-
-def known_durations(folder: Path) -> Mapping[str, Sequence[float]]:
-    """Install times of past runs in a state folder; none when there is no such folder yet."""
-    return StateDir(folder, write=False).shared.durations() if (folder / "state.db").exists() else {}

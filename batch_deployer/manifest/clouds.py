@@ -28,7 +28,7 @@ _OPTIONAL = {
     "environment": ("form",),
 }
 _SECRET = ("token", "password", "secret_key", "security_token")
-_WIRE_NAMES = {"domain": "user_domain", "domain_id": "user_domain_id"}
+WIRE_NAMES = {"domain": "user_domain", "domain_id": "user_domain_id"}
 
 
 def read_clouds(checked: Checked, desk: Desk) -> dict[str, CloudSpec]:
@@ -89,7 +89,7 @@ def _auth(name: str, shape: CloudShape, node: Node, desk: Desk) -> AuthSpec:
     if method in ("token", "aksk") and not shape.endpoint:
         desk.fault(node.place, f'cloud "{name}" needs `endpoint`: auth by {method} knows no service catalogue')
     _hidden(given, shape, node, desk)
-    options = {_WIRE_NAMES.get(key, key): value for key, value in given.items() if key in known}
+    options = {WIRE_NAMES.get(key, key): value for key, value in given.items() if key in known}
     return AuthSpec(method=method, options=options)
 
 

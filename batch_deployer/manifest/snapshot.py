@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch_deployer.manifest.cloud import CloudSpec
+from batch_deployer.manifest.clouds import WIRE_NAMES
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState, Status
 from batch_deployer.model.values import MASK, Json
 
 _NOT_KEPT = frozenset({Status.DELETED, Status.DELETING})
 _SYSTEM = "kube-system"
 _ADDON = "cceaddon-"
-_SPELLED = {"user_domain": "domain", "user_domain_id": "domain_id"}
+_SPELLED = {option: key for key, option in WIRE_NAMES.items()}
 """Options of a credential whose key in a manifest is another."""
 
 

@@ -1,0 +1,77 @@
+"""What `plan` adds to its list of actions: the values that change, what it will cost, and how long it will take."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from batch_deployer.execution.survey import Survey
+from batch_deployer.model.deployment import Action
+from batch_deployer.model.text import clean, span
+from batch_deployer.model.values import render
+from batch_deployer.plan.difference import Change, from_texts
+from batch_deployer.plan.forecast import Forecast, forecast
+from batch_deployer.plan.frozen import Plan
+
+_NAMED = 3
+_GROUPS = 20
+_LINES = 12
+
+
+def value_changes(plan: Plan, survey: Survey, secret: Callable[[str], str]) -> Mapping[str, Sequence[Change]]:
+    """The changes of each upgrade, by key; deployments whose values stay are left out."""
+    found = {}
+    for deployment in plan.deployments:
+        state = survey.states.get(deployment.key)
+        if state is None or survey.decisions[deployment.key].action is not Action.UPGRADE:
+            continue
+        template = deployment.release.values_json
+        changed = from_texts(state.values_json, render(template, secret), template)
+        if changed:
+            found[deployment.key] = changed
+    return found
+
+
+def changes_text(plan: Plan, found: Mapping[str, Sequence[Change]]) -> Iterator[str]:
+    """The changes, told once for all clusters on which they are the same."""
+    groups: dict[tuple[str, tuple[Change, ...]], list[str]] = {}
+    for deployment in plan.deployments:
+        if deployment.key in found:
+            group = (deployment.release.name, tuple(found[deployment.key]))
+            groups.setdefault(group, []).append(deployment.cluster.name)
+    for (release, changed), clusters in list(groups.items())[:_GROUPS]:
+        named = ", ".join(clusters[:_NAMED]) + (
+            f" and {len(clusters) - _NAMED:,} more" if len(clusters) > _NAMED else ""
+        )
+        yield f"values of {clean(release)} on {clean(named)}:\n"
+        for change in changed[:_LINES]:
+            yield f"  {clean(str(change))}\n"
+        if len(changed) > _LINES:
+            yield f"  and {len(changed) - _LINES:,} more; --format json has all\n"
+    if len(groups) > _GROUPS:
+        yield f"and {len(groups) - _GROUPS:,} more sets of changed values; --format json has all\n"
+
+
+def outlook(plan: Plan, survey: Survey, durations: Mapping[str, Sequence[float]]) -> Forecast:
+    """Cost and duration of what the survey found to do."""
+    return forecast(plan, {key: decision.action for key, decision in survey.decisions.items()}, durations)
+
+
+def outlook_text(cast: Forecast) -> Iterator[str]:
+    """The forecast for people."""
+    if not cast.bottleneck:
+        return
+    calls = ", ".join(f"{number:,} {kind}" for kind, number in sorted(cast.calls.items()))
+    yield f"takes about {span(cast.seconds)}, limited by {cast.bottleneck}\n"
+    yield f"costs about {sum(cast.calls.values()):,} API calls ({calls})\n"
+    if cast.guessed:
+        more = f" and {len(cast.guessed) - _NAMED} more" if len(cast.guessed) > _NAMED else ""
+        yield f"install times are guessed for {clean(', '.join(cast.guessed[:_NAMED]))}{more}: no run has seen them yet\n"
+
+
+def outlook_data(cast: Forecast) -> dict[str, Any]:
+    """The forecast as JSON."""
+    return {
+        "seconds": round(cast.seconds, 1),
+        "bottleneck": cast.bottleneck,
+        "calls": dict(cast.calls),
+        "guessed_install_times": list(cast.guessed),
+    }
