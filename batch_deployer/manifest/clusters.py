@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from sys import intern
 from typing import Any
 
@@ -33,7 +32,8 @@ class Clusters:
         self._known_clouds = checked.names("clouds")
         self._desk = desk
         self._first: dict[str, Place] = {}
-        self._shared: dict[str, Any] = {}
+        self._tags: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        self._values: dict[str, Values] = {}
         if not checked.model.clusters and not checked.broken:
             desk.fault(checked.tree.at("clusters").place, "`clusters` must not be empty")
         for shape, node in zip(checked.model.clusters, checked.places("clusters"), strict=True):
@@ -51,9 +51,9 @@ class Clusters:
         elif shape.id:
             cluster = Cluster(
                 id=shape.id,
-                name=shape.name or "",
+                name=shape.name or shape.id,
                 cloud=self._cloud(shape.cloud, node.at("cloud").place),
-                tags=shape.tags or {},
+                tags=self._same(shape.tags or {}),
                 priority=shape.priority or 0,
             )
             self._add(cluster, shape.values, node.place)
@@ -93,10 +93,10 @@ class Clusters:
     def _row(self, row: Mapping[str, Any], shape: ClusterShape, place: Place) -> None:
         try:
             identity = cluster_id(_text(row, "id"))
-            name = _text(row, "name") if "name" in row else ""
+            name = _text(row, "name") if "name" in row else identity
             cloud = _text(row, "cloud") if "cloud" in row else shape.cloud
             priority = _priority(row.get("priority", shape.priority or 0))
-            tags = {**(shape.tags or {}), **_tags(row.get("tags", {}))}
+            tags = self._same({**(shape.tags or {}), **_tags(row.get("tags", {}))})
         except ValueError as error:
             self._desk.fault(place, str(error))
             return
@@ -120,12 +120,12 @@ class Clusters:
             where = f"line {first.line}" if first.file == place.file else f"{first.file}:{first.line}"
             self._desk.fault(place, f"cluster {cluster.id} is given twice, first on {where}")
             return
-        cluster = replace(cluster, name=cluster.name or cluster.id, tags=self._same(cluster.tags))
-        self.entries.append(ClusterEntry(cluster, self._same(values) if values else None, place))
+        shared = self._values.setdefault(json.dumps(values, sort_keys=True), values) if values else None
+        self.entries.append(ClusterEntry(cluster, shared, place))
 
-    def _same(self, value: Any) -> Any:
-        """One object for equal ones: inventories repeat their tags."""
-        return self._shared.setdefault(json.dumps(value, sort_keys=True), value)
+    def _same(self, tags: dict[str, str]) -> dict[str, str]:
+        """One object for equal tags: inventories repeat them."""
+        return self._tags.setdefault(tuple(sorted(tags.items())), tags)
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
