@@ -1,6 +1,7 @@
 """`state.db`: what runs of one state folder learn from each other. Short transactions, a connection each, any thread, any process."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,10 @@ class SharedState:
             database.run("save_pace", cloud, bucket, rate)
 
     def load_paces(self) -> Mapping[tuple[str, str], float]:
-        """(cloud, bucket) to calls a second."""
-        with self._open() as database:
+        """(cloud, bucket) to calls a second. Nothing is made or changed, here and in `durations`."""
+        if not self.path.exists():
+            return {}
+        with self._open(write=self._may_repair()) as database:
             return {(cloud, bucket): rate for cloud, bucket, rate in database.run("paces")}
 
     def add_durations(self, seconds: Mapping[str, Sequence[float]]) -> None:
@@ -36,15 +39,21 @@ class SharedState:
 
     def durations(self) -> Mapping[str, Sequence[float]]:
         """Chart to its latest install durations in seconds, oldest first."""
+        if not self.path.exists():
+            return {}
         found: dict[str, list[float]] = {}
-        with self._open() as database:
+        with self._open(write=self._may_repair()) as database:
             for chart, seconds in database.run("durations"):
                 found.setdefault(chart, []).append(seconds)
         return found
 
+    def _may_repair(self) -> bool:
+        """Who may write opens for writing even to read: a writer that died may have left something to be undone."""
+        return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+
     @contextmanager
-    def _open(self) -> Iterator[Database]:
-        database = Database(self.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
+    def _open(self, *, write: bool = True) -> Iterator[Database]:
+        database = Database(self.path, schema="state_schema.sql", queries="state_queries.sql", write=write, shared=True)
         try:
             yield database
         finally:

@@ -20,6 +20,20 @@ def test_a_learned_pace_is_there_for_the_next_run_and_the_last_one_counts(shared
     assert SharedState(shared.path).load_paces() == {("de", "writes"): 0.1, ("de", "reads"): 5.0}
 
 
+def test_looking_where_nothing_was_learned_makes_nothing(shared):
+    assert (shared.load_paces(), shared.durations()) == ({}, {})
+    assert not shared.path.exists()
+
+
+def test_what_was_learned_can_be_looked_at_where_nothing_may_be_written(shared, monkeypatch):
+    shared.save_pace("de", "writes", 0.2)
+    monkeypatch.setattr("os.access", lambda path, how: False)
+    shared.path.chmod(0o400)
+    shared.path.parent.chmod(0o500)
+    assert (shared.load_paces(), shared.durations()) == ({("de", "writes"): 0.2}, {})
+    shared.path.parent.chmod(0o700)
+
+
 def test_the_latest_two_hundred_durations_of_each_chart_are_kept_in_order(shared):
     shared.add_durations({"a": [float(n) for n in range(150)], "b": [1.5]})
     shared.add_durations({"a": [float(n) for n in range(150, 250)], "c": []})
