@@ -96,8 +96,8 @@ def _rule(item: Any) -> FaultRule:
     for key in _DURATIONS:
         if key in plain:
             try:
-                plain[key] = parse_duration(plain[key])
-            except (ValueError, AttributeError) as error:
+                plain[key] = parse_duration(plain[key] if isinstance(plain[key], int | float) else str(plain[key]))
+            except ValueError as error:
                 raise ValueError(f"{key}: {error}") from error
     if "calls" in plain:
         plain["calls"] = _calls(plain["calls"])

@@ -125,16 +125,17 @@ class Iam:
         if project is not None and cloud is None:
             return _refused(404, "IAM.0004", f"Could not find project: {project.id or project.name}.")
         text, token = self._tokens.issue(cloud.name if cloud is not None else "", now)
+        user = {"id": self._accounts.user_id, "name": self._account.user, "domain": self._domain()}
         shown = {
             "token": {
                 "methods": auth.identity.methods,
                 "issued_at": _time(now),
                 "expires_at": _time(token.expires),
-                "user": {"id": self._accounts.user_id, "name": self._account.user, "domain": self._domain()},
+                "user": user,
                 "roles": [{"id": "0", "name": "te_admin"}],
                 **self._scope(cloud),
                 **({"catalog": _catalog(base)} if base else {}),
-                **({"assumed_by": {"user": self._account.user}} if auth.identity.assume_role else {}),
+                **({"assumed_by": {"user": user}} if auth.identity.assume_role else {}),
             }
         }
         return _ok(shown, status=201, headers={"X-Subject-Token": text})

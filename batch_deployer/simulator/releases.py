@@ -66,6 +66,8 @@ class Slot:
     stale_until: float = 0.0
     stale_view: ReleaseBody | None = None
     stale_history: tuple[ReleaseBody, ...] = ()
+    _shown: tuple[Revision, Status, ReleaseBody] | None = None
+    """The last truth told: most looks see no change."""
 
     def status(self, now: float) -> Status | None:
         """The true status; None when there is no release of that name."""
@@ -114,7 +116,14 @@ class Slot:
     def truth(self, now: float) -> ReleaseBody | None:
         """What there is."""
         status = self.status(now)
-        return None if status is None else self._body(self.revisions[-1], status)
+        if status is None:
+            return None
+        newest, shown = self.revisions[-1], self._shown
+        if shown is not None and shown[0] is newest and shown[1] is status:
+            return shown[2]
+        body = self._body(newest, status)
+        self._shown = (newest, status, body)
+        return body
 
     def history(self, now: float) -> tuple[ReleaseBody, ...]:
         """What a reader sees of the last revisions, oldest first."""

@@ -1,5 +1,7 @@
 """One cloud's API in process: the same fleet as behind the HTTP server, with latency, timeouts and tokens that die."""
 
+from dataclasses import replace
+
 import anyio
 
 from batch_deployer.model.api import Answer, Call, Sent
@@ -25,11 +27,10 @@ class SimulatedApi:
         self._cloud = cloud
         self._clock = clock
         self._wire = wire or WireSettings()
-        self._base = clock.wall() - clock.monotonic()
         self._login = anyio.Lock()
         self._calls = 0
         self._generation = 1
-        fleet.start(clock.wall())
+        self._base = fleet.advance(clock.wall()) - clock.monotonic()
         self._token = fleet.issue_token(cloud, self._now())
 
     async def call(self, call: Call) -> Answer:
@@ -44,7 +45,8 @@ class SimulatedApi:
         await self._clock.sleep(min(wait, patience) - _THERE)
         if wait > patience:
             return Answer(sent=Sent.MAYBE, message=f"no answer within {patience:g} s", credential=generation)
-        return answer_of(reply, credential=generation)
+        answer = answer_of(reply, credential=generation)
+        return replace(answer, server_time=float(int(self._now()))) if answer.status else answer
 
     async def renew(self, credential: int) -> None:
         """Log in again unless that has happened since."""
@@ -59,5 +61,5 @@ class SimulatedApi:
         """Nothing is open."""
 
     def _now(self) -> float:
-        """The server's time: what the client's wall clock said at first, and what has passed since."""
+        """The server's time: what the client's wall clock said at first (or later, if the fleet has lived on), and since."""
         return self._base + self._clock.monotonic()
