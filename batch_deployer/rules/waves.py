@@ -44,7 +44,7 @@ def assign(rules: Sequence[WaveRule], members: Sequence[Member], seed: int = 0) 
     names: list[str] = []
     origins: list[int] = []
     wave_of: dict[str, int] = {}
-    left = sorted(members, key=lambda member: member.id)
+    left = list(members)
     for index, rule in enumerate(rules):
         for name, taken in _parts(rule, _fitting(rule.selector, left), _fitting(rule.selector, members), seed):
             wave_of.update(dict.fromkeys(taken, len(names)))

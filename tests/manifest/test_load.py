@@ -28,7 +28,7 @@ def values(plan, key=None):
 def test_values_merge_in_the_order_of_the_reference(loaded):
     text = (
         "name: x\nclouds: {a: {cloud: otc}}\n"
-        "defaults: {release: {values: {who: defaults, a: 1, m: {d: 1}, l: [1, 2]}, values_files: [d.yaml]}}\n"
+        "defaults: {release: {values: {who: defaults, a: 1, f: 0, m: {d: 1}, l: [1, 2]}, values_files: [d.yaml]}}\n"
         f"clusters: [{{id: {ONE}, name: c1, values: {{who: cluster, d: 4, m: {{k: 4}}}}}}]\n"
         "releases:\n"
         "  - name: web\n"
@@ -38,10 +38,11 @@ def test_values_merge_in_the_order_of_the_reference(loaded):
         '    targets: "*"\n'
         "deployments: [{cluster: c1, release: web, values: {who: deployment, e: 5, c: null}}]\n"
     )
-    files = {"d.yaml": "who: file\nb: 2\nm: {f: 2}\n", "r.yaml": "b: 22\n"}
+    files = {"d.yaml": "who: file\nf: 1\nb: 2\nm: {f: 2}\n", "r.yaml": "b: 22\n"}
     assert values(build_plan(loaded(text, files))) == {
         "who": "deployment",
         "a": 1,
+        "f": 1,
         "b": 22,
         "d": 4,
         "e": 5,
@@ -75,6 +76,18 @@ def test_placeholders_bring_text_that_is_never_read_again(loaded):
         "literal": "${cluster.name}",
         "secret": "hunter2",
     }
+
+
+def test_clusters_for_which_the_placeholders_bring_the_same_share_one_spec(loaded):
+    text = (
+        HEAD.replace("${env:DOLLAR}", "")
+        + f"  - {{id: {ONE[:-1]}4, name: c2, tags: {{env: prod}}}}\n"
+        + (f"  - {{id: {ONE[:-1]}5, name: c3, tags: {{env: dev}}}}\n")
+    )
+    text += REL.replace("targets", "values: {e: '${cluster.tags.env}'}, targets")
+    first, second, third = (each.release for each in build_plan(loaded(text)).deployments)
+    assert first is second
+    assert (first.values_json, third.values_json) == ('{"e":"prod"}', '{"e":"dev"}')
 
 
 def test_a_secret_file_is_remembered_by_its_absolute_path(loaded, folder):
