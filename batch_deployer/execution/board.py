@@ -79,6 +79,8 @@ class Board:
         """No new writes: paused, halted or stopping."""
         self.dead = ""
         """Why nothing can be done in this cloud at all; empty while it can."""
+        self.ahead: float | None = None
+        """Wall seconds of the cloud's clock at monotonic zero of ours; None while it has not told its time."""
         self.kinds: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()
@@ -154,6 +156,10 @@ class Board:
         queue.under_way -= 1
         self.under_way -= 1
         self.offer(queue)
+
+    def cloud_time(self, now: float) -> float:
+        """Wall seconds by the cloud's clock; 0 when that is not known."""
+        return now + self.ahead if self.ahead is not None else 0.0
 
     def shortest_gap(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""

@@ -130,7 +130,8 @@ class Engine:
     def _board(self, cloud: CloudSpec, past: Past) -> Board:
         paces, run = past.paces, self._run
         behind = run.wall() - run.now()
-        recent = tuple(at - behind for at in past.recent_writes.get(cloud.name, ()) if at <= run.wall())
+        # A write of the future was noted by a clock that was ahead: it may be as late as just now.
+        recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
         return Board(
             cloud,
             run.settings,

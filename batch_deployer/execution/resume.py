@@ -21,6 +21,7 @@ def replay(run: Run, history: Sequence[e.Event]) -> None:
                 # Wall time is all a journal has. A clock that jumped must not make anything older than it can be.
                 track.apply(event, now - max(0.0, wall - event.at))
     for track in run.tracks.values():
+        track.started_at = now if track.operation is not None else 0.0
         if track.phase is Phase.INTENDED:
             _left_open(run, track)
         if track.phase in UNDER_WAY:
@@ -28,6 +29,8 @@ def replay(run: Run, history: Sequence[e.Event]) -> None:
             board.begin(queue)
             queue.watching[track.key] = track
             track.look_at = now
+            # How long ago it was accepted only a wall clock knows, and that may have jumped: it gets its time anew.
+            track.deadline = now + track.deployment.release.timeout
             track.absent_since, track.absent_looks = None, 0
             board.look_soon(queue, now)
         elif track.phase is Phase.WAITING:

@@ -153,7 +153,8 @@ class Track:
 
     def _intend(self, event: e.Intended, now: float) -> None:
         if self.operation is not event.operation or self.attempts == 0:
-            self.sent_at = event.at
+            # By the cloud's clock if possible: ours may be wrong, or set while we run.
+            self.sent_at = event.cloud_at or event.at
             self.pending_seen = False
         self.operation = event.operation
         self.attempts += 1

@@ -98,6 +98,8 @@ def _line_up(run: Run, queue: ClusterQueue, track: Track) -> None:
     if track.not_before <= run.now():
         queue.make_ready(track)
         board.offer(queue)
+    else:  # refused a moment ago, and a look came sooner than its wait ends
+        board.later(track.not_before, queue, track)
 
 
 def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:

@@ -251,6 +251,8 @@ class Answer:
     request_id: str = ""
     retry_after: float | None = None
     """Seconds to wait as the server asked for (a date is already turned into seconds), if it did."""
+    server_time: float | None = None
+    """What the server's clock said (the `Date` header), seconds since the epoch; None when it did not say."""
     credential: int = 0
     """Generation of the credential that was used; pass it to `Api.renew`."""
     shape: str = field(default="")

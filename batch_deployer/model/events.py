@@ -39,6 +39,8 @@ class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
     """Baseline: revision seen before the write; 0 when the release was absent."""
     updated_at: str = ""
     """Baseline `update_at`."""
+    cloud_at: float = 0.0
+    """The same moment by the cloud's clock, which ours may be far from; 0 when the cloud has not told its time."""
 
 
 class Accepted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):

@@ -110,6 +110,7 @@ class HttpApi:
     async def _answer(self, call: Call, response: aiohttp.ClientResponse, generation: int) -> Answer:
         status, headers = response.status, response.headers
         received = await receive(response, self._wire.max_body)
+        server_time = http_date(headers.get("Date"))
         if 200 <= status < 300:
             body = None if received.fault else decode(call, received.body, self._wire.max_depth)
             return Answer(
@@ -117,10 +118,10 @@ class HttpApi:
                 body=body,
                 message=received.fault or ("" if body is not None or call.writes else "the answer cannot be read"),
                 request_id=request_id(headers),
+                server_time=server_time,
                 credential=generation,
             )
         error = read_error(received.body)
-        server_time = http_date(headers.get("Date"))
         answer = Answer(
             status=status,
             code=error.code,
@@ -128,6 +129,7 @@ class HttpApi:
             message=self._explained(status, error.code, error.message or received.fault, response, server_time),
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("Retry-After"), server_time or self._clock.wall()),
+            server_time=server_time,
             credential=generation,
             shape=error.shape,
         )

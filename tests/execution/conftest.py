@@ -1,13 +1,24 @@
 """Plans for scenarios, and what every scenario must hold."""
 
+import importlib
+import sys
 import uuid
 from collections import Counter
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.simulator.chance import uuid_like
+from batch_deployer.simulator.fault_rules import Effect, FaultRule
+from batch_deployer.simulator.inventory import SimRelease
+from batch_deployer.simulator.world import World
+
+sys.path.append(str(Path(__file__).parents[1] / "soak"))
+theatre = importlib.import_module("theatre")
 
 FAST = Limits(writes=Rate(50, 1.0), reads=Rate(100, 1.0), in_flight=Share(1000), per_cluster=Share(4), connections=32)
 
@@ -47,6 +58,35 @@ def tally(played, plan):
     return Counter(str(outcome) for outcome, _ in outcomes(played, plan).values())
 
 
+def a_rule(effect, **more):
+    return FaultRule(effect=Effect(effect), **more)
+
+
+def a_world(plan, running=(), **changes):
+    """The plan's world, with releases that run already: (deployment, and how it differs from version 0.9.0, DEPLOYED)."""
+    world = World.from_plan(plan)
+    old = msgspec.structs.replace(world.charts[0], id=uuid_like("chart", "web-chart", "0.9.0"), versions=("0.9.0",))
+    releases = []
+    for deployment, how in running:
+        version = how.get("version", "0.9.0")
+        spec = deployment.release
+        basics = {"cluster_id": deployment.cluster.id, "namespace": spec.namespace, "name": spec.name}
+        chart = uuid_like("chart", "web-chart", version)
+        releases.append(SimRelease(**(basics | {"chart_id": chart, "version": version} | how)))
+    return msgspec.structs.replace(world, releases=tuple(releases), charts=(*world.charts, old), **changes)
+
+
+@pytest.fixture
+def stage():
+    """The stage with trapdoors: `act`, `resume`, `Trap`, ..."""
+    return theatre
+
+
+@pytest.fixture
+def act():
+    return theatre.act
+
+
 @pytest.fixture
 def make():
     """The builders, without an import between test files."""
@@ -58,6 +98,8 @@ def make():
         plan = staticmethod(a_plan)
         outcomes = staticmethod(outcomes)
         tally = staticmethod(tally)
+        rule = staticmethod(a_rule)
+        world = staticmethod(a_world)
         fast = FAST
 
     return Make

@@ -1,0 +1,88 @@
+"""The wall clock is not to be trusted: it may be wrong, and it may be set while we run."""
+
+import pytest
+
+from batch_deployer.clock.virtual import EPOCH
+from batch_deployer.execution.engine import Past
+from batch_deployer.model import events as e
+from batch_deployer.settings import Limits, Rate
+
+ACTED = {"effect": "error", "status": 504, "acts": "at_once", "attempts": (1,), "calls": frozenset({"create_release"})}
+
+
+@pytest.mark.parametrize("jump", [7200.0, -7200.0])
+def test_an_ambiguous_create_is_recognised_although_the_clock_was_set_before_it_left(make, act, jump):
+    plan = make.plan(2)
+    show = act(plan, faults=[make.rule(**ACTED)], jumps=[(0.05, jump)])
+    assert make.tally(show, plan) == {"deployed": 2}
+    assert set(show.fleet.ledger.creates.values()) == {1}
+
+
+@pytest.mark.parametrize("moment", ["sent", "replied"])
+def test_a_create_whose_process_died_is_recognised_although_its_clock_was_ahead(make, act, stage, moment):
+    plan = make.plan(1)
+    trap = stage.Trap(moment=moment, number=4)
+    first = act(plan, jumps=[(0.0, 7200.0)], trap=trap)
+    assert first.ending is None
+    assert first.fleet.ledger.creates
+    last = stage.resume(plan, first)
+    assert make.tally(last, plan) == {"deployed": 1}
+    assert set(last.fleet.ledger.creates.values()) == {1}
+
+
+def test_a_release_made_long_before_ours_was_sent_is_a_conflict_by_the_cloud_s_clock(make, act):
+    # The first look lags behind: it shows nothing, though a release of that name has been there for a day.
+    plan = make.plan(1)
+    running = [(plan.deployments[0], {"version": "1.0.0"})]
+    blind = _Blind
+    show = act(
+        plan,
+        world=make.world(plan, running),
+        faults=[make.rule("error", status=504, attempts=(1,), calls=frozenset({"create_release"}))],
+        api=blind,
+    )
+    outcome, reason = make.outcomes(show, plan)[plan.deployments[0].key]
+    assert outcome == "rejected"
+    assert "before ours was sent" in reason
+    assert not show.fleet.ledger.creates
+
+
+class _Blind:
+    """Shows an empty list at the first look."""
+
+    def __init__(self, inner, _):
+        self._inner = inner
+        self._blind = True
+
+    async def call(self, call):
+        import dataclasses
+
+        answer = await self._inner.call(call)
+        if call.kind == "list_releases" and self._blind:
+            self._blind = False
+            return dataclasses.replace(answer, body=[])
+        return answer
+
+    async def renew(self, credential):
+        await self._inner.renew(credential)
+
+    async def close(self):
+        await self._inner.close()
+
+
+def test_a_resumed_deployment_is_not_overdue_because_the_clock_was_set_back_meanwhile(make, act, stage):
+    plan = make.plan(1)
+    first = act(plan, jumps=[(0.0, -7200.0)], trap=stage.Trap(moment="entry", number=6, luck=1.0))
+    assert any(isinstance(event, e.Accepted) for event in first.events)
+    assert first.ending is None
+    last = stage.resume(plan, first, after=1.0)
+    assert make.tally(last, plan) == {"deployed": 1}
+
+
+def test_writes_of_the_last_minutes_count_even_if_they_were_noted_by_a_clock_that_was_ahead(make, act):
+    plan = make.plan(3, limits=Limits(writes=Rate(10, 60.0)))
+    noted = {"sim": [EPOCH + 7000 + number for number in range(9)]}
+    show = act(plan, past=Past(recent_writes=noted))
+    at = [called.at for called in show.sent("create_release")]
+    assert at[0] < 60.0 < at[1]
+    assert make.tally(show, plan) == {"deployed": 3}
