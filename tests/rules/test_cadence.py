@@ -117,6 +117,12 @@ def test_only_the_most_recent_durations_are_kept(seconds):
     assert told.quantile(1.0) == known.quantile(1.0) == max(newest)
 
 
+def test_the_oldest_duration_is_the_one_forgotten():
+    learned = Durations([1.0, *[50.0] * (KEPT - 1)])
+    learned.add(90.0)
+    assert (learned.quantile(0.0), learned.quantile(1.0)) == (50.0, 90.0)
+
+
 def test_a_quantile_is_the_time_within_which_that_share_ended():
     learned = Durations(float(n) for n in range(100, 0, -1))
     assert [learned.quantile(share) for share in (0.0, 0.05, 0.5, 0.95)] == [1.0, 6.0, 51.0, 96.0]
