@@ -98,7 +98,7 @@ class Pairs:
             given["on_existing"] = OnExisting(given["on_existing"])
         if "on_failure" in given:
             given["on_failure"] = OnFailure(given["on_failure"])
-        return self._overrides.setdefault(repr(given), Override(**given))
+        return Override(**given)
 
     def _add(self, cluster: str, release: str, override: Override | None, spot: Place, place: Place) -> None:
         if release not in self._releases:
