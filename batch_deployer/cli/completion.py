@@ -9,6 +9,7 @@ from batch_deployer.cli.options import examples
 
 @click.command(
     "completion",
+    short_help="Print a shell's completion script.",
     epilog=examples("completion bash > ~/.local/share/bash-completion/completions/batch-deployer"),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

@@ -9,7 +9,11 @@ from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
 
-@click.command("control", epilog=examples("control latest pause", "control latest continue"))
+@click.command(
+    "control",
+    short_help="Pause, continue or halt a live run.",
+    epilog=examples("control latest pause", "control latest continue"),
+)
 @click.argument("run")
 @click.argument("order", metavar="pause|continue|halt", type=click.Choice(["pause", "continue", "halt"]))
 @state_dir_option

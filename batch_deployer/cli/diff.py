@@ -8,7 +8,9 @@ from batch_deployer.cli.options import examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("diff", epilog=examples("diff 20260101T220000Z 20260102T220000Z"))
+@click.command(
+    "diff", short_help="Show what changed between two runs.", epilog=examples("diff 20260101T220000Z 20260102T220000Z")
+)
 @click.argument("before", metavar="RUN")
 @click.argument("after", metavar="RUN")
 @click.option(

@@ -9,7 +9,11 @@ from batch_deployer.cli.options import examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("explain", epilog=examples("explain latest prod-eu-1/monitoring/node-exporter"))
+@click.command(
+    "explain",
+    short_help="Tell one deployment's whole story.",
+    epilog=examples("explain latest prod-eu-1/monitoring/node-exporter"),
+)
 @click.argument("run")
 @click.argument("key")
 @state_dir_option

@@ -13,7 +13,11 @@ from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_
 from batch_deployer.cli.session import Session
 
 
-@click.command("plan", epilog=examples("plan manifest.yaml", "plan manifest.yaml --out tonight.plan", title="Examples"))
+@click.command(
+    "plan",
+    short_help="Show what a run would do, and why.",
+    epilog=examples("plan manifest.yaml", "plan manifest.yaml --out tonight.plan", title="Examples"),
+)
 @manifest_argument
 @chosen_options
 @click.option(

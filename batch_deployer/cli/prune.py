@@ -9,7 +9,7 @@ from batch_deployer.cli.options import DURATION, examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("prune", epilog=examples("prune --older-than 90d"))
+@click.command("prune", short_help="Remove old runs.", epilog=examples("prune --older-than 90d"))
 @click.option(
     "--older-than", type=DURATION, required=True, metavar="DURATION", help="Age since a run's start, for example 90d."
 )

@@ -20,6 +20,7 @@ MANY = 5000
 
 @click.command(
     "rehearse",
+    short_help="Say how long a rollout would take.",
     epilog=examples(
         "rehearse manifest.yaml --rto 30m", "rehearse manifest.yaml --clusters 500 --faults rough --runs 20"
     ),

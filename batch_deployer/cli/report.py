@@ -8,7 +8,11 @@ from batch_deployer.cli.options import examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("report", epilog=examples("report latest", "report latest --format junit > junit.xml"))
+@click.command(
+    "report",
+    short_help="Print a run's report in any format.",
+    epilog=examples("report latest", "report latest --format junit > junit.xml"),
+)
 @click.argument("run")
 @click.option(
     "--format",

@@ -10,7 +10,7 @@ from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
 
-@click.command("resume", epilog=examples("resume latest"))
+@click.command("resume", short_help="Go on with an interrupted or killed run.", epilog=examples("resume latest"))
 @click.argument("run")
 @manner_options
 @click.pass_obj

@@ -11,7 +11,11 @@ from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
 
-@click.command("retry", epilog=examples("retry latest --failed", "retry latest --failed --not-started"))
+@click.command(
+    "retry",
+    short_help="Run again what failed or was not started.",
+    epilog=examples("retry latest --failed", "retry latest --failed --not-started"),
+)
 @click.argument("run")
 @click.option("--failed", is_flag=True, help="Those that failed, timed out, were rejected, unreachable or rolled back.")
 @click.option("--not-started", is_flag=True, help="Those that were never started.")

@@ -14,7 +14,11 @@ from batch_deployer.errors import BadInput
 _MOST = 20
 
 
-@click.command("rollback", epilog=examples("rollback latest", "rollback latest --delete-created --yes"))
+@click.command(
+    "rollback",
+    short_help="Take back what a run changed.",
+    epilog=examples("rollback latest", "rollback latest --delete-created --yes"),
+)
 @click.argument("run")
 @click.option("--delete-created", is_flag=True, help="Also delete the releases that the run created.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")

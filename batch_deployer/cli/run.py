@@ -15,10 +15,11 @@ from batch_deployer.errors import BadInput
 
 @click.command(
     "run",
+    short_help="Bring about what a manifest says.",
     epilog=examples(
         "run manifest.yaml",
         "run manifest.yaml --limit 'prod-eu-*' --deadline 2h --report reports/",
-        "run manifest.yaml --simulate --speed 60 --faults chaos",
+        "run manifest.yaml --simulate --speed 60 --faults rough",
         title="Examples",
     ),
 )

@@ -8,7 +8,7 @@ from batch_deployer.cli.options import examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("runs", epilog=examples("runs"))
+@click.command("runs", short_help="List all runs.", epilog=examples("runs"))
 @state_dir_option
 @click.pass_obj
 def command(session: Session, state_dir: Path | None) -> int:

@@ -7,7 +7,9 @@ import click
 from batch_deployer.cli.options import examples
 
 
-@click.command("schema", epilog=examples("schema > manifest.schema.json"))
+@click.command(
+    "schema", short_help="Print the JSON Schema of a manifest.", epilog=examples("schema > manifest.schema.json")
+)
 def command() -> int:
     """Print the JSON Schema of a manifest."""
     from batch_deployer.cli.console import show

@@ -8,7 +8,11 @@ from batch_deployer.cli.failures import say
 from batch_deployer.cli.options import FILE, examples
 
 
-@click.command("simulator", epilog=examples("simulator --port 8443 --speed 60", "simulator --manifest manifest.yaml"))
+@click.command(
+    "simulator",
+    short_help="Serve a simulated provider on loopback.",
+    epilog=examples("simulator --port 8443 --speed 60", "simulator --manifest manifest.yaml"),
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is left to chance.")

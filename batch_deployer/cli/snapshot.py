@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "snapshot",
+    short_help="Write a manifest of what runs now.",
     epilog=examples(
         "snapshot otc-prod --output backup/", "snapshot otc-de otc-nl --manifest nightly.yaml --output backup/"
     ),

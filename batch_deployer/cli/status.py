@@ -8,7 +8,11 @@ from batch_deployer.cli.options import examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
-@click.command("status", epilog=examples("status", "status nightly-observability"))
+@click.command(
+    "status",
+    short_help="Show how a run stands, live or dead.",
+    epilog=examples("status", "status nightly-observability"),
+)
 @click.argument("run", default="latest")
 @state_dir_option
 @click.pass_obj

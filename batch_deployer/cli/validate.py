@@ -8,7 +8,11 @@ import click
 from batch_deployer.cli.options import examples, manifest_argument, profile_option
 
 
-@click.command("validate", epilog=examples("validate manifest.yaml", "validate manifest.yaml --profile dr"))
+@click.command(
+    "validate",
+    short_help="Check a manifest; nothing is sent.",
+    epilog=examples("validate manifest.yaml", "validate manifest.yaml --profile dr"),
+)
 @manifest_argument
 @profile_option
 def command(manifest: Path, profile: str | None) -> int:

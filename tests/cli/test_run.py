@@ -218,7 +218,7 @@ class TestWhileItRuns:
 
     @pytest.fixture
     def speed(self):
-        return 10.0
+        return 30.0
 
     def started(self, project, *arguments):
         process = project.start("run", "m.yaml", "--yes", "--run-id", "live", "--log-format", "json", *arguments)
