@@ -139,8 +139,14 @@ class Rollout:
             self._over("run", "", "run", plan.gates.max_failures)
             or self._over("wave", self._waves[wave].name, f"wave {wave}", self._waves[wave].max_failures)
             or self._over("release", release, f"release {release}", plan.release_budgets.get(release))
-            or self._systemic.failed(release, deployment.cluster.id, track.cause)
+            or self._judge_cause(track)
         )
+
+    def _judge_cause(self, track: Track) -> Halt | None:
+        """Halt when the failure is not isolated. A cloud that is given up as a whole says nothing about the others."""
+        if self._run.place(track)[0].dead:
+            return None
+        return self._systemic.failed(track.deployment.release.name, track.deployment.cluster.id, track.cause)
 
     def _over(self, scope: str, name: str, counter: str, budget: Share | None) -> Halt | None:
         return over_budget(scope, name, self._failures[counter], self._totals[counter], budget)
