@@ -4,7 +4,7 @@ import pytest
 
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Sent
-from batch_deployer.settings import Limits, Rate, Settings, RetrySettings
+from batch_deployer.settings import Limits, Rate, RetrySettings, Settings
 
 READS = frozenset({"list_releases"})
 
