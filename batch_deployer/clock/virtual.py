@@ -17,6 +17,9 @@ T = TypeVar("T")
 EPOCH = 1_767_322_800.0
 """Wall time at virtual zero: 2026-01-02T03:00:00Z."""
 
+_RESOLUTION = 1e-9
+"""Seconds that asyncio adds to the time when it asks which timers are due."""
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Returns at once, having moved the virtual time on by as much as the loop wanted to wait."""
@@ -28,8 +31,10 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
         if not ready and timeout is not None and timeout > 0:
-            # After weeks, a wait can be too short to show in the sum; time must move all the same.
-            self.now = max(self.now + timeout, math.nextafter(self.now, math.inf))
+            self.now += timeout
+            if math.ulp(self.now) > _RESOLUTION:
+                # After months a float is coarser than what the loop adds to see that a timer is due: land just beyond it.
+                self.now += 2 * math.ulp(self.now)
         elif not ready and timeout is None:
             raise RuntimeError("deadlock on the virtual clock: every task waits, and no timer is set")
         return ready
