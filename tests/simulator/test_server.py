@@ -79,7 +79,7 @@ def test_a_reset_is_a_real_one(make_world, acts, creates):
         fleet = fleet_of(make_world(), f"[{{effect: reset, acts: {acts}, calls: writes}}]")
         async with serving(fleet) as url:
             with pytest.raises(ConnectionResetError):
-                await speak(url, "POST", RELEASES, WEB, **token(fleet))
+                await speak(url, "POST", RELEASES, WEB, Connection="keep-alive", **token(fleet))
             assert fleet.summary()["creates"] == creates
             assert fleet.summary()["calls"]["north"]["create_release"] == {"0": 1}
 

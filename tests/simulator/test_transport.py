@@ -92,14 +92,15 @@ def test_a_reset_is_an_answer_that_may_have_been_sent(with_api):
     assert (answer.sent, answer.status, len(creates)) == (Sent.MAYBE, 0, 1)
 
 
+@pytest.mark.parametrize("effect", ["timeout", "slow"])
 @pytest.mark.parametrize(("call", "patience"), [(WEB, 60.0), (SHOW, 30.0)])
-def test_silence_ends_with_the_clients_own_timeout(with_api, call, patience):
+def test_silence_ends_with_the_clients_own_timeout(with_api, call, patience, effect):
     async def scenario(api, fleet, clock):
         started = clock.monotonic()
         answer = await api.call(call)
         return answer.sent, clock.monotonic() - started
 
-    sent, waited = with_api(scenario, "[{effect: timeout, seconds: 10m}]", wire=WireSettings())
+    sent, waited = with_api(scenario, f"[{{effect: {effect}, seconds: 10m}}]", wire=WireSettings())
     assert (sent, round(waited, 3)) == (Sent.MAYBE, patience)
 
 
