@@ -136,13 +136,14 @@ class Board:
 
     def offer(self, queue: ClusterQueue) -> None:
         """Let a cluster stand in line for a write, if it has one that may start."""
-        if queue.offered or queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
+        if queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
             return
         track = queue.first_ready()
         if track is not None:
-            queue.offered = True
-            deployment = track.deployment
-            heapq.heappush(self._offers, (deployment.wave, -deployment.priority, queue.turn, next(self._seq), queue))
+            rank = (track.deployment.wave, -track.deployment.priority)
+            if queue.offered is None or rank < queue.offered:  # a more urgent one moves its cluster up
+                queue.offered = rank
+                heapq.heappush(self._offers, (*rank, queue.turn, next(self._seq), queue))
 
     def begin(self, queue: ClusterQueue) -> None:
         """Count a deployment as under way."""
@@ -218,8 +219,10 @@ class Board:
         if not self._offers or not self._may_write() or self.writes.earliest(now) > now:
             return None
         while self._offers:
-            queue = heapq.heappop(self._offers)[4]
-            queue.offered = False
+            wave, urgency, _, _, queue = heapq.heappop(self._offers)
+            if queue.offered != (wave, urgency):
+                continue  # an entry that a more urgent one has replaced
+            queue.offered = None
             track = queue.first_ready()
             if track is None or queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
                 continue

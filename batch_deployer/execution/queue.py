@@ -31,8 +31,8 @@ class ClusterQueue:
         self.under_way = 0
         self.turn = 0
         """Writes sent so far: the cluster with the fewest goes next."""
-        self.offered = False
-        """Whether it stands among the clusters that offer a write."""
+        self.offered: tuple[int, int] | None = None
+        """Wave and negated priority with which it stands among the clusters that offer a write; None: it does not."""
         self.looking = False
         """Whether a look is under way; there is never more than one."""
         self.look_at = math.inf

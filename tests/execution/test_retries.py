@@ -1,5 +1,7 @@
 """Faults, outages and clouds that are gone."""
 
+from itertools import pairwise
+
 import pytest
 
 from batch_deployer.model import events as e
@@ -34,7 +36,7 @@ def test_a_cluster_that_fails_is_left_alone_more_and_more(make, act):
         called.at for called in show.sent("list_releases") if called.call.cluster_id == plan.deployments[3].cluster.id
     ]
     assert len(looks) < 25
-    assert max(later - sooner for sooner, later in zip(looks, looks[1:], strict=False)) > 30.0
+    assert max(later - sooner for sooner, later in pairwise(looks)) > 30.0
 
 
 def test_a_cluster_that_comes_back_is_deployed(make, act):
