@@ -6,6 +6,10 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+import click
+
+from batch_deployer.errors import BatchDeployerError
+
 
 def width() -> int:
     """Columns of stdout; 100 when it is no terminal."""
@@ -26,3 +30,18 @@ def show(pieces: Iterable[str]) -> None:
     except BrokenPipeError:
         # Python would complain at exit when it cannot flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class NotAgreed(BatchDeployerError):
+    """Whoever was asked said no."""
+
+
+def may_ask() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> None:
+    """Ask for a yes on the terminal. Raises NotAgreed for a no, Abort for Ctrl-C or the end of input."""
+    if not click.confirm(question, err=True):
+        raise NotAgreed("not confirmed; nothing was done")

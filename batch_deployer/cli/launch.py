@@ -5,7 +5,7 @@ import random
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch_deployer.cli.console import is_live, show, width
@@ -57,7 +57,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     state = StateDir(session.use_state(manner.state_dir))
     if manner.report is not None:
         check_folder(manner.report)
-    plan = _with_deadline(what.plan, manner.time_left(time.time(), what.plan.settings.deadline))
+    plan = what.plan
     telling = Telling(
         log_format=manner.log_format,
         live=is_live(sys.stderr),
@@ -77,6 +77,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         wait=manner.overlap == "wait",
         seed=what.seed,
         simulated=what.simulated,
+        time_left=lambda: manner.time_left(time.time(), plan.settings.deadline),
         may_start=lambda: manner.check_start(time.time()),
     )
     runner = Runner(task, audience)
@@ -125,7 +126,3 @@ def _report(audience: Audience, folder: RunDir, manner: Manner) -> None:
     show(to_text(audience.story, width()))
     if written.files:
         say(f"reports: {written.files[-1].parent}")
-
-
-def _with_deadline(plan: Plan, seconds: float | None) -> Plan:
-    return replace(plan, settings=replace(plan.settings, deadline=seconds))

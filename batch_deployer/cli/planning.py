@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from batch_deployer.cli.console import width
+from batch_deployer.cli.console import ask, width
 from batch_deployer.cli.failures import say
 from batch_deployer.compose.loading import Choice, load_plan, read_map
 from batch_deployer.compose.secrets import SecretStore
@@ -60,10 +60,10 @@ def show_warnings(plan: Plan) -> None:
 
 
 def confirm(plan: Plan, survey: Survey) -> None:
-    """Show what would be done and ask; Abort unless the answer is yes."""
+    """Show what would be done and ask. Raises NotAgreed unless the answer is yes."""
     for line in as_text(plan, survey):
         click.echo(line, err=True, nl=False)
-    click.confirm("Go ahead?", abort=True, err=True)
+    ask("Go ahead?")
 
 
 def changes(survey: Survey) -> int:

@@ -1,6 +1,5 @@
 """`rollback`: return what a run changed to what it was before."""
 
-import sys
 from typing import Any
 
 import click
@@ -30,6 +29,7 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
 
     A release that somebody else has changed since is left alone and reported.
     """
+    from batch_deployer.cli.console import ask, may_ask
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.compose.reading import read_run
     from batch_deployer.plan.undo import undo
@@ -49,8 +49,8 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
     if not undoing.plan.deployments:
         say(f"there is nothing to take back of run {past.folder.id}")
         return 0
-    if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
-        click.confirm(f"Take {len(undoing.plan.deployments):,} deployments back?", abort=True, err=True)
+    if may_ask() and not yes:
+        ask(f"Take {len(undoing.plan.deployments):,} deployments back?")
     manner.wait_for_start()
     store = open_store(session)
     what = Launch(plan=undoing.plan, run_id=run_id or new_id(past.plan.name), extra={"undoes": past.folder.id})

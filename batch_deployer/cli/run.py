@@ -1,7 +1,6 @@
 """`run`: bring about what a manifest says."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,7 @@ def _given(*names: str) -> str:
 
 
 def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
+    from batch_deployer.cli.console import may_ask
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.cli.planning import chosen_plan, confirm, show_warnings
     from batch_deployer.compose.loop import run_in_loop
@@ -70,12 +70,12 @@ def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, A
     store = open_store(session)
     plan = chosen_plan(manifest, options, store)
     show_warnings(plan)
-    ask = sys.stdin.isatty() and sys.stderr.isatty() and not options["yes"]
-    if ask or plan.expected:
+    asks = may_ask() and not options["yes"]
+    if asks or plan.expected:
         resolve_all(plan, store)
         survey = run_in_loop(lambda: look_around(plan, store))
         check_unmoved(plan, survey)
-        if ask:
+        if asks:
             confirm(plan, survey)
     what = Launch(plan=plan, run_id=options["run_id"] or new_id(plan.name), extra=_extra(manifest))
     return launch(what, manner, session, store)

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
@@ -45,6 +45,8 @@ class Task:
     """Wait for the lock instead of failing."""
     seed: int | None = None
     """Of the spread of retries; None: by chance."""
+    time_left: Callable[[], float | None] = lambda: None
+    """Seconds in which something may be started, asked when the work begins; None: no deadline."""
     may_start: Callable[[], None] = lambda: None
     """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
     simulated: bool = False
@@ -116,10 +118,12 @@ class Runner:
 
     async def _work(self, folder: RunDir, journal: SqliteJournal, fence: Fence, history: Sequence[e.Event]) -> Ending:
         task, clock = self._task, SystemClock()
-        past = Past(history=history) if task.simulated else past_of(task.state, task.plan, history, clock.wall())
-        async with opened(task.plan, store=task.store, clock=clock, fence=fence) as apis:
+        # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
+        plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.time_left()))
+        past = Past(history=history) if task.simulated else past_of(task.state, plan, history, clock.wall())
+        async with opened(plan, store=task.store, clock=clock, fence=fence) as apis:
             engine = Engine(
-                task.plan,
+                plan,
                 Ports(
                     apis=apis,
                     clock=clock,
@@ -137,7 +141,7 @@ class Runner:
             try:
                 return await engine.run()
             finally:
-                trouble = "" if task.simulated else learn(task.state, task.plan, engine)
+                trouble = "" if task.simulated else learn(task.state, plan, engine)
                 if trouble:
                     self._warn(journal, trouble)
 

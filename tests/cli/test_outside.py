@@ -1,0 +1,62 @@
+"""What a run tells the outside: dead-man pings, a metrics file, one notification."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+
+@pytest.fixture
+def receiver():
+    """A local HTTP receiver and the paths that were POSTed to it."""
+    heard = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            heard.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", heard
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_good_run_pings_start_and_success_and_writes_its_metrics(project, receiver):
+    url, heard = receiver
+    code, _, err = project.run("run", "m.yaml", "--yes", "--ping", f"{url}/check", "--metrics-file", "m.prom")
+    assert code == 0, err
+    assert heard == ["/check/start", "/check"]
+    metrics = (project.folder / "m.prom").read_text()
+    assert 'batch_deployer_run_exit_code{manifest="small"} 0.0' in metrics
+    assert 'batch_deployer_outcomes{manifest="small",outcome="deployed"} 6.0' in metrics
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's own import
+def test_a_refused_run_pings_its_exit_code_and_notifies_once(project, receiver, monkeypatch):
+    url, heard = receiver
+    monkeypatch.setenv("SIM_PASSWORD", "nope")
+    notify = url.replace("http://", "json://") + "/hook"
+    assert project.run("run", "m.yaml", "--yes", "--ping", f"{url}/check", "--notify", notify)[0] == 5
+    assert sorted(heard) == ["/check/5", "/check/start", "/hook"]
+
+
+def test_a_run_that_could_not_even_start_pings_fail(project, receiver):
+    url, heard = receiver
+    project.edit("name: small", "name: small\nretry: {base: 10ms}")
+    code, _, _ = project.run("run", "m.yaml", "--yes", "--ping", f"{url}/check", "--run-id", "latest")
+    assert (code, heard) == (2, ["/check/fail"])
+
+
+def test_a_metrics_file_that_cannot_be_written_is_found_before_the_run(project):
+    code, _, err = project.run("run", "m.yaml", "--yes", "--metrics-file", "nowhere/m.prom")
+    assert (code, err.startswith("error: no metrics can be written to nowhere/m.prom: ")) == (2, True)
+    assert project.provider.ledger()["creates"] == {}
