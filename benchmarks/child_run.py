@@ -1,0 +1,100 @@
+"""A whole run in a process of its own: the command line as users call it, with a watch on the event loop's lag."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import own_cpu, quantile
+
+if TYPE_CHECKING:
+    from batch_deployer.plan.frozen import Plan
+
+_TICK = 0.01
+
+
+def main() -> None:
+    """Run `batch-deployer run MANIFEST`, with the journal on disk or in memory."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("state", type=Path)
+    parser.add_argument("--journal", choices=["sqlite", "memory"], default="sqlite")
+    parser.add_argument("--lag", action="store_true")
+    parser.add_argument("--first-look", type=float, help="seconds, for smoke runs")
+    parser.add_argument("--result", type=Path, required=True)
+    options = parser.parse_args()
+    lags: list[float] = []
+    if options.journal == "memory":
+        _without_disk()
+    if options.first_look is not None:
+        _look_sooner(options.first_look)
+    if options.lag:
+        _watch(lags)
+    from batch_deployer.cli.main import main as command  # noqa: PLC0415 - its imports are part of what is measured
+
+    started = time.monotonic()
+    sys.argv = ["batch-deployer", "run", str(options.manifest), "--state-dir", str(options.state), "--yes"]
+    code = command()
+    size = sum(path.stat().st_size for path in options.state.rglob("journal.db*"))
+    told = {"cpu": own_cpu(), "wall": time.monotonic() - started, "journal_bytes": size}
+    if lags:
+        told |= {"lag_p50": quantile(lags, 0.5), "lag_p99": quantile(lags, 0.99), "lag_max": max(lags)}
+    options.result.write_text(json.dumps(told))
+    sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+def _without_disk() -> None:
+    """Replace the journal in SQLite by the one in memory."""
+    from batch_deployer.compose import running  # noqa: PLC0415 - see above
+    from batch_deployer.journal.memory import MemoryJournal  # noqa: PLC0415 - see above
+
+    composed: Any = running
+    composed.SqliteJournal = lambda _path: MemoryJournal()
+
+
+def _look_sooner(seconds: float) -> None:
+    """Watch installs that end at once."""
+    from batch_deployer.cli import planning  # noqa: PLC0415 - see above
+
+    chosen_plan = planning.chosen_plan
+
+    def sooner(*given: Any, **named: Any) -> "Plan":
+        plan = chosen_plan(*given, **named)
+        watch = replace(plan.settings.watch, first=seconds, shortest=seconds)
+        return replace(plan, settings=replace(plan.settings, watch=watch))
+
+    patched: Any = planning
+    patched.chosen_plan = sooner
+
+
+def _watch(lags: list[float]) -> None:
+    """Have a ticker beside each run that notes how late the loop calls it."""
+    from batch_deployer.compose.running import Runner  # noqa: PLC0415 - see above
+    from batch_deployer.execution.engine import Ending  # noqa: PLC0415 - see above
+
+    run = Runner.run
+
+    async def ticker() -> None:
+        while True:
+            due = time.monotonic() + _TICK
+            await asyncio.sleep(_TICK)
+            lags.append(max(0.0, time.monotonic() - due))
+
+    async def watched(runner: Runner) -> Ending:
+        ticking = asyncio.ensure_future(ticker())
+        try:
+            return await run(runner)
+        finally:
+            ticking.cancel()
+
+    runners: Any = Runner
+    runners.run = watched
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""How near to a configured rate the writes come, by the server's own count: never over it, and hardly under.
+
+The rate is counted between arrivals, from the first call of the second window to the first call of the last one: the
+burst that a limit allows at the start counts for nothing. Whether a limit was broken is the server's own word: the most
+arrivals in any window, and the calls it refused.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common import MOST_SIMULATOR, CpuOf, main, rounded, run_child, target
+from fleets import Shape, load_shape, world_of, write_manifest
+
+from batch_deployer.compose.rehearsal import Stage, play
+from batch_deployer.settings import Rate
+from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.process import SimulatorProcess
+
+_REAL = (("50/s", 1_000), ("500/s", 6_000), ("2000/s", 20_000))
+_VIRTUAL = (("10/min", 200), ("50/s", 2_000), ("500/s", 10_000))
+
+
+def _achieved(arrivals: Sequence[float], rate: Rate) -> float:
+    """Calls between two window starts, over what the limit allows in that time. The first window's burst is left out."""
+    ordered = sorted(arrivals)
+    first = rate.count if len(ordered) > 2 * rate.count else 0
+    last = (len(ordered) - 1) // rate.count * rate.count if first else len(ordered) - 1
+    return (last - first) / (ordered[last] - ordered[first]) / rate.per_second
+
+
+def _figures(rate: Rate, arrivals: Sequence[float], peaks: Mapping[str, Any]) -> Mapping[str, Any]:
+    figures = {
+        "limit": str(rate),
+        "writes": len(arrivals),
+        "achieved": rounded(_achieved(arrivals, rate)),
+        "most_in_a_window": peaks["peak"],
+        "allowed_in_a_window": rate.count,
+        "refused": peaks["refused"],
+    }
+    print(figures, file=sys.stderr)
+    return figures
+
+
+def _over_http(folder: Path, writes: str, deployments: int, more: Sequence[str]) -> Mapping[str, Any]:
+    shape = Shape(clusters=deployments // 10, releases=10, writes=writes, per_cluster="100%")
+    plan = load_shape(folder / "plan", shape)
+    with SimulatorProcess(world_of(plan, install=0.01, spread=0.0)) as simulator:
+        manifest = write_manifest(folder / "run", shape, url=simulator.url)
+        server = CpuOf(simulator.pid)
+        child = run_child("child_run.py", manifest, folder / "state", "--journal", "sqlite", *more)
+        share = server.seconds() / child.wall
+        entries = simulator.get("entries")
+        peaks = simulator.ledger()["peaks"]["sim"]["writes"]
+    arrivals = [entry["at"] for entry in entries if entry["operation"] == "create"]
+    return {
+        "world": "http",
+        **_figures(Rate.parse(writes), arrivals, peaks),
+        "cpu_share": rounded(child.cpu / child.wall),
+        "simulator_share": rounded(share),
+    }
+
+
+def _virtual(folder: Path, writes: str, deployments: int) -> Mapping[str, Any]:
+    shape = Shape(clusters=deployments // 10, releases=10, writes=writes, reads="1000/s", per_cluster="100%")
+    plan = load_shape(folder, shape)
+    played = play(plan, seed=1, stage=Stage(fleet=Fleet(world_of(plan), seed=1)))
+    arrivals = [entry.at for entry in played.fleet.ledger.entries if entry.operation == "create"]
+    peaks = played.fleet.summary()["peaks"]["sim"]["writes"]
+    return {"world": "virtual", **_figures(Rate.parse(writes), arrivals, peaks)}
+
+
+def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main`
+    """All rates, over HTTP in real time and on the virtual clock."""
+    real = (("50/s", 50),) if quick else _REAL
+    virtual = (("10/min", 50),) if quick else _VIRTUAL
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [_virtual(Path(folder) / f"v{limit[:2]}", limit, number) for limit, number in virtual]
+        for number, (limit, deployments) in enumerate(real):
+            more = ("--first-look", "0.2") if quick else ()
+            rows.append(_over_http(Path(folder) / f"h{number}", limit, deployments, more))
+    over = max(row["most_in_a_window"] / row["allowed_in_a_window"] for row in rows)
+    busiest = max(row.get("simulator_share", 0.0) for row in rows)
+    return {
+        "rows": rows,
+        "simulator_share": busiest,
+        "valid": busiest <= MOST_SIMULATOR,
+        "targets": {
+            "most calls in a window, over the limit": target(over, most=1.0),
+            "calls refused": target(sum(row["refused"] for row in rows), most=0),
+            "least achieved over configured": target(min(row["achieved"] for row in rows), least=0.98),
+            "most achieved over configured": target(max(row["achieved"] for row in rows), most=1.0),
+        },
+    }
+
+
+if __name__ == "__main__":
+    main("rate_accuracy", measure)

@@ -1,0 +1,178 @@
+"""Tables of the page, one builder per benchmark. Every figure comes out of a result file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Result = Mapping[str, Any]
+Lines = Iterator[str]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Lines:
+    """A Markdown table; the first column is text, the others are figures."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|---" + "|---:" * (len(head) - 1) + "|"
+    for row in rows:
+        yield "| " + " | ".join(show(cell) for cell in row) + " |"
+    yield ""
+
+
+def show(cell: object) -> str:
+    """A figure as people read it."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def targets(result: Result) -> Lines:
+    """What was asked and what was measured."""
+    rows = []
+    for name, each in result["targets"].items():
+        asked = [f"at most {show(each['most'])}"] if each["most"] is not None else []
+        asked += [f"at least {show(each['least'])}"] if each["least"] is not None else []
+        rows.append((name, each["value"], " and ".join(asked), "met" if each["met"] else "**missed**"))
+    yield from table(("figure", "measured", "asked", ""), rows)
+
+
+def overhead(result: Result) -> Lines:
+    """CPU per call of each leg."""
+    names = {
+        "bare": "bare aiohttp on uvloop",
+        "memory": "whole run, journal in memory",
+        "sqlite": "whole run, journal in SQLite",
+    }
+    per_call, growing = result["cpu_us_per_call"], result["cpu_us_per_call_without_start"]
+    bare, bare_growing = per_call["bare"], growing["bare"]
+    yield f"{show(result['calls'])} calls for {show(result['deployments'])} deployments: " + ", ".join(
+        f"{show(number)} {kind}" for kind, number in result["kinds"].items()
+    )
+    yield ""
+    rows = [
+        (names[leg], per_call[leg], per_call[leg] / bare, growing[leg], growing[leg] / bare_growing) for leg in names
+    ]
+    yield from table(("leg", "CPU us a call", "over bare", "the same without process start", "over bare"), rows)
+    starts = [(f"`{name}`", 1000 * seconds) for name, seconds in result["start_wall_s"].items()]
+    yield from table(("start of", "ms"), starts)
+
+
+def versus_sdk(result: Result) -> Lines:
+    """Both clients, world by world."""
+    limits = result["limits"]
+    yield f"Limits {limits['writes']} writes and {limits['reads']} reads, time {show(result['speed'])} times as fast."
+    yield ""
+    fields = (
+        ("wall, s", "wall_s"),
+        ("CPU, s", "cpu_s"),
+        ("CPU a release, ms", "cpu_ms_per_release"),
+        ("writes", "writes"),
+        ("reads", "reads"),
+        ("429s", "throttled"),
+        ("duplicate creates in the ledger", "duplicates"),
+        ("creates refused: the name exists", "creates_refused_as_existing"),
+        ("releases lost", "lost"),
+        ("ends reported wrong", "reported_wrong"),
+    )
+    for world, legs in result["worlds"].items():
+        head = (f"{world}, {show(result['deployments'][world])} releases", "product", "SDK")
+        yield from table(head, [(name, legs["product"][key], legs["sdk"][key]) for name, key in fields])
+
+
+def makespan(result: Result) -> Lines:
+    """The grid, then the read budgets."""
+    rows = [
+        (
+            f"{show(case['deployments'])} at {case['writes_limit']}{', 5% faults' if case['faults'] else ''}",
+            case["seconds"],
+            case["bound"],
+            case["over_bound"],
+            case["over_bound_with_pauses"] if case["faults"] else None,
+            case["writes"],
+        )
+        for case in result["cases"]
+    ]
+    head = ("deployments", "virtual s", "bound, s", "over bound", "over bound with ordered pauses", "writes")
+    yield from table(head, rows)
+    rows = [
+        (
+            each["reads_limit"],
+            each["delay_median_s"],
+            each["delay_p95_s"],
+            each["share_median"],
+            each["share_p95"],
+            each["reads_per_deployment"],
+        )
+        for each in result["detection"]
+    ]
+    first = result["detection"][0]
+    yield f"Delay from an install's end to its being known, {show(first['deployments'])} deployments at {first['writes_limit']}:"
+    yield ""
+    head = ("reads allowed", "median, s", "p95, s", "median, share of the install", "p95, share", "reads a deployment")
+    yield from table(head, rows)
+
+
+def scale(result: Result) -> Lines:
+    """Every size in every world."""
+    fields = ("run_s", "run_cpu_s", "cpu", "rss_planned_mb", "rss_run_mb", "rss_mb", "journal_mb", "lag_p99_ms")
+    head = (
+        "world",
+        "deployments",
+        "run, s",
+        "CPU of the run, s",
+        "CPU of the process, s",
+        "MB when planned",
+        "MB at the run's end",
+        "MB with reports",
+        "journal, MB",
+        "lag p99, ms",
+    )
+    rows = [
+        (each["world"], each["deployments"], *(each.get(field) for field in fields))
+        for each in (*result["rows"], result["resume"])
+    ]
+    yield from table(head, rows)
+    load, resume = result["load"], result["resume"]
+    head = ("stage", "deployments", "s")
+    stages = [
+        ("load and plan", load["deployments"], load["load_plan_s"]),
+        ("resume: read the frozen plan", resume["deployments"], resume["thaw_s"]),
+        ("resume: from the lock to the first write", resume["deployments"], resume["first_write_s"]),
+    ]
+    yield from table(head, stages)
+
+
+def journal_commit(result: Result) -> Lines:
+    """Events a second, then the latency."""
+    yield from table(("way", "events a second"), list(result["events_per_second"].items()))
+    rows = [(f"{each['rate']}/s", each["median_ms"], each["p99_ms"]) for each in result["latency"]]
+    yield from table(("creates", "an intent waits, median ms", "p99 ms"), rows)
+
+
+def rate_accuracy(result: Result) -> Lines:
+    """Every rate."""
+    head = ("limit", "world", "writes", "achieved over configured", "most in a window", "allowed", "refused")
+    rows = [
+        (
+            each["limit"],
+            each["world"],
+            each["writes"],
+            each["achieved"],
+            each["most_in_a_window"],
+            each["allowed_in_a_window"],
+            each["refused"],
+        )
+        for each in result["rows"]
+    ]
+    yield from table(head, rows)
+
+
+BUILDERS = {
+    "overhead": overhead,
+    "versus_sdk": versus_sdk,
+    "makespan": makespan,
+    "scale": scale,
+    "journal_commit": journal_commit,
+    "rate_accuracy": rate_accuracy,
+}
