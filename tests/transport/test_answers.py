@@ -96,6 +96,7 @@ def test_a_release_off_the_wire_equals_and_hashes_as_the_plain_value():
         ({"status": None}, {"status": ""}),
         ({"status_description": None}, {"status_description": ""}),
         ({"status_description": "\x1b[31mred\x1b[0m\nline \u202egnp"}, {"status_description": "red line gnp"}),
+        ({"status_description": "x" * 900}, {"status_description": "x" * 499 + "…"}),
         ({"create_at": 1700000000}, {"created_at": "1700000000"}),
         ({"chart_version": 1.5}, {"chart_version": "1.5"}),
         ({"cluster_id": None}, {"cluster_id": "c1"}),
@@ -187,6 +188,13 @@ def test_values_that_nest_too_deep_are_dropped_and_deep_text_within_strings_is_n
 
     assert read(SHOW, WIRE | {"values": deep}).values_json == ""
     assert read(SHOW, WIRE | {"values": text}).values_json == text
+
+
+def test_a_document_that_nests_deeper_than_allowed_is_not_read():
+    body = json.dumps([CHART]).encode().replace(b'"new": 1', b'"new": ' + b"[" * 100 + b"]" * 100)
+
+    assert decode(ListCharts(), body) is None
+    assert decode(ListCharts(), body, max_depth=200) is not None
 
 
 def test_the_answer_to_a_delete_is_never_relied_on():

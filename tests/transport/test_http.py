@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import tracemalloc
 import zlib
 
 import pytest
@@ -20,6 +21,7 @@ from batch_deployer.model.api import (
 )
 from batch_deployer.model.deployment import Operation
 from batch_deployer.transport.http import HttpApi
+from batch_deployer.transport.receiving import _unpacked
 
 AT = {"cluster_id": "c1", "namespace": "monitoring", "name": "web"}
 CREATE = CreateRelease(**AT, chart_id="ch", version="1.0.0", values_json='{"a":1}')
@@ -72,7 +74,10 @@ def answer_of(serve, api_at, response, call, **wire):
 
 def test_an_answer_carries_body_request_id_and_credential(serve, api_at):
     answer = answer_of(
-        serve, api_at, lambda: web.json_response([RELEASE], headers={"X-Request-Id": "r-1"}), ListReleases(cluster_id="c1")
+        serve,
+        api_at,
+        lambda: web.json_response([RELEASE], headers={"X-Request-Id": "r-1"}),
+        ListReleases(cluster_id="c1"),
     )
 
     assert (answer.status, answer.sent, answer.request_id, answer.credential) == (200, Sent.YES, "r-1", 1)
@@ -81,10 +86,9 @@ def test_an_answer_carries_body_request_id_and_credential(serve, api_at):
 
 def test_an_error_answer_carries_codes_text_id_wait_and_shape(serve, api_at):
     body = {"error_code": "APIGW.0308", "error_msg": "policy user over \x1b[31mratelimit", "request_id": "r-2"}
+    headers = {"Retry-After": "17", "Date": "Thu, 01 Jan 1970 00:01:00 GMT"}
 
-    answer = answer_of(
-        serve, api_at, lambda: web.json_response(body, status=429, headers={"Retry-After": "17"}), ListCharts()
-    )
+    answer = answer_of(serve, api_at, lambda: web.json_response(body, status=429, headers=headers), ListCharts())
 
     assert answer == Answer(
         status=429,
@@ -92,6 +96,7 @@ def test_an_error_answer_carries_codes_text_id_wait_and_shape(serve, api_at):
         message="policy user over ratelimit",
         request_id="r-2",
         retry_after=17.0,
+        server_time=60.0,
         credential=1,
         shape="C",
     )
@@ -195,6 +200,19 @@ def test_a_gzip_bomb_stops_at_the_bound(serve, api_at):
 
     assert (answer.status, answer.body) == (200, None)
     assert answer.message == "the answer unpacks to more than the 10000 bytes allowed"
+
+
+def test_a_bomb_takes_no_more_memory_than_the_bound():
+    bomb = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        received = _unpacked(bomb, "gzip", 10_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert received.fault == "the answer unpacks to more than the 10000 bytes allowed"
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from aiohttp import web
 from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts, ListClusters
 from batch_deployer.settings import WireSettings
+from batch_deployer.transport.wire.requests import encode
 
 PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", "project": "eu-de"}
 
@@ -344,3 +345,29 @@ def test_an_access_key_signs_every_call(serve, log_in, clock):
         "ST",
         "20260102T030405Z",
     )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "form", "owner"),
+    [
+        ("https://cce.eu-de.otc.t-systems.com", "", "Credential=AK/"),
+        ("https://cce.eu-de.otc.t-systems.com", "access", "Access=AK,"),
+        ("https://cce.eu-west-101.myhuaweicloud.eu", "", "Access=AK,"),
+        ("https://otc.t-systems.com.example.com", "", "Access=AK,"),
+    ],
+)
+def test_the_form_of_a_signature_follows_the_host_unless_it_is_named(log_in, endpoint, form, owner):
+    options = {"access_key": "AK", "secret_key": "SK", "project_id": "p"} | ({"form": form} if form else {})
+
+    async def scenario():
+        async with log_in("aksk", options, endpoint=endpoint) as api:
+            return api._credential.headers(encode(ListCharts()), "host")["Authorization"]
+
+    assert asyncio.run(scenario()).startswith(f"SDK-HMAC-SHA256 {owner}")
+
+
+def test_a_password_for_this_machine_goes_past_no_proxy(serve, log_in, token_answer, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert run(serve, log_in, Cloud(token_answer), "password", PASSWORD).status == 200

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 from aiohttp import web
@@ -94,6 +95,40 @@ def test_an_early_renewal_that_fails_harms_nothing_and_is_tried_again_after_a_mi
 
     assert asyncio.run(scenario()) == ["one", "one", "one", "two", "two"]
     assert script.tries == 4
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["early", "after-a-refusal"])
+def test_other_calls_go_on_with_the_old_token_while_it_is_renewed(serve, api_at, clock, forced):
+    may_answer = threading.Event()
+
+    async def handler(_request):
+        return web.json_response([])
+
+    async def scenario():
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+        class Slow(Script):
+            def __call__(self):
+                result = super().__call__()
+                if result.value == "two":
+                    loop.call_soon_threadsafe(asked.set)
+                    may_answer.wait(5)
+                return result
+
+        token = RenewedToken(Slow(Token(value="one", lifetime=3600), Token(value="two")), clock=clock, timeout=60)
+        await token.start()
+        clock.now += 3500
+        async with serve(handler) as url, api_at(url, credential=token) as api:
+            renewing = asyncio.ensure_future(api.renew(1) if forced else api.call(ListCharts()))
+            await asked.wait()
+            meanwhile = await api.call(ListCharts())
+            may_answer.set()
+            await renewing
+            return meanwhile, await api.call(ListCharts())
+
+    meanwhile, after = asyncio.run(scenario())
+
+    assert (meanwhile.credential, after.credential) == (1, 2)
 
 
 def test_a_refused_password_is_never_tried_twice(clock):
