@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -113,6 +115,23 @@ def test_a_report_folder_that_cannot_be_used_is_found_before_the_run(project):
     assert code == 2
     assert err.startswith("error: no report can be written to file/reports: ")
     assert project.provider.ledger()["creates"] == {}
+
+
+@pytest.mark.parametrize("kilobytes", [30, 45, 60])
+def test_a_disk_that_takes_no_more_is_one_clear_line_and_the_summary_is_still_told(project, kilobytes):
+    process = subprocess.run(
+        ["sh", "-c", 'ulimit -f "$0"; exec "$@"', str(2 * kilobytes), sys.executable, "-m", "batch_deployer",
+         "run", "m.yaml", "--yes", "--run-id", "full"],
+        cwd=project.folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 1, process.stderr
+    assert process.stderr.splitlines()[-1].startswith("error: cannot ")
+    assert process.stdout.startswith("small: finished, exit code 1\nrun full, ")
+    assert "Traceback" not in process.stderr
+    # With room again, it goes on where it was.
+    code, out, err = project.run("resume", "full")
+    assert code == 0, out + err
+    assert set(project.provider.ledger()["creates"].values()) == {1}
 
 
 @pytest.mark.parametrize(
