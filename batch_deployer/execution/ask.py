@@ -129,7 +129,8 @@ def take_phase(run: Run, board: Board, queue: ClusterQueue, state: ClusterState)
 def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
     """Hold one deployment back because of its cluster's phase, or refuse it."""
     now = run.now()
-    reason = f"the cluster is {queue.phase}" + (f": {queue.phase_reason}" if queue.phase_reason else "")
+    said = queue.phase_reason
+    reason = f"the cluster is {queue.phase}" + (f": {said}" if said and said != queue.phase else "")
     if readiness(queue.phase) is Readiness.NEVER or (track.deadline and now >= track.deadline):
         run.finish(track, Outcome.REJECTED, reason, cause=fingerprint(reason))
         return

@@ -106,6 +106,10 @@ class Surveyor:
             answer, verdict, departed = await attempt(self._run, job, ListReleases(cluster_id=queue.cluster.id))
         finally:
             queue.looking = False
+        if verdict is Verdict.STATE and readiness(queue.phase) is not Readiness.READY:
+            for track in list(queue.waiting.values()):
+                self._decide(queue, track, None)
+            return
         if verdict is not Verdict.OK or not isinstance(answer.body, list):
             look_failed(self._run, job.board, queue, answer, verdict)
             return

@@ -1,6 +1,6 @@
 """What a look that failed means for the cluster and everything on it."""
 
-from batch_deployer.execution.ask import ask_phase
+from batch_deployer.execution.ask import ask_phase, hold
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
@@ -9,6 +9,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
 
 
@@ -22,6 +23,8 @@ def look_failed(run: Run, board: Board, queue: ClusterQueue, answer: Answer, ver
             board.look_soon(queue, now + run.settings.retry.locked)
         case Verdict.AUTH:
             pass
+        case Verdict.STATE:
+            _forbidden_now(run, board, queue, answer)
         case Verdict.ABSENT:
             _give_up(run, queue, Outcome.REJECTED, f"the cluster does not exist: {describe(answer)}", answer)
         case Verdict.DENIED:
@@ -33,6 +36,18 @@ def look_failed(run: Run, board: Board, queue: ClusterQueue, answer: Answer, ver
             )
         case _:
             _fault(run, board, queue, answer)
+
+
+def _forbidden_now(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
+    """Take in that the cluster's state forbids even a look; what waits is held back or refused by its phase."""
+    ready = readiness(queue.phase)
+    if ready is Readiness.READY:  # it has changed since its phase was asked for
+        ask_phase(board, queue, run.now())
+    else:
+        for track in list(queue.waiting.values()):
+            hold(run, queue, track)
+    if queue.watching or (ready is Readiness.READY and queue.waiting):
+        _fault(run, board, queue, answer)
 
 
 def _fault(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:

@@ -32,6 +32,8 @@ class Verdict(StrEnum):
     """Try once more with a fresh credential."""
     AUTH = "auth"
     """The credential is refused for good: stop the run."""
+    STATE = "state"
+    """A read that the state of the cluster (or account) forbids now: ask for its phase."""
     DENIED = "denied"
     """No permission."""
     MISROUTED = "misrouted"
@@ -62,8 +64,8 @@ TABLE: tuple[_Row, ...] = (
     _row(400, r"IAM\.1108\b", Verdict.EXPIRED),
     _row(401, r"aksk|\bak\b.*(not exist|reach the limit)|secretkey|APIGW?\.03(03|05|11)\b", Verdict.AUTH),
     _row(401, r"", Verdict.EXPIRED),
-    # The account is restricted, or the state forbids it: final, but no lack of permission.
-    _row(403, r"\b\w+\.\d{2}40300[2-9]\b", Verdict.REJECTED),
+    # The account is restricted, or the state forbids it: no lack of permission. Final for a write.
+    _row(403, r"\b\w+\.\d{2}40300[2-9]\b", Verdict.STATE),
     _row(403, r"", Verdict.DENIED),
     _row(404, r"\b\w+\.\d{2}404001\b|CCE_CM\.0003\b", Verdict.ABSENT),
     _row(404, r"", Verdict.MISROUTED),
@@ -90,6 +92,8 @@ def judge(call: Call, answer: Answer) -> Verdict:
     for row in TABLE:
         if status in row.statuses and row.pattern.search(text):
             if row.verdict is Verdict.EXISTS and not isinstance(call, CreateRelease):
+                return Verdict.REJECTED
+            if row.verdict is Verdict.STATE and call.writes:
                 return Verdict.REJECTED
             return row.verdict
     return Verdict.MISROUTED if 300 <= status < 400 else Verdict.REJECTED

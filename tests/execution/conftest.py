@@ -40,7 +40,7 @@ def a_deployment(cluster, release, **more):
 def a_plan(clusters=3, releases=("web",), *, clouds=("sim",), limits=FAST, spec=None, **more):
     """`clusters` x `releases`, clusters dealt to the clouds in turn."""
     pairs = [
-        a_deployment(a_cluster(number, clouds[number % len(clouds)]), a_release(name, **(spec or {})))
+        a_deployment(a_cluster(number, clouds[number % len(clouds)]), a_release(**({"name": name} | (spec or {}))))
         for number in range(clusters)
         for name in releases
     ]

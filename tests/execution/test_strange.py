@@ -1,0 +1,183 @@
+"""Stuck and strange: each has its outcome and its reason."""
+
+import pytest
+
+from batch_deployer.model import events as e
+
+
+def only(make, show, plan):
+    ((outcome, reason),) = make.outcomes(show, plan).values()
+    return outcome, reason
+
+
+def test_a_stuck_install_ends_at_its_deadline_with_advice(make, act):
+    plan = make.plan(1, spec={"timeout": 300.0})
+    show = act(plan, faults=[make.rule("stuck")])
+    outcome, reason = only(make, show, plan)
+    assert outcome == "timed_out"
+    assert reason == (
+        "create not finished within 300 s; last status PENDING_INSTALL"
+        " (stuck: roll it back or delete it before the next try)"
+    )
+    accepted = show.of(e.Accepted)[0].at
+    assert 300 <= show.finishes()[plan.deployments[0].key] - accepted < 365
+
+
+def test_a_release_of_unknown_status_failed_and_says_so(make, act):
+    plan = make.plan(1)
+    outcome, reason = only(make, act(plan, faults=[make.rule("unknown")]), plan)
+    assert outcome == "failed"
+    assert "unknown" in reason.lower()
+
+
+def test_a_failed_release_gives_the_cloud_s_own_words(make, act):
+    plan = make.plan(1)
+    outcome, reason = only(make, act(plan, faults=[make.rule("fail")]), plan)
+    assert (outcome, reason) == ("failed", "Release failed: timed out waiting for the condition")
+
+
+def test_a_release_deleted_under_us_failed_and_somebody_else_is_named(make, act):
+    plan = make.plan(1)
+    outcome, reason = only(make, act(plan, faults=[make.rule("other_delete", seconds=3.0)]), plan)
+    assert outcome == "failed"
+    assert reason in ("somebody else is deleting it (DELETING)", "somebody else is deleting it (DELETED)")
+
+
+def test_a_release_that_vanishes_failed_only_after_it_was_absent_for_the_whole_grace(make, act):
+    plan = make.plan(1)
+    show = act(plan, faults=[make.rule("vanish", seconds=6.0)])
+    outcome, reason = only(make, show, plan)
+    assert (outcome, reason) == ("failed", "the release is no longer there")
+    assert show.finishes()[plan.deployments[0].key] - show.of(e.Accepted)[0].at > 60.0
+    assert len(show.sent("create_release")) == 1
+
+
+def test_a_release_that_is_only_not_visible_yet_is_not_lost(make, act):
+    plan = make.plan(1)
+    show = act(plan, faults=[make.rule("stale", seconds=50.0)])
+    assert only(make, show, plan) == ("deployed", "")
+
+
+def test_another_actor_s_upgrade_of_the_same_chart_is_waited_for(make, act):
+    plan = make.plan(1)
+    show = act(plan, faults=[make.rule("other_upgrade", seconds=1.0)])
+    assert only(make, show, plan)[0] == "deployed"
+    assert show.of(e.Finished)[0].revision == 2
+
+
+def test_a_cluster_that_hibernates_before_its_start_refuses_with_its_phase(make, act):
+    plan = make.plan(3)
+    show = act(plan, faults=[make.rule("phase", phase="Hibernation", cluster="cluster-1")])
+    outcome, reason = make.outcomes(show, plan)[plan.deployments[1].key]
+    assert outcome == "rejected"
+    assert reason.startswith("the cluster is Hibernation")
+    assert make.tally(show, plan) == {"deployed": 2, "rejected": 1}
+    assert len(show.sent("create_release")) == 2
+
+
+def test_a_cluster_that_hibernates_midway_is_told_apart_from_one_that_is_gone(make, act):
+    plan = make.plan(3)
+    show = act(plan, faults=[make.rule("phase", phase="Hibernation", cluster="cluster-1", starts=8.0)])
+    outcome, reason = make.outcomes(show, plan)[plan.deployments[1].key]
+    assert outcome in ("rejected", "timed_out", "unreachable")
+    assert "accepted" in reason or "not finished" in reason
+    assert "Hibernation" in reason
+    assert make.tally(show, plan)["deployed"] == 2
+
+
+def test_a_cluster_that_is_being_upgraded_is_deferred_and_deployed_afterwards(make, act):
+    plan = make.plan(2)
+    show = act(plan, faults=[make.rule("phase", phase="Upgrading", cluster="cluster-0", until=200.0)])
+    assert make.tally(show, plan) == {"deployed": 2}
+    late = next(each for each in show.sent("create_release") if each.call.cluster_id == plan.deployments[0].cluster.id)
+    assert late.at > 200.0
+    assert [event.why for event in show.of(e.Undecided)] == ["the cluster is Upgrading"]
+
+
+def test_a_cluster_that_stays_in_upgrade_is_refused_after_the_timeout(make, act):
+    plan = make.plan(1, spec={"timeout": 120.0})
+    show = act(plan, faults=[make.rule("phase", phase="Upgrading")])
+    assert only(make, show, plan) == ("rejected", "the cluster is Upgrading")
+
+
+def test_a_cluster_that_does_not_exist_is_rejected_and_the_others_are_deployed(make, act):
+    plan = make.plan(3)
+    world = make.world(make.plan(2))
+    show = act(plan, world=world)
+    outcome, reason = make.outcomes(show, plan)[plan.deployments[2].key]
+    assert outcome == "rejected"
+    assert reason.startswith("the cluster does not exist: HTTP 404")
+    assert make.tally(show, plan) == {"deployed": 2, "rejected": 1}
+
+
+def test_a_chart_that_the_cloud_has_not_is_rejected_with_what_it_has(make, act):
+    plan = make.plan(1)
+    other = make.plan(1, spec={"version": "2.0.0"})
+    outcome, reason = only(make, act(plan, world=make.world(other)), plan)
+    assert outcome == "rejected"
+    assert reason == "chart web-chart 1.0.0 is not in the cloud; it has version 0.9.0, 2.0.0"
+
+
+def test_a_release_that_somebody_is_installing_as_wanted_is_watched_and_not_written(make, act):
+    plan = make.plan(1)
+    running = [(plan.deployments[0], {"version": "1.0.0", "status": "PENDING_INSTALL"})]
+    show = act(plan, world=make.world(plan, running))
+    assert show.of(e.Planned)[0].action == "adopt"
+    assert not show.sent("create_release")
+    assert only(make, show, plan)[0] == "timed_out"  # the simulated one never ends
+
+
+@pytest.mark.parametrize("status", ["PENDING_UPGRADE", "DELETING"])
+def test_what_somebody_else_has_under_way_is_waited_for_and_not_written_over(make, act, status):
+    plan = make.plan(1, spec={"timeout": 200.0})
+    show = act(plan, world=make.world(plan, [(plan.deployments[0], {"status": status})]))
+    outcome, reason = only(make, show, plan)
+    assert outcome == "timed_out"
+    assert "somebody else" in reason
+    assert "timeout of 200 s" in reason
+    assert not [called for called in show.calls if called.call.writes]
+
+
+def test_once_somebody_else_has_settled_it_is_decided_anew(make, act):
+    plan = make.plan(1)
+
+    def upgrade_by_hand(_, fleet):
+        slot = fleet.estate.find(plan.deployments[0].cluster.id).slot("apps", "web")
+        slot.revisions[-1].ends = 0.0
+
+    running = [(plan.deployments[0], {"status": "PENDING_UPGRADE"})]
+    show = act(plan, world=make.world(plan, running), at={60.0: upgrade_by_hand})
+    assert only(make, show, plan) == ("deployed", "")
+    assert [call.at > 60.0 for call in show.sent("update_release")] == [True]
+
+
+def test_an_unknown_status_word_is_waited_for_until_the_deadline(make, act):
+    plan = make.plan(1, spec={"timeout": 100.0})
+    show = act(plan, api=lambda inner, _: Babel(inner))
+    outcome, reason = only(make, show, plan)
+    assert outcome == "timed_out"
+    assert "last status FROBNICATING" in reason
+
+
+class Babel:
+    """Speaks of a status that nobody has documented."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    async def call(self, call):
+        import dataclasses
+
+        import msgspec
+
+        answer = await self._inner.call(call)
+        if call.kind == "list_releases" and answer.body:
+            body = [msgspec.structs.replace(state, status="FROBNICATING") for state in answer.body]
+            return dataclasses.replace(answer, body=body)
+        return answer
+
+    async def renew(self, credential):
+        await self._inner.renew(credential)
+
+    async def close(self):
+        await self._inner.close()
