@@ -219,7 +219,7 @@ def test_a_bomb_takes_no_more_memory_than_the_bound():
     ("data", "coding", "message"),
     [
         (b"rubbish", "gzip", "the answer is packed and cannot be unpacked"),
-        (gzip.compress(b"[]" * 50)[:-9], "gzip", "the answer broke off before its end"),
+        (gzip.compress(b"[]" * 50, mtime=0)[:-9], "gzip", "the answer broke off before its end"),
         (b"x", "br", "the answer is packed as 'br', which was not asked for"),
     ],
 )
