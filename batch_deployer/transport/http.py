@@ -1,6 +1,7 @@
 """The API over HTTP: one attempt per call, every failure of network or server an Answer."""
 
 import ssl
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -46,6 +47,8 @@ class HttpApi:
         """Raises BadInput unless `endpoint` is https, or http to this machine. `tls`: None verifies by aiohttp's default."""
         self._endpoint = checked(endpoint, "endpoint")
         self._host = URL(self._endpoint).host_port_subcomponent or urlsplit(self._endpoint).netloc
+        # Looks ask for the same lists again and again.
+        self._url = lru_cache(maxsize=8192)(lambda target: URL(self._endpoint + target, encoded=True))
         self._project_id = project_id
         self._credential = credential
         self._wire = wire
@@ -84,7 +87,7 @@ class HttpApi:
         try:
             async with self._session.request(
                 request.method,
-                URL(self._endpoint + request.target, encoded=True),
+                self._url(request.target),
                 headers={"Content-Type": request.content_type, **self._credential.headers(request, self._host)},
                 data=request.body or None,
                 allow_redirects=False,

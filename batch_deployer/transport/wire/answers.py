@@ -24,10 +24,9 @@ from batch_deployer.model.api import (
     normalise_status,
 )
 from batch_deployer.transport.wire import loose
-from batch_deployer.transport.wire.text import clean, deeper_than
+from batch_deployer.transport.wire.text import LONGEST, clean, deeper_than
 
 _STATUSES = frozenset(status.value for status in Status)
-_ABSENT_VALUES = frozenset({"", "{}"})
 
 
 class WireRelease(ReleaseState, frozen=True, kw_only=True, gc=False):
@@ -102,14 +101,14 @@ def _tidy(release: ReleaseState, cluster_id: str, max_depth: int) -> ReleaseStat
 
     The checks are cheap and nearly always pass; only then is a new value made.
     """
-    values = release.values_json
+    values, told = release.values_json, release.status_description
+    shown = f"{release.name}{release.namespace}{release.chart_name}{release.chart_version}{release.cluster_id}"
     if (
         release.status in _STATUSES
         and release.cluster_id
-        and (release.name + release.namespace + release.chart_name + release.chart_version).isprintable()
-        and (release.status_description + release.created_at + release.updated_at + release.cluster_id).isprintable()
-        and len(release.status_description) <= 500
-        and (values in _ABSENT_VALUES or not deeper_than(values, max_depth))
+        and f"{shown}{told}{release.created_at}{release.updated_at}".isprintable()
+        and len(told) <= LONGEST
+        and (len(values) <= max_depth or not deeper_than(values, max_depth))
     ):
         return release
     return msgspec.structs.replace(

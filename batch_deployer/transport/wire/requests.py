@@ -1,7 +1,7 @@
 """Calls as HTTP requests (section 2 of docs/api.md). Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -28,8 +28,7 @@ JSON = "application/json"
 _ACTIONS = {Operation.UPGRADE: "upgrade", Operation.ROLLBACK: "rollback"}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request, relative to the cloud's endpoint."""
 
     method: str
@@ -81,6 +80,7 @@ def encode(call: Call, project_id: str = "") -> Request:
     return _REQUESTS[type(call)](call, project_id)
 
 
+@lru_cache(maxsize=8192)  # a run names the same few clusters and releases again and again
 def _segment(text: str) -> str:
     """One path segment. An empty one would address the list instead of its member, and dots would climb the path."""
     if text in {"", ".", ".."}:
