@@ -24,7 +24,7 @@ class Track:
 
     __slots__ = (
         "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "deadline", "deployment", "look_at",
-        "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_seen", "phase", "queued",
+        "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
         "reason", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
         "waits_for",
     )  # fmt: skip
@@ -45,7 +45,7 @@ class Track:
         """Writes of the current operation whose fate was unknown at some time."""
         self.old_revision = 0
         self.old_updated_at = ""
-        self.pending_seen = False
+        self.pending_revision = 0
         self.status = ""
         self.revision = 0
         self.reason = ""
@@ -101,7 +101,7 @@ class Track:
             updated_at=self.old_updated_at,
             version=self.deployment.release.version if brings else "",
             chart_name=chart_name if brings else "",
-            pending_seen=self.pending_seen,
+            pending_revision=self.pending_revision,
         )
 
     def apply(self, event: e.DeploymentEvent, now: float) -> None:
@@ -126,14 +126,15 @@ class Track:
                 self.absent_since, self.absent_looks = None, 0
             case e.Confirmed():
                 self.operation = event.operation
-                self.pending_seen = event.status in PENDING
+                self.pending_revision = event.revision if event.status in PENDING else 0
                 self.status, self.revision = event.status, event.revision
                 self._await_end(now)
             case e.Missing():
                 self.not_before = now
             case e.Seen():
                 self.status, self.revision = event.status, event.revision
-                self.pending_seen = self.pending_seen or event.status in PENDING
+                if event.status in PENDING:
+                    self.pending_revision = event.revision
             case e.Settled():
                 self.settled += 1
                 self.attempts = self.uncertain = 0
@@ -155,7 +156,7 @@ class Track:
         if self.operation is not event.operation or self.attempts == 0:
             # By the cloud's clock if possible: ours may be wrong, or set while we run.
             self.sent_at = event.cloud_at or event.at
-            self.pending_seen = False
+            self.pending_revision = 0
         self.operation = event.operation
         self.attempts += 1
         self.old_revision, self.old_updated_at = event.revision, event.updated_at

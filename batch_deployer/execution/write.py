@@ -59,8 +59,9 @@ async def write(run: Run, job: Job) -> None:
             revision=track.old_revision, updated_at=track.old_updated_at, cloud_at=board.cloud_time(run.now()),
         ),
     )  # fmt: skip
-    # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken.
-    if board.holding or not run.ports.fence.may_write():
+    # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken, or
+    # another write of this cloud may have been throttled.
+    if board.holding or board.writes.paused(run.now()) or not run.ports.fence.may_write():
         board.writes.abandon(job.slot, run.now())
         _refuse(run, track, queue, "held back before it was sent", Answer(), wait=0.0)
         if not run.ports.fence.may_write():

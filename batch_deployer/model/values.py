@@ -14,13 +14,14 @@ _MARKER = re.compile(r"\$\$\{|\$\{secret:(env|file):([^}]*)\}")
 
 
 def merge(base: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json]:
-    """Merge `over` into `base` as Helm does: maps merge, lists and scalars replace, null deletes the key."""
+    """Merge `over` into `base` as Helm does: maps merge, lists and scalars replace.
+
+    A null takes the place of what was there, and stays: the chart's own default for that key is deleted by it.
+    """
     merged: dict[str, Json] = dict(base)
     for name, value in over.items():
-        below = merged.get(name)
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
+            below = merged.get(name)
             merged[name] = merge(below if isinstance(below, dict) else {}, value)
         else:
             merged[name] = value
@@ -68,11 +69,14 @@ def render_text(text: str, secret: Callable[[str], str]) -> str:
 
 
 def covers(shown: Json, wanted: Json) -> bool:
-    """Whether everything wanted is in what the cloud shows. Extra keys are chart defaults; a mask fits anything."""
+    """Whether everything wanted is in what the cloud shows. Extra keys are chart defaults; a mask fits anything.
+
+    A wanted null fits a key that is not there: it deletes the chart's default.
+    """
     if shown == MASK:
         return True
     if isinstance(wanted, dict):
-        return isinstance(shown, dict) and all(name in shown and covers(shown[name], wanted[name]) for name in wanted)
+        return isinstance(shown, dict) and all(covers(shown.get(name), value) for name, value in wanted.items())
     if isinstance(wanted, list):
         return (
             isinstance(shown, list)

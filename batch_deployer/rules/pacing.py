@@ -82,6 +82,10 @@ class Bucket:
         window = self._slots[self._next] + self.rate.period + self._guard
         return max(now, window, self._tat - (burst - 1) * self.spacing, self.paused_until)
 
+    def paused(self, now: float) -> bool:
+        """Whether nothing may leave now, not even what was reserved before."""
+        return now < self.paused_until
+
     def take(self, now: float) -> int:
         """Reserve the next call; only when `earliest(now) <= now`. Returns the slot to give to `depart`."""
         slot = self._next

@@ -20,8 +20,8 @@ class Baseline:
     """Chart version that the operation brings about; empty when that is not known (rollback)."""
     chart_name: str = ""
     """Empty when not known."""
-    pending_seen: bool = False
-    """Whether a look since the write showed PENDING_*."""
+    pending_revision: int = 0
+    """Revision at which a look since the write showed PENDING_*; 0 when none did."""
 
 
 class Sight(StrEnum):
@@ -72,7 +72,9 @@ def _judge_delete(state: ReleaseState | None) -> tuple[Sight, str]:
 
 def _unmoved(base: Baseline, state: ReleaseState) -> bool:
     """Whether this terminal status may be the one from before the write (section 3, stale-read hazard)."""
-    return base.revision > 0 and not base.pending_seen and not _moved(base, state)
+    if base.revision == 0 or state.revision == base.pending_revision:
+        return False
+    return state.revision < base.pending_revision or not _moved(base, state)
 
 
 def _moved(base: Baseline, state: ReleaseState) -> bool:

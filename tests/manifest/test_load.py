@@ -46,8 +46,9 @@ def test_values_merge_in_the_order_of_the_reference(loaded):
         "b": 22,
         "d": 4,
         "e": 5,
-        "m": {"f": 2, "r": 3, "k": 4},
+        "m": {"f": 2, "r": 3, "k": 4, "d": None},
         "l": [3],
+        "c": None,
     }
 
 

@@ -34,17 +34,18 @@ WITHOUT_NULLS = nested(PLAIN.filter(lambda value: value != MASK))
         ({"a": {"b": 1, "c": 1}}, {"a": {"c": 2, "d": 2}}, {"a": {"b": 1, "c": 2, "d": 2}}),
         ({"a": [1, 2, 3]}, {"a": [4]}, {"a": [4]}),
         ({"a": [{"b": 1}]}, {"a": [{"c": 2}]}, {"a": [{"c": 2}]}),
-        ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
-        ({"a": {"b": 1, "c": 1}}, {"a": {"b": None}}, {"a": {"c": 1}}),
-        ({}, {"a": None}, {}),
-        ({"a": 1}, {"a": {"b": 2, "c": None}}, {"a": {"b": 2}}),
+        ({"a": 1, "b": 2}, {"a": None}, {"a": None, "b": 2}),
+        ({"a": {"b": 1, "c": 1}}, {"a": {"b": None}}, {"a": {"b": None, "c": 1}}),
+        ({}, {"a": None}, {"a": None}),
+        ({"a": None}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+        ({"a": 1}, {"a": {"b": 2, "c": None}}, {"a": {"b": 2, "c": None}}),
         ({"a": {"b": 1}}, {"a": 2}, {"a": 2}),
         ({"a": 1}, {"a": {}}, {"a": {}}),
         ({"a": {"b": 1}}, {"a": {}}, {"a": {"b": 1}}),
         ({"a": 1}, {"a": False}, {"a": False}),
     ],
 )
-def test_maps_merge_lists_and_scalars_replace_and_null_deletes(base, over, merged):
+def test_maps_merge_lists_and_scalars_replace_and_null_stays_to_delete_a_default(base, over, merged):
     assert merge(base, over) == merged
 
 

@@ -28,14 +28,14 @@ def a_state(status, revision=1, *, updated=LATER, created=LATER, version="1.0.0"
     )
 
 
-def a_baseline(operation, revision=0, updated=THEN, *, version="1.0.0", pending_seen=False):
+def a_baseline(operation, revision=0, updated=THEN, *, version="1.0.0", pending_revision=0):
     return Baseline(
         operation=operation,
         revision=revision,
         updated_at=updated if revision else "",
         version=version,
         chart_name="web",
-        pending_seen=pending_seen,
+        pending_revision=pending_revision,
     )
 
 
@@ -94,7 +94,7 @@ def test_after_an_update_no_terminal_status_of_the_baseline_counts(operation, st
         ({}, {"revision": 4, "updated": LATER}),
         ({}, {"revision": 4, "updated": THEN}),
         ({}, {"revision": 3, "updated": LATER}),
-        ({"pending_seen": True}, {"revision": 3, "updated": THEN}),
+        ({"pending_revision": 3}, {"revision": 3, "updated": THEN}),
         ({"updated": ""}, {"revision": 4, "updated": ""}),
     ],
 )
@@ -103,6 +103,13 @@ def test_a_terminal_status_counts_once_the_revision_or_the_time_moved_or_pending
 ):
     expected = {"DEPLOYED": Sight.DONE, "FAILED": Sight.BAD}[status]
     assert sight(a_baseline(operation, 3, **base), a_state(status, **state)) is expected
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+def test_a_stale_read_after_pending_was_seen_at_the_new_revision_does_not_count(operation):
+    base = a_baseline(operation, 3, pending_revision=4)
+    assert sight(base, a_state("DEPLOYED", 3, updated=THEN)) is Sight.STALE
+    assert sight(base, a_state("DEPLOYED", 4, updated=THEN)) is Sight.DONE
 
 
 @pytest.mark.parametrize("operation", UPDATES)
