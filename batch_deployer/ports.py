@@ -1,7 +1,6 @@
 """What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol
 
@@ -105,12 +104,4 @@ class Secrets(Protocol):
 
     def __call__(self, name: str) -> str:
         """The secret `env:NAME` or `file:PATH`. Raises BadInput when it is not there."""
-        ...
-
-
-class Lock(Protocol):
-    """The run lock of a manifest name."""
-
-    def hold(self) -> AbstractAsyncContextManager[Fence]:
-        """Take the lock and renew its lease until left; raises LockHeld."""
         ...

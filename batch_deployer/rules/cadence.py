@@ -1,7 +1,6 @@
 """When to look next. Looks are spaced by what was learned of how long installs take, within a shared read budget."""
 
-import math
-from bisect import bisect_right, insort
+from bisect import insort
 from collections.abc import Iterable
 
 from batch_deployer.settings import WatchSettings
@@ -9,8 +8,6 @@ from batch_deployer.settings import WatchSettings
 ENOUGH = 5
 """Fewer finished installs than this teach nothing."""
 KEPT = 200
-EAGER = 0.25
-"""Share of the installs still going that should have ended by the next look: less is quicker to notice and costs more."""
 
 
 class Durations:
@@ -33,12 +30,6 @@ class Durations:
             self._sorted.remove(self._newest.pop(0))
         self._newest.append(seconds)
         insort(self._sorted, seconds)
-
-    def likely_end(self, elapsed: float) -> float | None:
-        """Seconds by which EAGER of the installs that took longer than `elapsed` had ended; None when none did."""
-        past = bisect_right(self._sorted, elapsed)
-        remaining = len(self._sorted) - past
-        return self._sorted[past + int(EAGER * remaining)] if remaining else None
 
     def quantile(self, share: float) -> float:
         """Seconds within which `share` of the installs ended."""
@@ -67,8 +58,3 @@ def next_gap(elapsed: float, learned: Durations | None, settings: WatchSettings,
 def affordable_gap(clusters: int, reads_per_second: float, settings: WatchSettings) -> float:
     """Shortest gap at which `clusters` can all be looked at within the share of the read budget that looks may use."""
     return clusters / (reads_per_second * settings.read_share) if clusters else 0.0
-
-
-def earliest(*times: float | None) -> float:
-    """The soonest of some times, infinity when there is none."""
-    return min((time for time in times if time is not None), default=math.inf)

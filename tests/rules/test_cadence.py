@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, affordable_gap, earliest, next_gap
+from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, affordable_gap, next_gap
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
@@ -126,8 +126,3 @@ def test_the_oldest_duration_is_the_one_forgotten():
 def test_a_quantile_is_the_time_within_which_that_share_ended():
     learned = Durations(float(n) for n in range(100, 0, -1))
     assert [learned.quantile(share) for share in (0.0, 0.05, 0.5, 0.95)] == [1.0, 6.0, 51.0, 96.0]
-
-
-def test_the_earliest_of_some_times_ignores_what_is_not_set():
-    assert earliest(None, 3.0, 2.0) == 2.0
-    assert earliest() == earliest(None) == math.inf
