@@ -23,6 +23,7 @@ from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.report.format_text import to_text
+from batch_deployer.report.story import Story
 from batch_deployer.report.write import check_folder, write_reports
 
 
@@ -91,7 +92,8 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         return 0
     finally:
         if runner.folder is not None:
-            _report(audience, runner.folder, manner)
+            unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
+            leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
     if ending.reason:
         say(store.redact(ending.reason))
     if ending.exit_code in (130, 143) and runner.folder is not None:
@@ -114,15 +116,14 @@ def _work(runner: Runner, audience: Audience) -> Ending:
         raise
 
 
-def _report(audience: Audience, folder: RunDir, manner: Manner) -> None:
+def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: bool = False) -> None:
     """Files first, then the summary; what cannot be written as a file is at least said."""
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
-    written = write_reports(audience.story, folders)
+    written = write_reports(story, folders)
     for fault in written.faults:
         say(f"warning: {fault}")
-    unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
     if manner.quiet and unchanged and not written.faults:
         return
-    show(to_text(audience.story, width()))
+    show(to_text(story, width()))
     if written.files:
         say(f"reports: {written.files[-1].parent}")

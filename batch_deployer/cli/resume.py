@@ -19,17 +19,24 @@ def command(session: Session, /, run: str, **options: Any) -> int:
 
     Needs the run's own plan and journal only; the manifest may have changed or be gone.
     Whatever may have been sent without an answer is looked for in the cloud before anything is sent again.
+    A run that was killed after its end, while it wrote its report, gets that report.
     """
-    from batch_deployer.cli.launch import Launch, launch, open_store
+    from batch_deployer.cli.failures import say
+    from batch_deployer.cli.launch import Launch, launch, leave_report, open_store
     from batch_deployer.compose.reading import read_run
     from batch_deployer.journal.runs import RunState
     from batch_deployer.plan.again import open_keys
+    from batch_deployer.report.write import is_written
 
     manner = Manner.take(options)
     past = read_run(session.use_state(manner.state_dir), run)
     if past.live:
         raise BadInput(f"run {past.folder.id} is live; `control` steers it, `status` shows it")
     if past.info.state is RunState.FINISHED and not open_keys(past.plan, past.events):
+        if not is_written(story := past.story(), past.folder.report_path):
+            say(f"run {past.folder.id} has ended, but not told all of it; here is its report")
+            leave_report(story, past.folder, manner)
+            return past.info.exit_code or 0
         raise BadInput(
             f"run {past.folder.id} has ended (exit code {past.info.exit_code}); "
             f"`retry {past.folder.id} --failed` starts a new run of what did not succeed"

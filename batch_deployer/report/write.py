@@ -53,6 +53,16 @@ def write_reports(story: Story, folders: Iterable[Path]) -> Written:
     return Written(files=tuple(files), faults=tuple(faults))
 
 
+def is_written(story: Story, folder: Path) -> bool:
+    """Whether every file is in the folder and tells this very story."""
+    try:
+        return all(
+            (folder / name).read_bytes() == "".join(render(kind, story)).encode() for name, kind in FILES.items()
+        )
+    except OSError:
+        return False
+
+
 def check_folder(folder: Path) -> None:
     """Make the folder and try to write in it, before a run depends on it. Raises BadInput."""
     try:
