@@ -1,0 +1,110 @@
+"""The program itself, except that it kills its own process (SIGKILL) at the n-th moment of a kind.
+
+    MORTAL_AT=sent:3 python tests/soak/mortal.py run manifest.yaml --yes
+
+Without MORTAL_AT it lives; MORTAL_COUNTS names a file that then gets how often each moment came. MORTAL_FSIZE: bytes that
+no file may exceed, for a disk that gets full.
+"""
+
+import asyncio
+import atexit
+import json
+import os
+import resource
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from batch_deployer.cli.main import main
+from batch_deployer.compose import running
+from batch_deployer.journal.sqlite import SqliteJournal
+from batch_deployer.model.api import Answer, Call
+from batch_deployer.model.events import Event, Intended
+from batch_deployer.report import write as report_writing
+from batch_deployer.transport.sending import TrackedRequest
+
+MOMENTS = ("intent", "intended", "sent", "replied", "look", "report")
+"""Before an intent is durable; after; a write's bytes are out; its reply is there and nothing noted of it; a look's
+reply is there; before and after each report file."""
+
+_moment, _, _number = os.environ.get("MORTAL_AT", "").partition(":")
+_counts: Counter[str] = Counter()
+
+
+def pass_by(moment: str) -> None:
+    """Count the moment; die if it is the one."""
+    _counts[moment] += 1
+    if moment == _moment and _counts[moment] == int(_number):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalJournal(SqliteJournal):
+    """Dies around intents."""
+
+    async def record(self, *events: Event) -> None:
+        intent = any(isinstance(event, Intended) for event in events)
+        if intent:
+            pass_by("intent")
+        await super().record(*events)
+        if intent:
+            pass_by("intended")
+
+
+class MortalApi:
+    """Dies with replies in its hand."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    async def call(self, call: Call) -> Answer:
+        answer: Answer = await self._api.call(call)
+        if call.writes:
+            pass_by("replied")
+        elif call.kind == "list_releases":
+            pass_by("look")
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+
+@asynccontextmanager
+async def opened(*args: Any, **more: Any) -> Any:
+    """As the product opens them, but mortal."""
+    async with _opened(*args, **more) as apis:
+        yield {name: MortalApi(api) for name, api in apis.items()}
+
+
+async def send(self: TrackedRequest, conn: Any) -> Any:
+    """Send, and for a write die once its bytes have been handed to the system."""
+    response = await _send(self, conn)
+    if self.attempt is not None and self.attempt._write:
+        writer = getattr(self, "_writer", None)
+        if writer is not None:
+            await asyncio.wait([writer])
+        pass_by("sent")
+    return response
+
+
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
+    """Write, and die before or after."""
+    pass_by("report")
+    _write_whole(path, pieces)
+    pass_by("report")
+
+
+_opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
+_send, TrackedRequest.send = TrackedRequest.send, send  # type: ignore[method-assign]
+_write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
+running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
+
+if __name__ == "__main__":
+    if limit := int(os.environ.get("MORTAL_FSIZE") or 0):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if "MORTAL_COUNTS" in os.environ:
+        atexit.register(lambda: Path(os.environ["MORTAL_COUNTS"]).write_text(json.dumps(_counts)))
+    sys.exit(main())
