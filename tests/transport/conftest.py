@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
+from batch_deployer.clock.system import SystemClock
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
+from batch_deployer.simulator import faults
+from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.inventory import Account, SimChart, SimCloud, SimCluster
+from batch_deployer.simulator.server import serve as serve_fleet
+from batch_deployer.simulator.world import World
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.connect import open_api
 from batch_deployer.transport.http import HttpApi
@@ -109,6 +115,23 @@ def api_at(clock):
 
 
 @pytest.fixture
+def answer_of(serve, api_at):
+    """`answer_of(response, call)`: what a call gets from a server that answers everything with `response()`."""
+
+    def asked(response, call, **wire):
+        async def handler(_request):
+            return response()
+
+        async def scenario():
+            async with serve(handler) as url, api_at(url, **wire) as api:
+                return await api.call(call)
+
+        return asyncio.run(scenario())
+
+    return asked
+
+
+@pytest.fixture
 def log_in(clock):
     """`async with log_in(method, options, endpoint=...) as api`: as compose does it."""
 
@@ -159,3 +182,70 @@ def _bare_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def a_fleet():
+    """A simulated cloud `north` with one cluster and one chart, and fault rules."""
+
+    def made(*rules, **more):
+        world = World(
+            clouds=(SimCloud(name="north", project_id="a" * 32, writes="1000/s", reads="1000/s"),),
+            clusters=(
+                SimCluster(
+                    id="00000000-0000-4000-8000-000000000001", name="alpha", cloud="north", tags={"env": "prod"}
+                ),
+            ),
+            charts=(
+                SimChart(
+                    id="00000000-0000-4000-8000-0000000000c1",
+                    name="web-chart",
+                    versions=("1.0.0", "1.1.0"),
+                    description="d",
+                    spread=0.0,
+                ),
+            ),
+            account=Account(tokens={"for-ever": "north"}),
+            **more,
+        )
+        return Fleet(world, seed=7, faults=faults.load_data(list(rules)))
+
+    return made
+
+
+@pytest.fixture
+def served():
+    """`async with served(fleet) as url`: the fleet behind HTTP, its time a million times faster."""
+
+    @contextlib.asynccontextmanager
+    async def serving_fleet(fleet):
+        url = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(serve_fleet(fleet, speed=1_000_000.0, ready=url.set_result))
+        try:
+            await asyncio.wait({task, url}, return_when=asyncio.FIRST_COMPLETED)
+            yield url.result()
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return serving_fleet
+
+
+@pytest.fixture
+def connected():
+    """`async with connected(url) as api`: our HTTP side on a served fleet."""
+
+    @contextlib.asynccontextmanager
+    async def opened(url, method="password", **options):
+        defaults = {"password": {"username": "demo", "password": "demo", "user_domain": "sim", "project": "north"}}
+        spec = CloudSpec(
+            name="north", endpoint=url, auth=AuthSpec(method=method, options=defaults.get(method, {}) | options)
+        )
+        api = await open_api(spec, wire=WireSettings(), connections=4, secrets=str, clock=SystemClock())
+        try:
+            yield api
+        finally:
+            await api.close()
+
+    return opened

@@ -125,7 +125,7 @@ def test_a_slow_answer_may_have_acted(serve, api_at, call):
             await release.wait()
             return web.json_response([])
 
-        async with serve(handler) as url, api_at(url, read_timeout=0.05, write_timeout=0.05) as api:
+        async with serve(handler) as url, api_at(url, read_timeout=0.5, write_timeout=0.5) as api:
             answer = await api.call(call)
             release.set()
             return answer
@@ -189,7 +189,7 @@ def test_a_body_that_never_ends_in_time_keeps_its_status(serve_raw, api_at):
             await writer.drain()
             await over.wait()
 
-        async with serve_raw(talk) as url, api_at(url, write_timeout=0.1) as api:
+        async with serve_raw(talk) as url, api_at(url, write_timeout=0.5) as api:
             answer = await api.call(CREATE)
             over.set()
             return answer
