@@ -61,6 +61,8 @@ class Findings:
     over_limit: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
     deaths: int = 0
+    unclear: int = 0
+    """Writes whose answer did not say whether they took effect."""
     outcomes: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -154,6 +156,9 @@ def trial(seed: int) -> Findings:
     found.outcomes.update(outcome for outcome, _ in last.outcomes().values())
     for show in shows:
         found.calls.update(called.call.kind for called in show.calls)
+        found.unclear += sum(
+            called.call.writes and (called.answer.status == 0 or called.answer.status >= 500) for called in show.calls
+        )
     found.lost += _lost(day, last)
     found.doubled += _doubled(last)
     found.over_limit += _over_limit(day, last)
@@ -168,7 +173,9 @@ def _lost(day: Scene, last: Show) -> Iterator[str]:
     finished = Counter(event.key for event in last.events if isinstance(event, e.Finished))
     truth = last.fleet.releases(last.ended_at)
     outcomes = last.outcomes()
-    touched = {entry.key for entry in last.fleet.ledger.entries if entry.origin == "other" or entry.operation == "vanish"}
+    touched = {
+        entry.key for entry in last.fleet.ledger.entries if entry.origin == "other" or entry.operation == "vanish"
+    }
     for deployment in day.plan.deployments:
         key = deployment.key
         if finished[key] != 1:

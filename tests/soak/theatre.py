@@ -111,6 +111,8 @@ class JumpyClock(SystemClock):
 class Called:
     """One call as it left."""
 
+    number: int
+    """From 1, in the order of leaving; traps count alike."""
     at: float
     """Virtual seconds."""
     cloud: str
@@ -138,7 +140,7 @@ class LoggedApi:
             task.cancel()
             death.check("sent", number)
         answer = await self._inner.call(call)
-        self._log.append(Called(at=at, cloud=self._cloud, call=call, answer=answer))
+        self._log.append(Called(number=number, at=at, cloud=self._cloud, call=call, answer=answer))
         death.check("replied", number)
         return answer
 
