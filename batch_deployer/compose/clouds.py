@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import TypeAlias
 
 import anyio
@@ -34,9 +33,7 @@ class DiscreetApi:
         answer = await self._api.call(call)
         body = self._clean(answer.body)
         message = self._redact(answer.message)
-        return (
-            answer if body is answer.body and message == answer.message else replace(answer, body=body, message=message)
-        )
+        return answer if body is answer.body and message == answer.message else answer.but(body=body, message=message)
 
     async def renew(self, credential: int) -> None:
         """As the cloud's API does it."""

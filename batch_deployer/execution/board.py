@@ -34,7 +34,7 @@ class Ask(StrEnum):
     HISTORY = "history"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One call that may leave now; its slot in the bucket is reserved."""
 

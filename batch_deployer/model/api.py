@@ -5,9 +5,8 @@ Section numbers refer to the API reference card (docs/api.md).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -82,8 +81,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListReleases:
+class ListReleases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R1: all releases of one cluster, every namespace."""
 
     kind: ClassVar[str] = "list_releases"
@@ -93,8 +91,7 @@ class ListReleases:
     namespace: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowRelease:
+class ShowRelease(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R3."""
 
     kind: ClassVar[str] = "show_release"
@@ -104,8 +101,7 @@ class ShowRelease:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseHistory:
+class ReleaseHistory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R6: revisions of one release."""
 
     kind: ClassVar[str] = "release_history"
@@ -115,8 +111,7 @@ class ReleaseHistory:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateRelease:
+class CreateRelease(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R2."""
 
     kind: ClassVar[str] = "create_release"
@@ -134,8 +129,7 @@ class CreateRelease:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRelease:
+class UpdateRelease(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R4: upgrade or rollback."""
 
     kind: ClassVar[str] = "update_release"
@@ -149,8 +143,7 @@ class UpdateRelease:
     parameters: Parameters = Parameters()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteRelease:
+class DeleteRelease(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """R5."""
 
     kind: ClassVar[str] = "delete_release"
@@ -161,16 +154,14 @@ class DeleteRelease:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListCharts:
+class ListCharts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """C1: all charts of the project."""
 
     kind: ClassVar[str] = "list_charts"
     writes: ClassVar[bool] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowChart:
+class ShowChart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """C2."""
 
     kind: ClassVar[str] = "show_chart"
@@ -178,16 +169,14 @@ class ShowChart:
     chart_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListClusters:
+class ListClusters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """K1: all clusters of the project."""
 
     kind: ClassVar[str] = "list_clusters"
     writes: ClassVar[bool] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowCluster:
+class ShowCluster(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """K2."""
 
     kind: ClassVar[str] = "show_cluster"
@@ -195,8 +184,7 @@ class ShowCluster:
     cluster_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterTags:
+class ClusterTags(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """K3: resource tags of one cluster; the answer's body is a mapping."""
 
     kind: ClassVar[str] = "cluster_tags"
@@ -233,8 +221,7 @@ class Sent(StrEnum):
     """It left, and no answer came: timeout, reset, unreadable answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back from one attempt at one call. A transport returns this for every failure of network or server."""
 
     status: int = 0
@@ -255,5 +242,9 @@ class Answer:
     """What the server's clock said (the `Date` header), seconds since the epoch; None when it did not say."""
     credential: int = 0
     """Generation of the credential that was used; pass it to `Api.renew`."""
-    shape: str = field(default="")
+    shape: str = ""
     """Error body shape `A`..`G` (section 4.1); empty on success or when there was no body."""
+
+    def but(self, **changed: Any) -> "Answer":
+        """The same with some fields changed."""
+        return msgspec.structs.replace(self, **changed)

@@ -1,6 +1,5 @@
 """One cloud's API in process: the same fleet as behind the HTTP server, with latency, timeouts and tokens that die."""
 
-from dataclasses import replace
 
 import anyio
 
@@ -46,7 +45,7 @@ class SimulatedApi:
         if wait > patience:
             return Answer(sent=Sent.MAYBE, message=f"no answer within {patience:g} s", credential=generation)
         answer = answer_of(reply, credential=generation)
-        return replace(answer, server_time=float(int(self._now()))) if answer.status else answer
+        return answer.but(server_time=float(int(self._now()))) if answer.status else answer
 
     async def renew(self, credential: int) -> None:
         """Log in again unless that has happened since."""

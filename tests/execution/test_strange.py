@@ -166,14 +166,13 @@ class Babel:
         self._inner = inner
 
     async def call(self, call):
-        import dataclasses
 
         import msgspec
 
         answer = await self._inner.call(call)
         if call.kind == "list_releases" and answer.body:
             body = [msgspec.structs.replace(state, status="FROBNICATING") for state in answer.body]
-            return dataclasses.replace(answer, body=body)
+            return answer.but(body=body)
         return answer
 
     async def renew(self, credential):
