@@ -3,7 +3,7 @@
     MORTAL_AT=sent:3 python tests/soak/mortal.py run manifest.yaml --yes
 
 Without MORTAL_AT it lives; MORTAL_COUNTS names a file that then gets how often each moment came. MORTAL_FSIZE: bytes that
-no file may exceed, for a disk that gets full.
+no file may exceed, for a disk that gets full. MORTAL_LEASE: seconds that the run lock's lease lasts.
 """
 
 import asyncio
@@ -16,15 +16,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from batch_deployer.cli import launch
 from batch_deployer.cli.main import main
 from batch_deployer.compose import running
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event, Intended
 from batch_deployer.report import write as report_writing
+from batch_deployer.settings import LeaseSettings
 from batch_deployer.transport.sending import TrackedRequest
 
 MOMENTS = ("intent", "intended", "sent", "replied", "look", "report")
@@ -97,12 +100,28 @@ def write_whole(path: Path, pieces: Iterable[str]) -> None:
     pass_by("report")
 
 
+class Hasty(running.Runner):
+    """Has a short lease, and bounds of its writes that fit into it."""
+
+    def __init__(self, task: running.Task, audience: Any) -> None:
+        length = float(os.environ["MORTAL_LEASE"])
+        settings = task.plan.settings
+        settings = replace(
+            settings,
+            lease=LeaseSettings(length=length, heartbeat=length / 10),
+            wire=replace(settings.wire, write_timeout=length / 4),
+        )
+        super().__init__(replace(task, plan=replace(task.plan, settings=settings)), audience)
+
+
 _opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
 _send, TrackedRequest.send = TrackedRequest.send, send  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 
 if __name__ == "__main__":
+    if "MORTAL_LEASE" in os.environ:
+        launch.Runner = Hasty  # type: ignore[attr-defined, misc]
     if limit := int(os.environ.get("MORTAL_FSIZE") or 0):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if "MORTAL_COUNTS" in os.environ:

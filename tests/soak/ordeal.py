@@ -113,22 +113,42 @@ class Stage:
         self.manifest = folder / "m.yaml"
         self.said: list[str] = []
         """Everything that the processes wrote to stdout and stderr."""
+        self._started: list[subprocess.Popen[str]] = []
 
     def perform(self, *arguments: str, at: str = "", limit: int = 0) -> int:
         """Run the program to its end or its death at a moment; gives its return code. `limit`: bytes of a file."""
-        environment = os.environ | {
-            **SECRETS,
-            "MORTAL_AT": at,
-            "MORTAL_FSIZE": str(limit or ""),
-            "MORTAL_COUNTS": str(self.folder / "counts.json"),
-            "PYTHONWARNINGS": "error",
-        }
-        command = [sys.executable, str(_MORTAL), *arguments, "--state-dir", str(self.state)]
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        process = self.start(*arguments, MORTAL_AT=at, MORTAL_FSIZE=str(limit or ""))
+        self.said += process.communicate(timeout=PATIENCE)
+        return process.returncode
+
+    def start(self, *arguments: str, umask: int = -1, **environment: str) -> "subprocess.Popen[str]":
+        """Start the program; what it writes is the caller's to read."""
+        told = {"MORTAL_COUNTS": str(self.folder / "counts.json"), "PYTHONWARNINGS": "error"}
+        process = subprocess.Popen(
+            [sys.executable, str(_MORTAL), *arguments, "--state-dir", str(self.state)],
+            cwd=self.folder,
+            env=os.environ | SECRETS | told | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            umask=umask,
         )
-        self.said += [done.stdout, done.stderr]
-        return done.returncode
+        self._started.append(process)
+        return process
+
+    def clear(self) -> None:
+        """End what still runs."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the manifest."""
+        text = self.manifest.read_text()
+        if old not in text:
+            raise AssertionError(f"{old!r} is not in the manifest")
+        self.manifest.write_text(text.replace(old, new))
 
     def run(self, **more: Any) -> int:
         """`run`, as the run `it`."""
@@ -167,11 +187,12 @@ class Theatre:
 
     def __enter__(self) -> Stage:
         self._provider.__enter__()
-        stage = Stage(Path(self._folder.name), self._provider)
+        self._stage = stage = Stage(Path(self._folder.name), self._provider)
         stage.manifest.write_text(MANIFEST.format(url=self._provider.url))
         return stage
 
     def __exit__(self, *_: object) -> None:
+        self._stage.clear()
         self._provider.stop()
         self._folder.cleanup()
 
@@ -210,9 +231,10 @@ def undisturbed(world: int) -> Undisturbed:
 def ordeal(seed: int) -> Findings:
     """Kill, resume (and maybe kill again) until it ends, and judge. The moments take turns with the seeds."""
     draw = random.Random(f"ordeal {seed}")
-    wanted = undisturbed(seed % WORLDS)
+    world = seed // len(MOMENTS) % WORLDS
+    wanted = undisturbed(world)
     found = Findings()
-    with Theatre(seed % WORLDS) as stage:
+    with Theatre(world) as stage:
         code = stage.run(at=_point(MOMENTS[seed % len(MOMENTS)], wanted, draw))
         again = draw.choice((0, 0, 1, 2))
         while code == -signal.SIGKILL:
