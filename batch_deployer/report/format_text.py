@@ -51,7 +51,10 @@ def _head(summary: Summary, width: int) -> Iterator[str]:
     yield fit(f"{run.manifest}: {run.state}{code}", width) + "\n"
     parts = f" in {run.parts} parts" if run.parts > 1 else ""
     yield fit(f"run {run.id}, started {run.started or 'never'}, took {span(run.duration)}{parts}", width) + "\n"
-    for text in ([run.reason] if run.reason else []) + [f"halted by {halt}" for halt in run.halts]:
+    # A halt's own words are mostly the run's reason as well; once is enough.
+    halts = [f"halted by {halt}" for halt in run.halts]
+    reasons = [run.reason] if run.reason and not any(halt.endswith(run.reason) for halt in halts) else []
+    for text in reasons + halts:
         yield from (line + "\n" for line in wrap(text, width, subsequent_indent="  "))
 
 
