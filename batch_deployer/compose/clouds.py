@@ -132,12 +132,3 @@ def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fenc
         )
 
     return open_one
-
-
-def scope_of(plan: Plan, name: str) -> str:
-    """What the provider throttles as one: the account and project behind a cloud, however a manifest calls it."""
-    cloud = plan.clouds[name]
-    options = cloud.auth.options
-    place = cloud.endpoint or options.get("auth_url") or options.get("cloud") or name
-    project = cloud.project_id or options.get("project_id") or options.get("project") or ""
-    return f"{place}|{cloud.region}|{project}"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from batch_deployer.compose.clouds import scope_of
 from batch_deployer.errors import JournalError
 from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.journal.state import StateDir
@@ -20,7 +19,7 @@ def past_of(state: StateDir, plan: Plan, history: Sequence[Event], now: float) -
     recent: dict[str, Sequence[float]] = {}
     known: dict[tuple[str, str], float] = {}
     for name, cloud in plan.clouds.items():
-        scope = scope_of(plan, name)
+        scope = cloud.scope
         recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
         known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
     return Past(history=history, durations=state.shared.durations(), paces=known, recent_writes=recent)
@@ -32,7 +31,7 @@ def learn(state: StateDir, plan: Plan, engine: Engine) -> str:
         if engine.learned:
             state.shared.add_durations(engine.learned)
         for (name, bucket), pace in engine.paces.items():
-            state.shared.save_pace(scope_of(plan, name), bucket, pace)
+            state.shared.save_pace(plan.clouds[name].scope, bucket, pace)
     except JournalError as error:
         return f"paces and durations of this run are not kept for the next: {error}"
     return ""
@@ -40,7 +39,7 @@ def learn(state: StateDir, plan: Plan, engine: Engine) -> str:
 
 def scopes(plan: Plan) -> Mapping[str, str]:
     """Cluster id to the scope whose limits its writes count against."""
-    by_cloud = {name: scope_of(plan, name) for name in plan.clouds}
+    by_cloud = {name: cloud.scope for name, cloud in plan.clouds.items()}
     return {each.cluster.id: by_cloud[each.cluster.cloud] for each in plan.deployments}
 
 

@@ -128,15 +128,22 @@ class Engine:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _board(self, cloud: CloudSpec, past: Past) -> Board:
+        """Clouds that the provider throttles as one share their buckets, under the strictest of their limits."""
+        alike = [other for other in self._run.plan.clouds.values() if other.scope == cloud.scope]
+        for board in self._run.boards.values():
+            if board.cloud.scope == cloud.scope:
+                return Board(cloud, self._run.settings, writes=board.writes, reads=board.reads)
         paces, run = past.paces, self._run
         behind = run.wall() - run.now()
         # A write of the future was noted by a clock that was ahead: it may be as late as just now.
         recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
+        writes = min((other.limits.writes for other in alike), key=lambda rate: rate.per_second)
+        reads = min((other.limits.reads for other in alike), key=lambda rate: rate.per_second)
         return Board(
             cloud,
             run.settings,
-            writes=Bucket(cloud.limits.writes, pace=paces.get((cloud.name, "writes")), recent=recent),
-            reads=Bucket(cloud.limits.reads, pace=paces.get((cloud.name, "reads"))),
+            writes=Bucket(writes, pace=paces.get((cloud.name, "writes")), recent=recent),
+            reads=Bucket(reads, pace=paces.get((cloud.name, "reads"))),
         )
 
     def _busy_boards(self) -> Sequence[Board]:

@@ -32,3 +32,11 @@ class CloudSpec:
     ca_file: str = ""
     """PEM bundle for TLS; empty: the system's."""
     limits: Limits = Limits()
+
+    @property
+    def scope(self) -> str:
+        """What the provider throttles as one: the place and project behind a cloud, however a manifest calls it."""
+        options = self.auth.options
+        place = self.endpoint or options.get("auth_url") or options.get("cloud") or self.name
+        project = self.project_id or options.get("project_id") or options.get("project") or ""
+        return f"{place}|{self.region}|{project}"

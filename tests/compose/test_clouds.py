@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from batch_deployer.compose.clouds import DiscreetApi, LateApi, scope_of
+from batch_deployer.compose.clouds import DiscreetApi, LateApi
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import Answer, ListReleases, ReleaseState, Sent
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
@@ -91,4 +91,4 @@ def test_the_scope_is_the_account_behind_a_cloud_whatever_a_manifest_calls_it(ot
         name="a", endpoint="https://cce", region="eu", auth=AuthSpec(method="aksk", options={"project_id": "p"})
     )
     plan = Plan(name="x", clouds={"a": spec, other: spec}, deployments=())
-    assert scope_of(plan, "a") == scope_of(plan, other) == "https://cce|eu|p"
+    assert plan.clouds["a"].scope == plan.clouds[other].scope == "https://cce|eu|p"

@@ -154,3 +154,18 @@ def test_one_throttled_cloud_delays_no_other(make, act):
     others = [show.finishes()[each.key] for each in plan.deployments if each.cluster.cloud == "two"]
     assert max(others) - show.events[0].at < 150.0
     assert make.tally(show, plan) == {"deployed": 20}
+
+
+def test_clouds_that_are_one_account_and_project_share_one_limit(make):
+    from dataclasses import replace
+
+    from batch_deployer.compose.rehearsal import play
+
+    plan = make.plan(12, clouds=("one", "two"), limits=Limits(writes=Rate(2, 1.0), reads=Rate(100, 1.0)))
+    same = {"endpoint": "https://cce.example.com", "project_id": "a" * 32}
+    clouds = {name: replace(cloud, **same) for name, cloud in plan.clouds.items()}
+    shared = play(replace(plan, clouds=clouds))
+    sent = sorted(event.at for event in shared.events if isinstance(event, e.Intended))
+    assert all(late - early >= 1.0 for early, late in zip(sent, sent[2:], strict=False))
+    apart = sorted(event.at for event in play(plan).events if isinstance(event, e.Intended))
+    assert apart[-1] - apart[0] < 0.7 * (sent[-1] - sent[0])
