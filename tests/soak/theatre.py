@@ -27,6 +27,9 @@ COMMIT = 0.002
 AT_GATEWAY = 0.006
 """Seconds after a call's start at which it has been executed and its answer is still on the way."""
 
+ENDLESS = 7 * 86400.0
+"""A run that has not ended after so many virtual seconds never will: TimeoutError."""
+
 
 class Crash(BaseException):
     """The process is gone."""
@@ -252,7 +255,8 @@ async def _act(plan: Plan, seed: int, props: Props) -> Show:
     for seconds, happen in props.at.items():
         loop.call_later(seconds, happen, engine, fleet)
     try:
-        ending = await engine.run()
+        async with asyncio.timeout(ENDLESS):
+            ending = await engine.run()
     except Crash:
         death.sprung = True
     return Show(
