@@ -74,6 +74,10 @@ class Fence(Protocol):
         """Whether nobody else can have taken over before a write sent now must have ended."""
         ...
 
+    def overtaken(self) -> bool:
+        """Whether somebody else has taken over for certain, so that nothing here is ours any more. Cheap while all is well."""
+        ...
+
 
 class Listener(Protocol):
     """Hears every event, after it was handed to the journal. Must not raise and must not wait."""

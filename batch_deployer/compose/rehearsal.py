@@ -24,6 +24,10 @@ class OpenFence:
         """Yes."""
         return True
 
+    def overtaken(self) -> bool:
+        """No."""
+        return False
+
 
 class Deaf:
     """A listener that does not listen."""

@@ -23,6 +23,10 @@ class _Closed:
         """No."""
         return False
 
+    def overtaken(self) -> bool:
+        """No: there is nothing to take over."""
+        return False
+
 
 class _Deaf:
     """A listener for events that nobody needs."""

@@ -25,6 +25,7 @@ from batch_deployer.rules.pacing import Bucket
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
+OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's command."""
 
@@ -166,6 +167,8 @@ class Engine:
             self._deadline_missed = True
             self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
             run.halt("deadline", f"the run's deadline of {run.settings.deadline:g} s has passed")
+        if run.halted is None and run.ports.fence.overtaken():
+            run.halt("fence", OVERTAKEN)
         if not self._signal:
             self._rollout.tick(now)
         if run.ports.control is not None and now >= self._control_at:
@@ -242,7 +245,9 @@ class Engine:
         if self._signal and unfinished:
             name = signals.Signals(self._signal).name
             return Ending(128 + self._signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
-        if run.halted is not None and (unfinished or bad):
+        if run.halted is None and run.ports.fence.overtaken():
+            return Ending(7, OVERTAKEN)
+        if run.halted is not None and (unfinished or bad or run.halted.scope == "fence"):
             code = {"auth": 5, "deadline": 6, "fence": 7}.get(run.halted.scope, 4)
             return Ending(code, run.halted.reason)
         if run.denied:

@@ -31,6 +31,17 @@ class LeaseFence:
         """Whether nobody else can have taken over before a write sent now must have ended."""
         return not self._lost and self._leases.clock().boot < self._until
 
+    def overtaken(self) -> bool:
+        """Whether somebody else took over. While the lease runs it cannot be; after that the folder of leases tells."""
+        if self._lost or self._leases.clock().boot < self._until:
+            return self._lost
+        mine = self._lease
+        try:
+            held = self._leases.current(mine.name)
+        except JournalError:
+            return False  # nothing is certain; writes are held back all the same
+        return held is not None and (held.place, held.pid, held.born) != (mine.place, mine.pid, mine.born)
+
     @property
     def lost(self) -> bool:
         """Whether somebody else took over, or the lease was given back; it never comes back."""

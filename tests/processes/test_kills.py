@@ -53,10 +53,9 @@ def test_a_run_whose_last_commits_were_lost_to_a_power_cut_is_resumed(make_stage
 def test_a_full_disk_ends_the_run_in_one_line_with_a_report_and_resume_goes_on(stage):
     assert stage.run(limit=60_000) == 1
     out, err = stage.said
-    assert [line for line in err.splitlines() if line.startswith("error: ")] == [
-        f"error: cannot write {stage.state}/runs/it/journal.db: the disk does not take or give the data "
-        "(disk I/O error); check it and its quota, then resume the run"
-    ]
+    why = "the disk does not take or give the data (disk I/O error); check it and its quota, then resume the run"
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert errors == [f"error: cannot write {stage.state}/runs/it/journal.db: {why}"]
     assert out.startswith("ordeal: ")
     assert "then resume the run" in out
     assert "  all               12\n" in out

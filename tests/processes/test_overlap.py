@@ -1,0 +1,64 @@
+"""One run of a manifest at a time, also when its process is stopped and wakes up after another took over."""
+
+import os
+import signal
+
+import pytest
+
+SLOW = 40.0
+"""Speed at which installs take about a second, so that a run can be met at work."""
+
+
+def begin(stage, told, *arguments, run="first", **environment):
+    """A runner that has had two writes accepted."""
+    process = stage.start("run", "m.yaml", "--yes", "--run-id", run, "--log-format", "json", *arguments, **environment)
+    runner = told(process)
+    runner.until('"accepted"', times=2)
+    return runner
+
+
+@pytest.fixture
+def busy(make_stage, ordeal):
+    stage = make_stage(0, ordeal.CALM, speed=SLOW)
+    stage.edit("writes: 12/s", "writes: 6/s")
+    return stage
+
+
+@pytest.mark.slow
+def test_a_runner_stopped_past_its_lease_writes_nothing_after_another_took_over(busy, told, report):
+    first = begin(busy, told, MORTAL_LEASE="3")
+    os.kill(first.process.pid, signal.SIGSTOP)
+    second = told(
+        busy.start("run", "m.yaml", "--yes", "--run-id", "second", "--overlap", "wait", MORTAL_LEASE="3")
+    ).end()
+    assert second[0] == 0, second[2]
+    writes = busy.provider.get("entries")
+    calls = busy.provider.get("stats")["calls"]
+    os.kill(first.process.pid, signal.SIGCONT)
+    code, out, err = first.end()
+    assert code == 7, out + err
+    assert "another run has taken over the lock while this process was stopped; it writes nothing more\n" in err
+    assert busy.provider.get("entries") == writes
+    now = busy.provider.get("stats")["calls"]["sim"]
+    kinds = ("create_release", "update_release", "delete_release")
+    assert [now[kind] for kind in kinds] == [calls["sim"][kind] for kind in kinds]
+    assert busy.provider.ledger()["duplicates"] == []
+    assert report(busy, "first")["run"]["exit_code"] == 7
+    assert len(report(busy, "first")["deployments"]) == 12
+
+
+@pytest.mark.slow
+def test_another_runner_fails_is_skipped_or_waits_as_told(busy, told, report):
+    first = begin(busy, told)
+    waiting = busy.start("run", "m.yaml", "--yes", "--run-id", "third", "--overlap", "wait")
+    code, out, err = told(busy.start("run", "m.yaml", "--yes")).end()
+    assert (code, out) == (7, "")
+    assert err.startswith(f"error: ordeal is being run already: run first, process {first.process.pid} on ")
+    assert err.count("\n") == 1
+    code, out, err = told(busy.start("run", "m.yaml", "--yes", "--overlap", "skip")).end()
+    assert (code, out) == (0, "")
+    assert err.startswith("skipped: ordeal is being run already: run first, ")
+    assert first.end()[0] == 0
+    assert told(waiting).end()[0] == 0
+    assert {each["outcome"] for each in report(busy, "third")["deployments"]} == {"unchanged"}
+    assert set(busy.provider.ledger()["creates"].values()) == {1}
