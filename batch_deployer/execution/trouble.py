@@ -17,6 +17,8 @@ async def attempt(run: Run, job: Job, call: Call) -> tuple[Answer, Verdict, floa
     board.kinds[call.kind] += 1
     answer = await run.ports.apis[board.cloud.name].call(call)
     now = run.now()
+    if answer.status:
+        bucket.answered(job.slot, departed, now)
     if answer.server_time is not None:
         board.ahead = answer.server_time - now
     verdict = judge(call, answer)
