@@ -13,7 +13,7 @@ from batch_deployer.ports import Clock, Fence
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked, proxy_for
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.receiving import ENCODINGS, receive
+from batch_deployer.transport.receiving import ENCODINGS, hide, receive, without
 from batch_deployer.transport.sending import Attempt, Disconnected, FenceLost, TrackedRequest
 from batch_deployer.transport.wire.answers import decode
 from batch_deployer.transport.wire.errors import read_error
@@ -84,18 +84,20 @@ class HttpApi:
             await self._credential.refresh()
         attempt = Attempt(write=call.writes, fence=self._fence)
         generation = self._credential.generation
+        shown = self._credential.headers(request, self._host)
+        token = shown.get("X-Auth-Token", "")
         try:
             async with self._session.request(
                 request.method,
                 self._url(request.target),
-                headers={"Content-Type": request.content_type, **self._credential.headers(request, self._host)},
+                headers={"Content-Type": request.content_type, **shown},
                 data=request.body or None,
                 allow_redirects=False,
                 timeout=self._write_time if call.writes else self._read_time,
                 middlewares=(attempt,),
                 proxy=self._proxy,
             ) as response:
-                return await self._answer(call, response, generation)
+                return await self._answer(call, response, generation, token)
         except FenceLost:
             return Answer(sent=Sent.NO, message="fence lost", credential=generation)
         except (aiohttp.ClientError, Disconnected, OSError) as error:
@@ -110,9 +112,9 @@ class HttpApi:
         """Release connections."""
         await self._session.close()
 
-    async def _answer(self, call: Call, response: aiohttp.ClientResponse, generation: int) -> Answer:
+    async def _answer(self, call: Call, response: aiohttp.ClientResponse, generation: int, token: str) -> Answer:
         status, headers = response.status, response.headers
-        received = await receive(response, self._wire.max_body)
+        received = without(token, await receive(response, self._wire.max_body))
         server_time = http_date(headers.get("Date"))
         if 200 <= status < 300:
             body = None if received.fault else decode(call, received.body, self._wire.max_depth)
@@ -129,7 +131,9 @@ class HttpApi:
             status=status,
             code=error.code,
             other_code=error.other_code,
-            message=self._explained(status, error.code, error.message or received.fault, response, server_time),
+            message=hide(
+                token, self._explained(status, error.code, error.message or received.fault, response, server_time)
+            ),
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("Retry-After"), server_time or self._clock.wall()),
             server_time=server_time,

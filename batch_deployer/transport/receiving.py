@@ -1,11 +1,12 @@
 """Reading an answer's body within bounds: of the bytes on the wire, and of what they unpack to."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_HIDDEN = "******"
 ENCODINGS = "gzip"
 """What we say we accept."""
 
@@ -38,6 +39,20 @@ async def receive(response: aiohttp.ClientResponse, most: int) -> Received:
     if fault or coding in {"", "identity"}:
         return Received(body, fault)
     return _unpacked(body, coding, most)
+
+
+def without(token: str, received: Received) -> Received:
+    """The same without our token, which a server may echo into any text."""
+    body = received.body
+    for form in (token, token.replace("/", "\\/")) if token else ():
+        if (found := form.encode()) in body:
+            body = body.replace(found, _HIDDEN.encode())
+    return received if body is received.body else replace(received, body=body)
+
+
+def hide(token: str, text: str) -> str:
+    """The text without our token."""
+    return text.replace(token, _HIDDEN) if token else text
 
 
 async def _chunks(response: aiohttp.ClientResponse, most: int) -> tuple[bytes, str]:
