@@ -1,6 +1,7 @@
 """Questions beside the looks: the charts and clusters of a cloud, a cluster's phase, a release's history."""
 
-from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, HistoryJob, Opening, PhaseJob, Question
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -29,36 +30,36 @@ PHASE_EVERY = 30.0
 """Seconds between two questions for one cluster's phase."""
 
 
-async def answer(run: Run, job: Job) -> None:
-    """Perform one question job."""
-    reply, verdict, _ = await attempt(run, job, _call(job))
+async def answer(run: Run, board: Board, question: Question) -> None:
+    """Perform one question."""
+    reply, verdict, _ = await attempt(run, board, question, _call(question))
     if verdict in (Verdict.THROTTLED, Verdict.EXPIRED):
-        job.board.ask(job.ask or Ask.CHARTS, job.queue, job.track)
+        board.ask(question)
         return
-    match job.ask:
-        case Ask.CHARTS | Ask.CLUSTERS:
-            _opening(run, job, reply, verdict)
-        case Ask.PHASE if job.queue is not None:
-            _phase(run, job.board, job.queue, reply, verdict)
-        case Ask.HISTORY:
-            _history(run, job, reply, verdict)
+    match question:
+        case PhaseJob():
+            _phase(run, board, question, reply, verdict)
+        case HistoryJob():
+            _history(run, board, question, reply, verdict)
+        case _:
+            _opening(run, board, question, reply, verdict)
 
 
-def _call(job: Job) -> Call:
-    if job.ask is Ask.CHARTS:
-        return ListCharts()
-    if job.ask is Ask.CLUSTERS:
-        return ListClusters()
-    assert job.queue is not None  # noqa: S101 - the other questions are about a cluster
-    if job.track is None:
-        return ShowCluster(cluster_id=job.queue.cluster.id)
-    spec = job.track.deployment.release
-    return ReleaseHistory(cluster_id=job.queue.cluster.id, namespace=spec.namespace, name=spec.name)
+def _call(question: Question) -> Call:
+    match question:
+        case ChartsJob():
+            return ListCharts()
+        case ClustersJob():
+            return ListClusters()
+        case PhaseJob():
+            return ShowCluster(cluster_id=question.queue.cluster.id)
+        case HistoryJob():
+            spec = question.track.deployment.release
+            return ReleaseHistory(cluster_id=question.queue.cluster.id, namespace=spec.namespace, name=spec.name)
 
 
-def _opening(run: Run, job: Job, reply: Answer, verdict: Verdict) -> None:
+def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: Verdict) -> None:
     """Take in a cloud's charts or clusters; when both questions are answered the cloud is open for work."""
-    board = job.board
     if verdict is Verdict.AUTH:
         return
     if verdict is Verdict.TRANSIENT:
@@ -66,22 +67,22 @@ def _opening(run: Run, job: Job, reply: Answer, verdict: Verdict) -> None:
         if board.opening_faults >= FIRST_TRIES:
             close(run, board, f"cloud {board.cloud.name} does not answer: {describe(reply)}")
             return
-        board.later(run.now() + backoff(board.opening_faults, run.ports.draw(), run.settings.retry), ask=job.ask)
+        board.later(run.now() + backoff(board.opening_faults, run.ports.draw(), run.settings.retry), question)
         return
     name = board.cloud.name
     if verdict is not Verdict.OK:
         what = "no permission" if verdict is Verdict.DENIED else describe(reply)
-        if job.ask is Ask.CHARTS:
+        if isinstance(question, ChartsJob):
             run.catalogues[name].fault = what
         else:
             run.announce(e.Warned(at=run.wall(), message=f"the clusters of cloud {name} cannot be listed: {what}"))
-    elif job.ask is Ask.CHARTS and isinstance(reply.body, list):
+    elif isinstance(question, ChartsJob) and isinstance(reply.body, list):
         run.catalogues[name].fill([chart for chart in reply.body if isinstance(chart, ChartState)])
     elif isinstance(reply.body, list):
         for cluster in reply.body:
             if isinstance(cluster, ClusterState) and cluster.id in board.queues:
                 take_phase(run, board, board.queues[cluster.id], cluster)
-    board.unanswered.discard(job.ask or Ask.CHARTS)
+    board.unanswered.discard(type(question))
     board.open = not board.unanswered
 
 
@@ -98,15 +99,16 @@ def ask_phase(board: Board, queue: ClusterQueue, now: float) -> None:
     if not queue.asking_phase and now - queue.phase_asked_at >= PHASE_EVERY:
         queue.asking_phase = True
         queue.phase_asked_at = now
-        board.ask(Ask.PHASE, queue)
+        board.ask(PhaseJob(queue=queue))
 
 
-def _phase(run: Run, board: Board, queue: ClusterQueue, reply: Answer, verdict: Verdict) -> None:
+def _phase(run: Run, board: Board, question: PhaseJob, reply: Answer, verdict: Verdict) -> None:
+    queue = question.queue
     queue.asking_phase = False
     if verdict is Verdict.OK and isinstance(reply.body, ClusterState):
         take_phase(run, board, queue, reply.body)
     elif queue.deferred:
-        board.later(run.now() + PHASE_EVERY, queue, ask=Ask.PHASE)
+        board.later(run.now() + PHASE_EVERY, question)
 
 
 def take_phase(run: Run, board: Board, queue: ClusterQueue, state: ClusterState) -> None:
@@ -123,7 +125,7 @@ def take_phase(run: Run, board: Board, queue: ClusterQueue, state: ClusterState)
     for track in list(queue.waiting.values()):
         hold(run, queue, track)
     if ready is Readiness.LATER:
-        board.later(now + PHASE_EVERY, queue, ask=Ask.PHASE)
+        board.later(now + PHASE_EVERY, PhaseJob(queue=queue))
 
 
 def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
@@ -140,16 +142,15 @@ def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
         run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=reason))
 
 
-def _history(run: Run, job: Job, reply: Answer, verdict: Verdict) -> None:
+def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdict: Verdict) -> None:
     """Find the chart of the revision to return to (section 8, 8)."""
-    board, queue, track = job.board, job.queue, job.track
-    assert queue is not None and track is not None  # noqa: S101, PT018 - a history is asked for a deployment
+    queue, track = question.queue, question.track
     track.asking = False
     if track.phase is not Phase.WAITING or track.key not in queue.waiting:
         return  # it ended meanwhile, with its cluster
     if verdict is Verdict.TRANSIENT:
         track.asking = True
-        board.later(run.now() + backoff(2, run.ports.draw(), run.settings.retry), queue, track, ask=Ask.HISTORY)
+        board.later(run.now() + backoff(2, run.ports.draw(), run.settings.retry), question)
         return
     if verdict is not Verdict.OK or not isinstance(reply.body, list):
         reason = f"its history cannot be read, so it cannot be rolled back: {describe(reply)}"

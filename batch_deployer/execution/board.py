@@ -6,10 +6,9 @@ A job is one attempt at one call. Retries are new jobs, so the limits count atte
 import heapq
 import math
 from collections import Counter, deque
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import count
 
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, Question, WriteJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.plan.frozen import CloudSpec
@@ -23,34 +22,6 @@ ILL_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
 FIRST_LOOK_TURN = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
-
-
-class Ask(StrEnum):
-    """A read that answers one question, beside the looks."""
-
-    CHARTS = "charts"
-    CLUSTERS = "clusters"
-    PHASE = "phase"
-    HISTORY = "history"
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One call that may leave now; its slot in the bucket is reserved."""
-
-    board: "Board"
-    slot: int
-    queue: ClusterQueue | None = None
-    track: Track | None = None
-    """Set for a write, and for a question about one deployment."""
-    ask: Ask | None = None
-    ill: bool = False
-    """Whether it goes to a cluster that failed lately."""
-
-    @property
-    def writes(self) -> bool:
-        """Whether this is a write."""
-        return self.track is not None and self.ask is None
 
 
 class Board:
@@ -71,7 +42,7 @@ class Board:
         self.calls = 0
         """Calls under way now."""
         self.ill_calls = 0
-        self.unanswered = {Ask.CHARTS, Ask.CLUSTERS}
+        self.unanswered: set[type[Question]] = {ChartsJob, ClustersJob}
         self.opening_faults = 0
         self.open = False
         """Whether the first questions (charts, clusters) are answered."""
@@ -89,8 +60,8 @@ class Board:
         self._looks: list[tuple[float, int, ClusterQueue]] = []
         self._firsts: list[tuple[int, int, int, ClusterQueue]] = []
         self._first_listed: set[str] = set()
-        self._asks: deque[tuple[Ask, ClusterQueue | None, Track | None]] = deque()
-        self._later: list[tuple[float, int, ClusterQueue | None, Track | None, Ask | None]] = []
+        self._asks: deque[Question] = deque()
+        self._later: list[tuple[float, int, Question | Track]] = []
         self._reads_sent = 0
 
     def seal(self) -> None:
@@ -120,19 +91,13 @@ class Board:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
 
-    def ask(self, ask: Ask, queue: ClusterQueue | None = None, track: Track | None = None) -> None:
+    def ask(self, question: Question) -> None:
         """Put a question in line."""
-        self._asks.append((ask, queue, track))
+        self._asks.append(question)
 
-    def ask_history(self, queue: ClusterQueue, track: Track) -> None:
-        """Ask for the revisions of a release that is to be rolled back."""
-        self.ask(Ask.HISTORY, queue, track)
-
-    def later(
-        self, at: float, queue: ClusterQueue | None = None, track: Track | None = None, ask: Ask | None = None
-    ) -> None:
-        """Come back to a question, a deployment's write, or a cluster's offer at a time."""
-        heapq.heappush(self._later, (at, next(self._seq), queue, track, ask))
+    def later(self, at: float, what: Question | Track) -> None:
+        """Come back to a question, or to a deployment's write, at a time."""
+        heapq.heappush(self._later, (at, next(self._seq), what))
 
     def offer(self, queue: ClusterQueue) -> None:
         """Let a cluster stand in line for a write, if it has one that may start."""
@@ -207,13 +172,14 @@ class Board:
     def _bring_back(self, now: float) -> None:
         """Put what was set aside until now back in its line."""
         while self._later and self._later[0][0] <= now:
-            _, _, queue, track, ask = heapq.heappop(self._later)
-            if ask is not None:
-                self._asks.append((ask, queue, track))
-            elif queue is not None:
-                if track is not None and track.key in queue.waiting:
-                    queue.make_ready(track)
-                self.offer(queue)
+            what = heapq.heappop(self._later)[2]
+            if not isinstance(what, Track):
+                self._asks.append(what)
+                continue
+            queue = self.queues[what.deployment.cluster.id]
+            if what.key in queue.waiting:
+                queue.make_ready(what)
+            self.offer(queue)
 
     def _take_write(self, now: float) -> Job | None:
         if not self._offers or not self._may_write() or self.writes.earliest(now) > now:
@@ -224,7 +190,8 @@ class Board:
                 continue  # an entry that a more urgent one has replaced
             queue.offered = None
             track = queue.first_ready()
-            if track is None or queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
+            operation = track.next_operation() if track is not None else None
+            if track is None or operation is None or not queue.may_start():
                 continue
             if now - queue.observed_at > self.settings.reconcile.fresh:
                 self.look_soon(queue, now)  # offered again once it has been looked at
@@ -233,15 +200,16 @@ class Board:
             queue.turn += 1
             self.begin(queue)
             self.offer(queue)
-            return Job(self, self.writes.take(now), queue, track)
+            return WriteJob(self.writes.take(now), queue=queue, track=track, operation=operation)
         return None
 
     def _take_read(self, now: float) -> Job | None:
         if self.reads.earliest(now) > now:
             return None
         if self._asks:
-            ask, queue, track = self._asks.popleft()
-            return Job(self, self.reads.take(now), queue, track, ask)
+            question = self._asks.popleft()
+            question.slot = self.reads.take(now)
+            return question
         if not self.open:
             return None
         starving = not self._offers and not self.holding
@@ -254,7 +222,7 @@ class Board:
         self._reads_sent += 1
         queue.looking = True
         queue.look_at = math.inf
-        return Job(self, self.reads.take(now), queue, ill=queue.breaker.faults > 0)
+        return LookJob(self.reads.take(now), queue.breaker.faults > 0, queue=queue)
 
     def _first(self) -> ClusterQueue | None:
         """Give the next cluster that was never looked at."""

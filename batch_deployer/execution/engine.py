@@ -5,8 +5,9 @@ import signal as signals
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batch_deployer.execution import ask
-from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.ask import answer
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, WriteJob
 from batch_deployer.execution.look import look
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
@@ -93,8 +94,8 @@ class Engine:
         """Work to the end. Raises JournalError when the journal can no longer be written; nothing is sent after that."""
         run = self._run
         for board in self._busy_boards():
-            for question in (Ask.CHARTS, Ask.CLUSTERS):
-                board.ask(question)
+            board.ask(ChartsJob())
+            board.ask(ClustersJob())
         await self._pool.run()
         self._explain_deadline()
         self._measure()
@@ -150,13 +151,14 @@ class Engine:
     def _busy_boards(self) -> Sequence[Board]:
         return [board for board in self._run.boards.values() if board.queues]
 
-    async def _perform(self, job: Job) -> None:
-        if job.writes:
-            await write(self._run, job)
-        elif job.ask is not None:
-            await ask.answer(self._run, job)
-        else:
-            await look(self._run, job)
+    async def _perform(self, board: Board, job: Job) -> None:
+        match job:
+            case WriteJob():
+                await write(self._run, board, job)
+            case LookJob():
+                await look(self._run, board, job)
+            case question:
+                await answer(self._run, board, question)
         if self._run.halted or self._rollout.at_gate():
             self._pool.poke()
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.ask import hold
-from batch_deployer.execution.board import Board, Job
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import LookJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -17,13 +18,12 @@ from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.replies import Verdict, fingerprint
 
 
-async def look(run: Run, job: Job) -> None:
+async def look(run: Run, board: Board, job: LookJob) -> None:
     """Perform one look job."""
-    board, queue = job.board, job.queue
-    assert queue is not None  # noqa: S101 - a look job has one
+    queue = job.queue
     call = ListReleases(cluster_id=queue.cluster.id)
     try:
-        answer, verdict, departed = await attempt(run, job, call)
+        answer, verdict, departed = await attempt(run, board, job, call)
     finally:
         queue.looking = False
     if verdict is Verdict.OK and isinstance(answer.body, list):

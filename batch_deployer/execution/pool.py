@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
-from batch_deployer.execution.board import Board, Job
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import Job
 from batch_deployer.ports import Clock
 
 TICK = 0.001
@@ -25,7 +26,7 @@ class Pool:
         self,
         boards: Sequence[Board],
         clock: Clock,
-        perform: Callable[[Job], Awaitable[None]],
+        perform: Callable[[Board, Job], Awaitable[None]],
         keep_time: Callable[[float], float | None],
     ) -> None:
         """`keep_time(now)` does what is due and gives the next time it wants to be called; None when the run is over."""
@@ -57,24 +58,25 @@ class Pool:
     async def _lane(self) -> None:
         since_rest = 0
         while True:
-            job = self._next_job()
-            if job is None:
+            taken = self._next_job()
+            if taken is None:
                 wake = anyio.Event()
                 self._idle.append(wake)
                 self._reschedule()
                 await wake.wait()
                 continue
+            board, job = taken
             self._wake_another()
             try:
-                await self._perform(job)
+                await self._perform(board, job)
             finally:
-                job.board.give_back(job)
+                board.give_back(job)
             since_rest += 1
             if since_rest >= SLICE:
                 since_rest = 0
                 await anyio.lowlevel.checkpoint()
 
-    def _next_job(self) -> Job | None:
+    def _next_job(self) -> tuple[Board, Job] | None:
         """Take a job from the boards in turn."""
         now = self._clock.monotonic()
         boards = self._boards
@@ -83,7 +85,7 @@ class Pool:
             job = board.take(now)
             if job is not None:
                 self._turn += step + 1
-                return job
+                return board, job
         return None
 
     def _wake_another(self) -> None:

@@ -49,6 +49,10 @@ class ClusterQueue:
         """Whether starts are held back because of the phase."""
         self._ready: list[tuple[int, int, int, Track]] = []
 
+    def may_start(self) -> bool:
+        """Whether the cluster is fit for one more deployment under way."""
+        return not self.deferred and not self.breaker.tripped and self.under_way < self.cap
+
     def make_ready(self, track: Track) -> None:
         """Line a decided deployment up for its write: by wave, then priority, then plan order."""
         if not track.queued:

@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from batch_deployer.execution import ask
-from batch_deployer.execution.board import Ask, Board, Job
+from batch_deployer.execution.ask import answer
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, WriteJob
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Ports, Run
@@ -64,8 +65,8 @@ class Surveyor:
         for board in self._boards:
             board.seal()
             board.holding = True
-            board.ask(Ask.CHARTS)
-            board.ask(Ask.CLUSTERS)
+            board.ask(ChartsJob())
+            board.ask(ClustersJob())
         run.on_finished = self._ended
         self._pool = Pool(self._boards, ports.clock, self._perform, self._keep_time)
 
@@ -88,34 +89,36 @@ class Surveyor:
             exit_code=code,
         )
 
-    async def _perform(self, job: Job) -> None:
-        if job.ask is not None:
-            await ask.answer(self._run, job)
-        else:
-            await self._look(job)
+    async def _perform(self, board: Board, job: Job) -> None:
+        match job:
+            case LookJob():
+                await self._look(board, job)
+            case WriteJob():
+                pass  # nothing is offered on a board that holds
+            case question:
+                await answer(self._run, board, question)
         if self._left == 0 or self._run.halted:
             self._pool.poke()
 
     def _keep_time(self, _now: float) -> float | None:
         return None if self._left == 0 or self._run.halted else math.inf
 
-    async def _look(self, job: Job) -> None:
+    async def _look(self, board: Board, job: LookJob) -> None:
         queue = job.queue
-        assert queue is not None  # noqa: S101 - a look job has one
         try:
-            answer, verdict, departed = await attempt(self._run, job, ListReleases(cluster_id=queue.cluster.id))
+            reply, verdict, departed = await attempt(self._run, board, job, ListReleases(cluster_id=queue.cluster.id))
         finally:
             queue.looking = False
         if verdict is Verdict.STATE and readiness(queue.phase) is not Readiness.READY:
             for track in list(queue.waiting.values()):
                 self._decide(queue, track, None)
             return
-        if verdict is not Verdict.OK or not isinstance(answer.body, list):
-            look_failed(self._run, job.board, queue, answer, verdict)
+        if verdict is not Verdict.OK or not isinstance(reply.body, list):
+            look_failed(self._run, board, queue, reply, verdict)
             return
         queue.breaker.passed()
         queue.observed_at = departed
-        states = {(state.namespace, state.name): state for state in answer.body if isinstance(state, ReleaseState)}
+        states = {(state.namespace, state.name): state for state in reply.body if isinstance(state, ReleaseState)}
         for track in list(queue.waiting.values()):
             spec = track.deployment.release
             self._decide(queue, track, states.get((spec.namespace, spec.name)))

@@ -35,8 +35,8 @@ class Track:
         self.ordinal = ordinal
         self.phase = Phase.WAITING
         self.action: Action | None = None
-        self.operation: Operation | None = None
-        """The operation under way, or the last one that was."""
+        self.operation = Operation.CREATE
+        """The operation under way, or the last one that was; meaningless before the first."""
         self.settled = 0
         """Operations of the action that are over."""
         self.attempts = 0
@@ -53,6 +53,7 @@ class Track:
         self.cause = ""
         """Fingerprint of its failure."""
         self.sent_at = 0.0
+        """Of the first write of the current operation; 0 before any was intended."""
         self.since = 0.0
         """When the last event that changed what a look may say happened; looks that left earlier say nothing."""
         self.return_to = deployment.undo.revision if deployment.undo else 0
@@ -80,11 +81,14 @@ class Track:
         """Key of the deployment."""
         return self.deployment.key
 
+    @property
+    def steps(self) -> tuple[Operation, ...]:
+        """Operations of the action decided on; none before the decision."""
+        return STEPS.get(self.action, ()) if self.action is not None else ()
+
     def next_operation(self) -> Operation | None:
         """The operation to send next; None when there is nothing (more) to send."""
-        if self.action is None:
-            return None
-        steps = STEPS.get(self.action, ())
+        steps = self.steps
         if self.settled < len(steps):
             return steps[self.settled]
         # One step beyond an upgrade's own is its undoing.
@@ -93,7 +97,7 @@ class Track:
 
     def baseline(self, chart_name: str) -> Baseline:
         """What a look is to be judged against."""
-        operation = self.operation or Operation.CREATE
+        operation = self.operation
         brings = operation in (Operation.CREATE, Operation.UPGRADE)
         return Baseline(
             operation=operation,

@@ -1,16 +1,16 @@
 """What every answer means for its cloud and cluster: buckets, breaker, budget, credentials. Reads and writes share it."""
 
 from batch_deployer.errors import AuthFailed, CloudUnreachable
-from batch_deployer.execution.board import Board, Job
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import Job
 from batch_deployer.execution.run import Run
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
 
 
-async def attempt(run: Run, job: Job, call: Call) -> tuple[Answer, Verdict, float]:
+async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer, Verdict, float]:
     """Make one attempt at a call whose slot is reserved; returns the answer, its meaning, and when it departed."""
-    board = job.board
     bucket = board.writes if call.writes else board.reads
     departed = run.now()
     bucket.depart(job.slot, departed)

@@ -1,8 +1,9 @@
 """What one look means for one deployment: decide, confirm, go on waiting, or end."""
 
+from batch_deployer.execution.jobs import HistoryJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
-from batch_deployer.execution.track import STEPS, Track
+from batch_deployer.execution.track import Track
 from batch_deployer.execution.write import watch
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState, Status
@@ -32,7 +33,7 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
         return
     decision = run.decide(track, state)
     expected = run.plan.expected.get(track.key)
-    if expected is not None and decision.basis != expected and track.operation is None:
+    if expected is not None and decision.basis != expected and not track.sent_at:
         reason = f"the world moved since the plan was saved: expected {expected}, found {decision.basis}"
         run.finish(track, Outcome.REJECTED, reason, cause="the world moved since the plan was saved")
         return
@@ -93,13 +94,13 @@ def _line_up(run: Run, queue: ClusterQueue, track: Track) -> None:
     if track.next_operation() is Operation.ROLLBACK and not track.return_chart:
         if not track.asking:
             track.asking = True
-            board.ask_history(queue, track)
+            board.ask(HistoryJob(queue=queue, track=track))
         return
     if track.not_before <= run.now():
         queue.make_ready(track)
         board.offer(queue)
     else:  # refused a moment ago, and a look came sooner than its wait ends
-        board.later(track.not_before, queue, track)
+        board.later(track.not_before, track)
 
 
 def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:
@@ -141,7 +142,6 @@ def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState 
 def _still_absent(run: Run, queue: ClusterQueue, track: Track) -> None:
     """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
     settings, now = run.settings.reconcile, run.now()
-    assert track.operation is not None  # noqa: S101 - an uncertain track has one
     if not _absent_long_enough(run, track):
         track.look_at = now + settings.grace / settings.looks
         return
@@ -197,11 +197,10 @@ def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sigh
 def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None, *, failed: str) -> None:
     """End the operation: go on with the action's next step, or end the deployment."""
     spec, operation = track.deployment.release, track.operation
-    assert operation is not None and track.action is not None  # noqa: S101, PT018 - it was sent or adopted
     if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
         run.learn(track, run.now() - track.accepted_at)
     undoing = operation is Operation.ROLLBACK and track.action is Action.UPGRADE
-    more = not failed and track.settled + 1 < len(STEPS.get(track.action, ()))
+    more = not failed and track.settled + 1 < len(track.steps)
     undo = (
         failed and operation is Operation.UPGRADE and track.action is Action.UPGRADE
         and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0

@@ -1,7 +1,8 @@
 """The write of one deployment: journal the intent, ask the fence, send once, and take in what came of it."""
 
 from batch_deployer.errors import BadInput
-from batch_deployer.execution.board import Job
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.jobs import WriteJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -36,12 +37,9 @@ def compose(run: Run, track: Track, operation: Operation) -> Write:
     )  # fmt: skip
 
 
-async def write(run: Run, job: Job) -> None:
+async def write(run: Run, board: Board, job: WriteJob) -> None:
     """Perform one write job. Raises JournalError, and then nothing has left."""
-    board, queue, track = job.board, job.queue, job.track
-    assert queue is not None and track is not None  # noqa: S101, PT018 - a write job has both
-    operation = track.next_operation()
-    assert operation is not None  # noqa: S101 - first_ready gives no other
+    queue, track, operation = job.queue, job.track, job.operation
     try:
         call = compose(run, track, operation)
     except BadInput as error:
@@ -50,7 +48,7 @@ async def write(run: Run, job: Job) -> None:
         run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
         return
     if not run.ports.fence.may_write():
-        _fence_lost(run, job, track, queue)
+        _fence_lost(run, board, job)
         return
     await run.emit_durably(
         track,
@@ -67,14 +65,14 @@ async def write(run: Run, job: Job) -> None:
         if not run.ports.fence.may_write():
             run.halt("fence", "another run has taken over the lock")
         return
-    answer, verdict, _ = await attempt(run, job, call)
+    answer, verdict, _ = await attempt(run, board, job, call)
     _take_in(run, queue, track, answer, verdict)
 
 
-def _fence_lost(run: Run, job: Job, track: Track, queue: ClusterQueue) -> None:
-    job.board.writes.abandon(job.slot, run.now())
-    job.board.end(queue)
-    queue.waiting[track.key] = track
+def _fence_lost(run: Run, board: Board, job: WriteJob) -> None:
+    board.writes.abandon(job.slot, run.now())
+    board.end(job.queue)
+    job.queue.waiting[job.track.key] = job.track
     run.halt("fence", "the lease of the run lock ran out: another run may have taken over, so nothing more is written")
 
 
@@ -118,7 +116,6 @@ def _cause(answer: Answer) -> str:
 
 
 def _accepted(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> None:
-    assert track.operation is not None  # noqa: S101 - an intended track has one
     run.emit(track, e.Accepted(at=run.wall(), key=track.key, operation=track.operation, request_id=answer.request_id))
     watch(run, queue, track)
 
@@ -132,7 +129,6 @@ def watch(run: Run, queue: ClusterQueue, track: Track) -> None:
 
 
 def _uncertain(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdict: Verdict) -> None:
-    assert track.operation is not None  # noqa: S101 - an intended track has one
     board, _ = run.place(track)
     why = f"{verdict}: {describe(answer)}"
     run.emit(
@@ -162,7 +158,6 @@ def _refuse(
     run: Run, track: Track, queue: ClusterQueue, why: str, answer: Answer, *, wait: float, anew: bool = False
 ) -> None:
     """Put a deployment whose write was certainly not executed back in line; `anew`: look and decide again first."""
-    assert track.operation is not None  # noqa: S101 - an intended track has one
     board, _ = run.place(track)
     if why in ENDLESS and run.now() - track.started_at > track.deployment.release.timeout:
         run.finish(track, Outcome.TIMED_OUT, f"kept being refused ({why}): {describe(answer)}", cause=_cause(answer))
@@ -180,7 +175,7 @@ def _refuse(
         track.asked_of = ""
         board.look_soon(queue, run.now() + wait)
     elif wait:
-        board.later(run.now() + wait, queue, track)
+        board.later(run.now() + wait, track)
     else:
         queue.make_ready(track)
         board.offer(queue)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
-from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec
+from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo
 from batch_deployer.model.values import Json, covers
 
 PROTECTED_NAMESPACE = "kube-system"
@@ -68,7 +68,7 @@ def decide(
 ) -> Decision:
     """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in."""
     if deployment.undo is not None:
-        return _decide_undo(deployment, state)
+        return _decide_undo(deployment.release, deployment.undo, state)
     if state is None or state.status == Status.DELETED:
         return Decision(action=Action.CREATE, reason="absent")
     seen = _seen(state)
@@ -109,10 +109,8 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
     return Action.UPGRADE, why
 
 
-def _decide_undo(deployment: Deployment, state: ReleaseState | None) -> Decision:
+def _decide_undo(spec: ReleaseSpec, undo: Undo, state: ReleaseState | None) -> Decision:
     """Return a release to what it was before a run, unless somebody else touched it since."""
-    undo = deployment.undo
-    assert undo is not None  # noqa: S101 - the caller checked; tells the type checker
     if state is None or state.status == Status.DELETED:
         if undo.action is Action.DELETE:
             return Decision(action=Action.UNCHANGED, reason="already absent")
@@ -124,7 +122,7 @@ def _decide_undo(deployment: Deployment, state: ReleaseState | None) -> Decision
         reason = f"changed since by somebody else: revision {state.revision}, the run left {undo.expected_revision}"
         return Decision(action=Action.BLOCKED, reason=reason, **seen)
     if undo.action is Action.DELETE:
-        if is_protected(deployment.release.namespace, deployment.release.name):
+        if is_protected(spec.namespace, spec.name):
             return Decision(action=Action.BLOCKED, reason="belongs to the platform and is never deleted", **seen)
         return Decision(action=Action.DELETE, reason="created by the run that is undone", **seen)
     return Decision(action=Action.ROLLBACK, reason=f"back to revision {undo.revision}", **seen)

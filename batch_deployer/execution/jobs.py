@@ -1,0 +1,63 @@
+"""What may leave a board: each job is one attempt at one call. Retries are new jobs."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.track import Track
+from batch_deployer.model.deployment import Operation
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    slot: int = -1
+    """Reserved in the bucket when the job is taken; -1 while it waits for its turn."""
+    ill: bool = False
+    """Whether it goes to a cluster that failed lately."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class WriteJob(_Job):
+    """Send a deployment's next operation."""
+
+    queue: ClusterQueue
+    track: Track
+    operation: Operation
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class LookJob(_Job):
+    """List a cluster's releases."""
+
+    queue: ClusterQueue
+
+
+@dataclass(slots=True, eq=False)
+class ChartsJob(_Job):
+    """Ask for the cloud's charts."""
+
+
+@dataclass(slots=True, eq=False)
+class ClustersJob(_Job):
+    """Ask for the cloud's clusters and their phases."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class PhaseJob(_Job):
+    """Ask for one cluster's phase."""
+
+    queue: ClusterQueue
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class HistoryJob(_Job):
+    """Ask for the revisions of a release that is to be rolled back."""
+
+    queue: ClusterQueue
+    track: Track
+
+
+Opening: TypeAlias = ChartsJob | ClustersJob
+"""Questions that must be answered before a cloud is open for work."""
+Question: TypeAlias = Opening | PhaseJob | HistoryJob
+Job: TypeAlias = WriteJob | LookJob | Question
