@@ -1,6 +1,7 @@
 """`snapshot`: what runs now, as a manifest that would bring it about again."""
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from batch_deployer.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batch_deployer.compose.secrets import SecretStore
     from batch_deployer.plan.frozen import CloudSpec
 
 
@@ -32,7 +34,8 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     """Write a manifest of everything that runs in each CLOUD: one list per cluster, nothing is changed.
 
     Each CLOUD is an entry of clouds.yaml, or a cloud of the manifest given. Values that the cloud masks become secrets
-    that must be supplied before the snapshot can be used; the file says which.
+    that must be supplied before the snapshot can be used; the file says which. Secrets that the manifest names
+    are named in the snapshot too; any other value is written as the cloud shows it.
     """
     from batch_deployer.cli.launch import open_store
     from batch_deployer.compose.loop import run_in_loop
@@ -49,7 +52,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     specs = _specs(clouds, manifest)
     found = run_in_loop(lambda: look_at(specs, store))
     now = datetime.now(UTC)
-    snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found)
+    snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
     write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
     for note in snapshot.notes:
         say(f"note: {note}")
@@ -57,6 +60,19 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
         say(f"masked, to be supplied in the environment: {line}")
     say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters")
     return 1 if any(one.unread for one in found) else 0
+
+
+def _secrets(manifest: Path | None, store: "SecretStore") -> "Mapping[str, str]":
+    """The secrets that the manifest names, as far as they are there, by name."""
+    from batch_deployer.compose.secrets import named_in
+    from batch_deployer.errors import BadInput
+    from batch_deployer.manifest.load import load
+
+    if manifest is not None:
+        for name in named_in(load(manifest, os.environ)):
+            with suppress(BadInput):
+                store(name)
+    return store.resolved()
 
 
 def _specs(clouds: "Sequence[str]", manifest: Path | None) -> "Mapping[str, CloudSpec]":

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.wanted import Manifest
 from batch_deployer.model.values import secret_names
 from batch_deployer.observe.redact import Redactor
 from batch_deployer.plan.frozen import Plan
@@ -62,6 +63,13 @@ class SecretStore:
         except (OSError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
             raise BadInput(f"the secret {name} cannot be read ({why}); put it into {path}") from None
+
+
+def named_in(manifest: Manifest) -> frozenset[str]:
+    """Every secret that the manifest's values name, whether any cluster gets them or not."""
+    holders = (*manifest.releases, *manifest.clusters, *manifest.discover, *(pair.override for pair in manifest.pairs))
+    values = [holder.values for holder in holders if holder is not None and holder.values]
+    return frozenset(name for each in values for name in secret_names(json.dumps(each, ensure_ascii=False)))
 
 
 def required(plan: Plan) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from batch_deployer.manifest.cloud import CloudSpec
@@ -44,10 +45,13 @@ class Snapshot:
     clusters: int = 0
 
 
-def take_down(name: str, clouds: Iterable[Found]) -> Snapshot:
-    """Write everything down. Releases that are the same on several clusters are written once."""
+def take_down(name: str, clouds: Iterable[Found], secrets: Mapping[str, str] = MappingProxyType({})) -> Snapshot:
+    """Write everything down. Releases that are the same on several clusters are written once.
+
+    `secrets`: `env:NAME` or `file:PATH` to the plain text, which a value then refers to instead of holding it.
+    """
     snapshot = Snapshot({"name": name, "clouds": {}, "clusters": [], "releases": [], "deployments": []})
-    writer = _Writer(snapshot)
+    writer = _Writer(snapshot, secrets)
     for found in clouds:
         writer.cloud(found)
     return snapshot
@@ -56,8 +60,10 @@ def take_down(name: str, clouds: Iterable[Found]) -> Snapshot:
 class _Writer:
     """Gathers clouds into one manifest."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, secrets: Mapping[str, str]) -> None:
         self._snapshot = snapshot
+        # Longest first, so that no rest of a longer one remains; an empty one would be everywhere.
+        self._secrets = sorted(((text, name) for name, text in secrets.items() if text), key=lambda pair: -len(pair[0]))
         self._aliases: dict[str, str] = {}
         """Release as text to its alias."""
         self._taken: set[str] = set()
@@ -133,12 +139,19 @@ class _Writer:
                 self._snapshot.masked.append(line)
             return f"${{secret:env:{name}}}"
         if isinstance(value, str):
-            return value.replace("${", "$${")
+            return self._text(value)
         if isinstance(value, list):
             return [self._plain(item, (*path, str(index)), where) for index, item in enumerate(value)]
         if isinstance(value, dict):
             return {key: self._plain(item, (*path, key), where) for key, item in value.items()}
         return value
+
+    def _text(self, text: str) -> str:
+        """A text with references in place of known secrets, and every other `${` escaped."""
+        for secret, name in self._secrets:
+            if secret in text:
+                return f"${{secret:{name}}}".join(map(self._text, text.split(secret)))
+        return text.replace("${", "$${")
 
 
 def _cloud(spec: CloudSpec) -> dict[str, Any]:
