@@ -36,6 +36,10 @@ class Forecast:
     """Charts whose install time is a guess, because no run has seen one yet."""
 
 
+_Parts = Sequence[tuple[float, str]]
+"""Seconds, and what they are spent waiting for."""
+
+
 @dataclass(slots=True)
 class _Load:
     """The work of one wave in one cloud."""
@@ -105,9 +109,10 @@ def _duration(plan: Plan, waves: Mapping[int, Mapping[str, _Load]], clusters: Ma
     spent: defaultdict[str, float] = defaultdict(float)
     total = 0.0
     for index in sorted(waves):
-        longest, why = max(_slowest(plan.clouds[name], load) for name, load in waves[index].items())
-        spent[why] += longest
-        total += longest
+        parts = max((_slowest(plan.clouds[name], load) for name, load in waves[index].items()), key=_sum)
+        total += _sum(parts)
+        for seconds, why in parts:
+            spent[why] += seconds
         if index != max(waves):
             total += plan.waves[index].soak
             spent[f"the soak of wave {plan.waves[index].name}"] += plan.waves[index].soak
@@ -116,8 +121,12 @@ def _duration(plan: Plan, waves: Mapping[int, Mapping[str, _Load]], clusters: Ma
     return total, max(spent, key=lambda why: spent[why]) if spent else ""
 
 
-def _slowest(cloud: CloudSpec, load: _Load) -> tuple[float, str]:
-    """Seconds that one cloud needs for its part of a wave, and the limit that makes it so."""
+def _sum(parts: _Parts) -> float:
+    return sum(seconds for seconds, _ in parts)
+
+
+def _slowest(cloud: CloudSpec, load: _Load) -> _Parts:
+    """What one cloud's part of a wave waits for: a limit, then the last install, which no limit could make shorter."""
     limits, deployments = cloud.limits, sum(load.by_cluster.values())
     in_flight = max(1, limits.in_flight.of(deployments))
     writing = (load.writes - 1) / limits.writes.per_second
@@ -126,9 +135,9 @@ def _slowest(cloud: CloudSpec, load: _Load) -> tuple[float, str]:
         load.seconds_by_cluster[cluster] / max(1, limits.per_cluster.of(count))
         for cluster, count in load.by_cluster.items()
     )
-    return max(
-        (writing + load.longest, f"writes of {limits.writes} in cloud {cloud.name}"),
-        (crowded + load.longest, f"in_flight {limits.in_flight} in cloud {cloud.name}"),
-        (busiest, f"per_cluster {limits.per_cluster} in cloud {cloud.name}"),
-        (load.longest, "the longest install"),
+    limit = max(
+        (writing, f"writes of {limits.writes} in cloud {cloud.name}"),
+        (crowded, f"in_flight {limits.in_flight} in cloud {cloud.name}"),
+        (busiest - load.longest, f"per_cluster {limits.per_cluster} in cloud {cloud.name}"),
     )
+    return (max(0.0, limit[0]), limit[1]), (load.longest, "the longest install")

@@ -52,6 +52,12 @@ def test_the_tightest_limit_makes_the_time_and_is_named(bound, seconds, bottlene
     assert cast.bottleneck == bottleneck
 
 
+def test_a_limit_that_costs_less_than_the_longest_install_is_not_called_the_bottleneck():
+    cast = forecast(plan := a_plan(3, 1, limits(writes=Rate(10, 60.0))), all_create(plan), {"web": [30.0]})
+    assert cast.seconds == pytest.approx(2 * 6 + 30)
+    assert cast.bottleneck == "the longest install"
+
+
 def test_waves_and_soaks_add_up():
     waves = (Wave(name="canary", soak=600.0), Wave(name="rest", soak=900.0))
     plan = a_plan(10, 1, ROOMY, waves=waves, wave_of=lambda number: int(number > 0))
