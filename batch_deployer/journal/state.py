@@ -170,8 +170,10 @@ class StateDir:
                 private.make_folder(folder)
             if not folder.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if folder.stat().st_uid == os.geteuid() and not any(folder.iterdir()):
-                folder.chmod(0o700)  # made for us; a folder with other things in it keeps its mode
+            found = folder.stat()
+            if found.st_uid == os.geteuid() and not any(folder.iterdir()):
+                # Made for us, so closed to others; a folder with other things in it keeps its mode.
+                folder.chmod(found.st_mode & 0o700)
         # A trial: the mode bits do not tell about read-only file systems, quotas or foreign owners.
         handle, name = tempfile.mkstemp(prefix=".try-", dir=self._runs)
         os.close(handle)
