@@ -1,6 +1,7 @@
 """The journal of one run in a SQLite file: write-ahead log, synced at each commit, commits shared by all who wait."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.store import Store
 from batch_deployer.journal.writer import BATCH, Writer
 from batch_deployer.model.events import Event
+
+LINGER = 0.05
+"""Seconds for which a note waits for a commit that somebody waits for; then it gets one of its own."""
 
 
 class SqliteJournal:
@@ -27,7 +31,13 @@ class SqliteJournal:
         self._store = Store(path)
         self._writer = None if inline else Writer(self._store)
         self._noted: list[bytes] = []
-        """Inline only: rows that go with the next commit."""
+        """Rows that go with the next commit."""
+        self._waiting: list[asyncio.Future[None]] = []
+        """Who waits for them."""
+        self._timer: asyncio.Handle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = math.inf
+        """When, by the loop's time, they are handed to the writer."""
         self._closed = False
 
     async def record(self, *events: Event) -> None:
@@ -39,13 +49,11 @@ class SqliteJournal:
         """Append with the next commit, without waiting."""
         if self._closed or self._store.failure is not None:
             return  # `record` and `flush` say so
-        rows = [encode(event) for event in events]
-        if self._writer is not None:
-            self._writer.put(rows)
-            return
-        self._noted += rows
+        self._noted += [encode(event) for event in events]
         if len(self._noted) >= BATCH:
             self._drain()
+        elif self._writer is not None:
+            self._drain_in(LINGER)
 
     async def flush(self) -> None:
         """Wait until all that was noted would survive a crash."""
@@ -67,9 +75,8 @@ class SqliteJournal:
         if self._closed:
             return
         self._closed = True
-        if self._writer is None:
-            self._drain()
-        else:
+        self._drain()
+        if self._writer is not None:
             self._writer.close()
         self._store.close()
 
@@ -82,13 +89,15 @@ class SqliteJournal:
         self.close()
 
     async def _commit(self, rows: list[bytes]) -> None:
+        self._noted += rows
         if self._writer is None:
-            self._noted += rows
             self._drain()
             self._check()
         else:
             done = asyncio.get_running_loop().create_future()
-            self._writer.put(rows, done)
+            self._waiting.append(done)
+            # Not at once: whoever else comes in this turn of the loop shares the hand-over, which wakes a thread.
+            self._drain_in(0.0)
             await done
 
     def _check(self) -> None:
@@ -97,17 +106,39 @@ class SqliteJournal:
         if self._store.failure is not None:
             raise JournalError(str(self._store.failure))
 
+    def _drain_in(self, seconds: float) -> None:
+        """Have all that waits handed over within so many seconds; 0: at the end of this turn of the loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._drain()  # Nobody would come back to it.
+            return
+        due = loop.time() + seconds
+        if self._timer is not None and self._due <= due and self._loop is loop:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop, self._due = loop, due
+        self._timer = loop.call_later(seconds, self._drain) if seconds else loop.call_soon(self._drain)
+
     def _drain(self) -> None:
+        """Hand over all that waits: to the writer, or to the file."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._due = None, math.inf
         rows, self._noted = self._noted, []
-        self._store.append(rows)
+        waiting, self._waiting = self._waiting, []
+        if self._writer is None:
+            self._store.append(rows)
+        elif rows or waiting:
+            self._writer.put(rows, waiting)
 
     def _settle(self) -> None:
         """Block until what was handed over so far is written (or has failed): a commit at most."""
         if self._closed:
             return
-        if self._writer is None:
-            self._drain()
-        else:
+        self._drain()
+        if self._writer is not None:
             written = threading.Event()
             self._writer.put((), written)
             written.wait()

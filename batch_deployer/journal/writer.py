@@ -17,7 +17,7 @@ BATCH = 256
 """A batch is closed once it holds this many rows, so that none waits long for its neighbours."""
 
 _Waiter: TypeAlias = asyncio.Future[None]
-_Item: TypeAlias = tuple[Sequence[bytes], _Waiter | threading.Event | None]
+_Item: TypeAlias = tuple[Sequence[bytes], Sequence[_Waiter] | threading.Event]
 
 
 class Writer:
@@ -30,9 +30,9 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    def put(self, rows: Sequence[bytes], waiter: _Waiter | threading.Event | None = None) -> None:
-        """Queue rows that belong together; the waiter is told once they are durable, or why they are not."""
-        self._queue.put((rows, waiter))
+    def put(self, rows: Sequence[bytes], waiters: Sequence[_Waiter] | threading.Event = ()) -> None:
+        """Queue rows that belong together; the waiters are told once they are durable, or why they are not."""
+        self._queue.put((rows, waiters))
 
     def close(self) -> None:
         """Write all that is queued and end the thread."""
@@ -61,8 +61,8 @@ class Writer:
             rows += item[0]
             if isinstance(item[1], threading.Event):
                 events.append(item[1])
-            elif item[1] is not None:
-                futures.append(item[1])
+            else:
+                futures += item[1]
             if len(rows) >= BATCH:
                 return True
             try:

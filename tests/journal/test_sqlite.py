@@ -45,15 +45,21 @@ def hold_back(journal):
     return go, begun
 
 
+async def handed_over():
+    """What was recorded in one turn of the loop is handed to the writer at its end."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 def test_what_arrives_during_a_commit_shares_the_next_one(journal_path, intents):
     async def write(journal):
         sizes = batches_of(journal)
         go, begun = hold_back(journal)
         first = asyncio.ensure_future(journal.record(*intents(1)))
-        await asyncio.sleep(0)
+        await handed_over()
         begun.wait()
         rest = [asyncio.ensure_future(journal.record(event)) for event in intents(50, start=1)]
-        await asyncio.sleep(0)
+        await handed_over()
         go.set()
         await asyncio.gather(first, *rest)
         return sizes
@@ -67,10 +73,10 @@ def test_what_was_queued_behind_a_failed_batch_fails_too_though_it_would_fit(jou
         journal._store._database._connection.execute("PRAGMA max_page_count=100")
         go, begun = hold_back(journal)
         first = asyncio.ensure_future(journal.record(*intents(1)))
-        await asyncio.sleep(0)
+        await handed_over()
         begun.wait()
         others = [asyncio.ensure_future(journal.record(*intents(count))) for count in (10_000, 1)]
-        await asyncio.sleep(0)
+        await handed_over()
         go.set()
         return await asyncio.gather(first, *others, return_exceptions=True)
 
@@ -86,6 +92,7 @@ def test_no_batch_grows_far_beyond_its_cap(journal_path, intents):
         sizes = batches_of(journal)
         go, begun = hold_back(journal)
         journal.note(*intents(1))
+        journal._drain()
         begun.wait()
         for event in intents(3 * BATCH, start=1):
             journal.note(event)
@@ -102,9 +109,10 @@ def test_the_loop_is_woken_once_a_batch_however_many_wait(journal_path, intents)
         loop = asyncio.get_running_loop()
         go, begun = hold_back(journal)
         journal.note(*intents(1))
+        journal._drain()
         begun.wait()
         tasks = [asyncio.ensure_future(journal.record(event)) for event in intents(100, start=1)]
-        await asyncio.sleep(0)
+        await handed_over()
         wakes = []
         wake = loop.call_soon_threadsafe
         loop.call_soon_threadsafe = lambda *args, **more: wakes.append(args[0]) or wake(*args, **more)
@@ -120,9 +128,9 @@ def test_a_record_has_not_returned_before_its_rows_are_committed(journal_path, i
     async def write(journal):
         go, begun = hold_back(journal)
         task = asyncio.ensure_future(journal.record(*intents(1)))
-        await asyncio.sleep(0)
+        await handed_over()
         begun.wait()
-        await asyncio.sleep(0)
+        await handed_over()
         waiting = not task.done()
         go.set()
         await task
@@ -345,7 +353,7 @@ def test_a_writer_whose_loop_is_gone_still_ends(journal_path, intents):
     async def cut_short(journal):
         go, begun = hold_back(journal)
         task = asyncio.ensure_future(journal.record(*intents(1)))
-        await asyncio.sleep(0)
+        await handed_over()
         begun.wait()
         task.cancel()
         return go
@@ -361,3 +369,37 @@ def test_a_bug_in_the_writer_reaches_whoever_waits(journal_path, intents, monkey
     monkeypatch.setattr("batch_deployer.journal.store.join", lambda rows: 1 / 0)
     with SqliteJournal(journal_path) as journal, pytest.raises(JournalError, match="ZeroDivisionError"):
         asyncio.run(journal.record(*intents(1)))
+
+
+def test_notes_wait_for_a_commit_that_somebody_waits_for(journal_path, intents):
+    async def write(journal):
+        sizes = batches_of(journal)
+        for event in intents(20):
+            journal.note(event)
+        await handed_over()
+        assert sizes == []
+        await journal.record(*intents(1, start=20))
+        return sizes
+
+    with SqliteJournal(journal_path) as journal:
+        assert asyncio.run(write(journal)) == [21]
+
+
+def test_notes_that_nobody_follows_are_committed_all_the_same(journal_path, intents, monkeypatch):
+    monkeypatch.setattr("batch_deployer.journal.sqlite.LINGER", 0.001)
+
+    async def write(journal):
+        written = asyncio.Event()
+        loop, append = asyncio.get_running_loop(), journal._store.append
+
+        def told(rows):
+            journal._store.append = append
+            loop.call_soon_threadsafe(written.set)
+            return append(rows)
+
+        journal._store.append = told
+        journal.note(*intents(3))
+        await written.wait()
+
+    with SqliteJournal(journal_path) as journal:
+        asyncio.run(write(journal))
