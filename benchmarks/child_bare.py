@@ -5,10 +5,15 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import uvloop
+
+_BREATH = 500
+_PAUSE = 0.03
+"""Calls between two pauses, and their seconds: a server that never rests would be what is measured."""
 
 
 async def replay(url: str, calls: list[list[str]], workers: int) -> None:
@@ -16,14 +21,14 @@ async def replay(url: str, calls: list[list[str]], workers: int) -> None:
     token = ""
     async with aiohttp.ClientSession() as session:
         opening = [call for call in calls if "/v3/auth/" in call[1]]
-        rest = iter([call for call in calls if "/v3/auth/" not in call[1] and not call[1].startswith("/v3")])
+        rest = [call for call in calls if not call[1].startswith("/v3")]
         for method, path, body in opening:
             async with session.request(method, url + path, json=json.loads(body)) as answer:
                 await answer.json()
                 token = answer.headers["X-Subject-Token"]
 
-        async def work() -> None:
-            for method, path, body in rest:
+        async def work(share: Iterator[list[str]]) -> None:
+            for method, path, body in share:
                 given = {"json": json.loads(body)} if body else {}
                 async with session.request(
                     method, url + path, headers={"X-Auth-Token": token, "Content-Type": "application/json"}, **given
@@ -32,7 +37,10 @@ async def replay(url: str, calls: list[list[str]], workers: int) -> None:
                     if answer.status >= 400:
                         raise RuntimeError(f"{method} {path}: {answer.status}")
 
-        await asyncio.gather(*(work() for _ in range(workers)))
+        for first in range(0, len(rest), _BREATH):
+            share = iter(rest[first : first + _BREATH])
+            await asyncio.gather(*(work(share) for _ in range(workers)))
+            await asyncio.sleep(_PAUSE)
 
 
 def main() -> None:

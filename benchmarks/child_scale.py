@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class SlimApi:
         self._clusters = {each.cluster.id: each.cluster.name for each in plan.deployments}
         self._made: dict[str, list[tuple[CreateRelease, float]]] = {cluster: [] for cluster in self._clusters}
         self._install, self._die_after = install, die_after
+        self._born = datetime.now(UTC).isoformat(timespec="seconds")
         self._known: dict[str, CreateRelease] = {}
         self.creates = 0
         self.reads = 0
@@ -108,8 +110,8 @@ class SlimApi:
                 chart_version=call.version,
                 revision=1,
                 status="DEPLOYED" if ends <= now else "PENDING_INSTALL",
-                created_at="2026-01-02T03:00:00Z",
-                updated_at="2026-01-02T03:00:00Z",
+                created_at=self._born,
+                updated_at=self._born,
                 values_json=call.values_json,
             )
             for call, ends in self._made[cluster]

@@ -99,7 +99,7 @@ def _shape(clusters: int, releases: int) -> Shape:
 
 def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main`
     """Both clients in turns, clean and with faults."""
-    clean, rough = (_shape(3, 2), _shape(2, 2)) if quick else (_shape(100, 10), _shape(30, 10))
+    clean, rough = (_shape(3, 2), _shape(2, 2)) if quick else (_shape(60, 10), _shape(20, 10))
     speed = 60.0 if quick else 6.0
     worlds: Mapping[str, tuple[Shape, Sequence[FaultRule]]] = {"clean": (clean, ()), "faults": (rough, FIVE_PERCENT)}
     found: dict[str, dict[str, Any]] = {}
