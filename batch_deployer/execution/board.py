@@ -52,6 +52,10 @@ class Board:
         """Why nothing can be done in this cloud at all; empty while it can."""
         self.ahead: float | None = None
         """Wall seconds of the cloud's clock at monotonic zero of ours; None while it has not told its time."""
+        self.refused = -1
+        """Newest generation of the credential that was refused."""
+        self.refusals = 0
+        """Generations refused in a row, none of which worked."""
         self.kinds: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()

@@ -142,6 +142,7 @@ class Track:
             case e.Settled():
                 self.settled += 1
                 self.attempts = self.uncertain = 0
+                self.started_at = 0.0
                 self.reason, self.status = event.reason, event.status
                 # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
                 # a stale read of it must not be taken for the new release.

@@ -8,6 +8,9 @@ from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
 
+FRESH_TRIES = 2
+"""Fresh credentials in a row that may be refused without ever having worked."""
+
 
 async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer, Verdict, float]:
     """Make one attempt at a call whose slot is reserved; returns the answer, its meaning, and when it departed."""
@@ -31,6 +34,8 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
             board.concurrency.answered(now - departed)
         elif answer.sent is Sent.MAYBE:
             board.concurrency.timed_out()
+    if answer.status not in (0, 401) and answer.credential > board.refused:
+        board.refusals = 0
     if verdict is Verdict.OK:
         board.budget.earn()
     elif verdict is Verdict.EXPIRED:
@@ -54,7 +59,16 @@ def _throttle(run: Run, board: Board, call: Call, answer: Answer, departed: floa
 
 
 async def _renew(run: Run, board: Board, answer: Answer) -> Verdict:
-    """Get a fresh credential, single flight; whoever was refused may then try again."""
+    """Get a fresh credential, single flight; whoever was refused may then try again.
+
+    One that is refused although it is fresh may have been revoked by chance; when the next is too, it is no chance.
+    """
+    if answer.credential > board.refused:
+        board.refused = answer.credential
+        board.refusals += 1
+    if board.refusals > FRESH_TRIES:
+        run.halt("auth", f"cloud {board.cloud.name} refuses even a fresh credential: {describe(answer)}")
+        return Verdict.AUTH
     try:
         await run.ports.apis[board.cloud.name].renew(answer.credential)
     except AuthFailed as error:

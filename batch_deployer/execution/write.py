@@ -146,7 +146,8 @@ def _not_sent(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> No
     settings = run.settings.retry
     within = board.budget.spend()
     queue.breaker.fault(run.now(), run.ports.draw(), settings, within_budget=within)
-    if queue.breaker.hopeless(run.now(), settings):
+    # Looks may go well meanwhile, so the cluster's own record does not tell how long writes have been failing.
+    if run.now() - track.started_at >= settings.give_up_after:
         run.finish(track, Outcome.UNREACHABLE, describe(answer), cause=_cause(answer))
         return
     wait = backoff(queue.breaker.faults, run.ports.draw(), settings) if within else settings.cap

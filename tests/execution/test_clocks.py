@@ -85,3 +85,12 @@ def test_writes_of_the_last_minutes_count_even_if_they_were_noted_by_a_clock_tha
     at = [called.at for called in show.sent("create_release")]
     assert at[0] < 60.0 < at[1]
     assert make.tally(show, plan) == {"deployed": 3}
+
+
+def test_a_release_of_another_version_is_a_conflict_even_if_it_is_young(make, act):
+    plan = make.plan(1)
+    lost = make.rule("error", status=504, attempts=(1,), calls=frozenset({"create_release"}))
+    show = act(plan, world=make.world(plan, [(plan.deployments[0], {})]), faults=[lost], api=_Blind)
+    outcome, reason = make.outcomes(show, plan)[plan.deployments[0].key]
+    assert outcome == "rejected"
+    assert reason.endswith("but chart version 0.9.0 runs, 1.0.0 is wanted")

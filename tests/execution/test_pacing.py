@@ -169,3 +169,15 @@ def test_clouds_that_are_one_account_and_project_share_one_limit(make):
     assert all(late - early >= 1.0 for early, late in zip(sent, sent[2:], strict=False))
     apart = sorted(event.at for event in play(plan).events if isinstance(event, e.Intended))
     assert apart[-1] - apart[0] < 0.7 * (sent[-1] - sent[0])
+
+
+def test_many_dead_clusters_do_not_take_the_connections_from_the_healthy(make, act):
+    limits = Limits(writes=Rate(50, 1.0), reads=Rate(50, 1.0), in_flight=Share(100), connections=8)
+    plan = make.plan(26, limits=limits)
+    dead = [
+        make.rule("timeout", cluster=f"cluster-{number}", calls=frozenset({"list_releases"})) for number in range(6)
+    ]
+    show = act(plan, faults=dead)
+    healthy = [show.finishes()[each.key] - show.events[0].at for each in plan.deployments[6:]]
+    assert make.tally(show, plan) == {"deployed": 20, "unreachable": 6}
+    assert max(healthy) < 300.0

@@ -62,7 +62,7 @@ def test_an_identity_service_that_is_away_for_a_while_costs_only_time(make, act)
     show = act(
         plan,
         api=lambda inner, _: Wallet(inner, lambda number: CloudUnreachable("no answer") if number < 4 else None),
-        faults=[make.rule("expire_token", calls=frozenset({"list_releases"}), attempts=(2,))],
+        faults=[make.rule("expire_token", cluster="cluster-0", calls=frozenset({"list_releases"}), attempts=(2,))],
     )
     assert make.tally(show, plan) == {"deployed": 4}
 
@@ -83,3 +83,17 @@ def test_a_write_without_permission_is_rejected_and_not_tried_again(make, act):
     assert make.tally(show, plan) == {"deployed": 2, "rejected": 1}
     assert show.ending.exit_code == 5
     assert len(show.sent("create_release")) == 3
+
+
+def test_a_fresh_credential_that_is_refused_like_the_one_before_ends_the_logins(make, act):
+    plan = make.plan(6)
+    wallets = []
+
+    def wrap(inner, _):
+        wallets.append(Wallet(inner, lambda _: None))
+        return wallets[-1]
+
+    show = act(plan, api=wrap, faults=[make.rule("expire_token", starts=20.0)])
+    assert show.ending.exit_code == 5
+    assert "refuses even a fresh credential" in show.ending.reason
+    assert wallets[0]._inner._generation == 3  # logins; the calls on the way were refused with the same ones

@@ -180,3 +180,24 @@ class Babel:
 
     async def close(self):
         await self._inner.close()
+
+
+def test_a_cluster_that_falls_silent_does_not_prolong_the_deadline_of_what_runs_there(make, act):
+    plan = make.plan(2, spec={"timeout": 120.0})
+    show = act(plan, faults=[make.rule("unreachable", cluster="cluster-0", starts=4.0)])
+    key = plan.deployments[0].key
+    outcome, reason = make.outcomes(show, plan)[key]
+    assert outcome == "timed_out"
+    assert "and the cluster does not answer: HTTP 500" in reason
+    assert 120 <= show.finishes()[key] - show.events[0].at < 190
+
+
+def test_an_ambiguous_create_that_somebody_upgraded_meanwhile_is_a_conflict(make, act):
+    plan = make.plan(1)
+    ambiguous = make.rule("timeout", acts="at_once", attempts=(1,), calls=frozenset({"create_release"}))
+    stale = make.rule("stale", seconds=90.0)
+    show = act(plan, faults=[ambiguous, stale, make.rule("other_upgrade", seconds=1.0)])
+    outcome, reason = only(make, show, plan)
+    assert outcome == "rejected"
+    assert reason == "conflict: a release of that name is there at revision 2; ours would be 1"
+    assert len(show.sent("create_release")) == 1

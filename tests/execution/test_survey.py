@@ -1,0 +1,74 @@
+"""Observing without writing: what a plan shows."""
+
+import random
+
+import pytest
+
+from batch_deployer.clock.virtual import run_virtually, virtual_clock
+from batch_deployer.compose.rehearsal import Deaf, OpenFence, placeholder
+from batch_deployer.execution.run import Ports
+from batch_deployer.execution.survey import Surveyor
+from batch_deployer.journal.memory import MemoryJournal
+from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.transport import SimulatedApi
+
+
+@pytest.fixture
+def survey(make):
+    def run(plan, running=(), faults=()):
+        return run_virtually(_survey(plan, make.world(plan, running), faults))
+
+    return run
+
+
+async def _survey(plan, world, faults):
+    clock = virtual_clock()
+    fleet = Fleet(world, faults=faults)
+    ports = Ports(
+        apis={name: SimulatedApi(fleet, name, clock) for name in plan.clouds}, clock=clock, journal=MemoryJournal(),
+        fence=OpenFence(), secrets=placeholder, listener=Deaf(), draw=random.Random(0).random,
+    )  # fmt: skip
+    found = await Surveyor(plan, ports).survey()
+    assert fleet.ledger.entries == []
+    return found
+
+
+def test_a_survey_decides_every_deployment_with_one_list_a_cluster(make, survey):
+    plan = make.plan(3, ("web", "db"))
+    found = survey(plan, [(plan.deployments[0], {}), (plan.deployments[1], {"version": "1.0.0"})])
+    assert [str(found.decisions[each.key].action) for each in plan.deployments] == [
+        "upgrade", "unchanged", "create", "create", "create", "create",
+    ]  # fmt: skip
+    assert found.calls == {"list_charts": 1, "list_clusters": 1, "list_releases": 3}
+    assert set(found.states) == {plan.deployments[0].key, plan.deployments[1].key}
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize("phase", ["Hibernation", "Upgrading", "Error"])
+def test_a_cluster_whose_phase_forbids_it_is_blocked_by_its_phase(make, survey, phase):
+    plan = make.plan(2)
+    found = survey(plan, faults=[make.rule("phase", phase=phase, cluster="cluster-1")])
+    blocked = found.decisions[plan.deployments[1].key]
+    assert (str(blocked.action), blocked.reason) == ("blocked", f"the cluster is {phase}")
+    assert str(found.decisions[plan.deployments[0].key].action) == "create"
+
+
+def test_a_cluster_that_cannot_be_observed_is_blocked_with_the_reason(make, survey):
+    plan = make.plan(3)
+    rules = [make.rule("forbidden", cluster="cluster-1"), make.rule("unreachable", cluster="cluster-2")]
+    found = survey(plan, faults=rules)
+    reasons = [found.decisions[each.key].reason for each in plan.deployments]
+    assert reasons[0] == "absent"
+    assert reasons[1].startswith("no permission: HTTP 403")
+    assert reasons[2].startswith("no usable answer for 6")
+    assert found.exit_code == 5
+
+
+def test_a_survey_gets_through_a_rough_day(make, survey):
+    plan = make.plan(20)
+    rules = [
+        make.rule("reset", probability=0.3),
+        make.rule("throttle", probability=0.05),
+        make.rule("expire_token", probability=0.1),
+    ]
+    assert {str(decision.action) for decision in survey(plan, faults=rules).decisions.values()} == {"create"}
