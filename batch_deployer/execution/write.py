@@ -1,5 +1,7 @@
 """The write of one deployment: journal the intent, ask the fence, send once, and take in what came of it."""
 
+import dataclasses
+
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import WriteJob
@@ -29,12 +31,19 @@ def compose(run: Run, track: Track, operation: Operation) -> Write:
     chart_id, values = run.catalogue(track).chart_id(spec), run.rendered(spec)
     if operation is Operation.UPGRADE:
         return UpdateRelease(
-            **where, operation=operation, chart_id=chart_id, values_json=values, parameters=spec.parameters
+            **where, operation=operation, chart_id=chart_id, values_json=values, parameters=_declared(spec.parameters)
         )
     return CreateRelease(
         **where, chart_id=chart_id, version=spec.version, values_json=values, parameters=spec.parameters,
         description=spec.description,
     )  # fmt: skip
+
+
+def _declared(given: Parameters) -> Parameters:
+    """For an upgrade: forget earlier values, since what is sent is all that is wanted; unless the user decides otherwise."""
+    if given.reset_values is not None or given.replace:
+        return given
+    return dataclasses.replace(given, reset_values=True)
 
 
 async def write(run: Run, board: Board, job: WriteJob) -> None:

@@ -43,6 +43,27 @@ def test_one_that_differs_or_failed_is_upgraded_once(make, act, how):
     assert writes(show) == ["update_release"]
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"reset_values": True}),
+        ({"no_hooks": True}, {"no_hooks": True, "reset_values": True}),
+        ({"reset_values": False}, {"reset_values": False}),
+        ({"replace": True}, {"replace": True}),
+    ],
+)
+def test_an_upgrade_forgets_earlier_values_unless_the_user_decides_otherwise(make, act, given, sent):
+    plan, world = existing(make, parameters=Parameters(**given), allow_destructive=True)
+    show = act(plan, world=world)
+    (call,) = show.sent("update_release")
+    assert call.call.parameters.as_body() == sent
+
+
+def test_a_create_sends_no_parameter_that_was_not_given(make, act):
+    plan = make.plan(1)
+    assert act(plan).sent("create_release")[0].call.parameters.as_body() == {}
+
+
 def test_a_stale_list_after_an_upgrade_is_not_taken_for_its_success(make, act):
     plan, world = existing(make, {"version": "1.0.0"}, values_json='{"a":1}')
     show = act(plan, world=world, faults=[make.rule("stale", seconds=40.0), make.rule("fail")])
