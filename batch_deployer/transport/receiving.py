@@ -1,12 +1,16 @@
 """Reading an answer's body within bounds: of the bytes on the wire, and of what they unpack to."""
 
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.streams import StreamReader
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _HIDDEN = "******"
+_LONGEST_NUMBER = 20
+"""Digits of an announced length that are read; the parser admits none above 64 bits."""
 ENCODINGS = "gzip"
 """What we say we accept."""
 
@@ -19,35 +23,27 @@ class Received:
     fault: str = ""
 
 
-async def receive(response: aiohttp.ClientResponse, most: int) -> Received:
+async def receive(headers: Mapping[str, str], stream: StreamReader, most: int) -> Received:
     """Read at most `most` bytes. Once a status has come, what goes wrong with the body is a fault, not an error."""
-    length = response.content_length
-    if length is not None and length > most:
-        response.close()
+    length = headers.get("Content-Length", "")
+    if length.isdecimal() and len(length) < _LONGEST_NUMBER and int(length) > most:
         return Received(b"", f"the answer of {length} bytes is larger than the {most} allowed")
-    fault = ""
     try:
-        if length is not None:
-            body = await response.read()
-        else:
-            body, fault = await _chunks(response, most)
-    except TimeoutError:
-        return Received(b"", "the answer did not end in time")
-    except (aiohttp.ClientError, OSError):
+        # A body is mostly there as soon as its head is.
+        body = stream.read_nowait() if stream.is_eof() else await _chunks(stream, most)
+    except (aiohttp.ClientError, OSError, RuntimeError):  # RuntimeError: aiohttp, when nothing is connected any more.
         return Received(b"", "the answer broke off before its end")
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    if fault or coding in {"", "identity"}:
-        return Received(body, fault)
-    return _unpacked(body, coding, most)
+    if len(body) > most:
+        return Received(b"", f"the answer is larger than the {most} bytes allowed")
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return Received(body) if coding in {"", "identity"} else _unpacked(body, coding, most)
 
 
-def without(token: str, received: Received) -> Received:
+def without(token: str, body: bytes) -> bytes:
     """The same without our token, which a server may echo into any text."""
-    body = received.body
     for form in (token, token.replace("/", "\\/")) if token else ():
-        if (found := form.encode()) in body:
-            body = body.replace(found, _HIDDEN.encode())
-    return received if body is received.body else replace(received, body=body)
+        body = body.replace(form.encode(), _HIDDEN.encode())
+    return body
 
 
 def hide(token: str, text: str) -> str:
@@ -55,16 +51,15 @@ def hide(token: str, text: str) -> str:
     return text.replace(token, _HIDDEN) if token else text
 
 
-async def _chunks(response: aiohttp.ClientResponse, most: int) -> tuple[bytes, str]:
-    """A body of unknown length, up to the bound."""
+async def _chunks(stream: StreamReader, most: int) -> bytes:
+    """A body as it comes; no more is read once it is larger than the bound."""
     parts, size = [], 0
-    async for part in response.content.iter_any():
+    async for part in stream.iter_any():
         parts.append(part)
         size += len(part)
         if size > most:
-            response.close()
-            return b"", f"the answer is larger than the {most} bytes allowed"
-    return b"".join(parts), ""
+            break
+    return b"".join(parts)
 
 
 def _unpacked(body: bytes, coding: str, most: int) -> Received:

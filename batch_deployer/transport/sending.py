@@ -1,60 +1,60 @@
-"""What aiohttp must be taught: how far a request got, to ask the fence last, and never to send a write twice."""
+"""What leaves: one request as bytes, after the fence was asked last."""
 
-from typing import Any
+import asyncio
+import re
+from collections.abc import Mapping
 
-import aiohttp
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-
+from batch_deployer.errors import BadInput
 from batch_deployer.ports import Fence
+from batch_deployer.transport.wire.requests import Request
+
+# A line break in a value would begin a header, or a request, of its own.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class FenceLost(Exception):
     """The fence said no; nothing was sent."""
 
 
-class Disconnected(Exception):
-    """A write's connection broke. No aiohttp error, so that the session does not send it again."""
-
-
 class Attempt:
-    """One attempt at one call, as a client middleware that stays with the request until its bytes leave."""
+    """One attempt at one call: how far it got, and the last question before its bytes leave."""
 
-    __slots__ = ("_fence", "_write", "left")
+    __slots__ = ("_fence", "left", "write")
 
     def __init__(self, *, write: bool, fence: Fence | None) -> None:
         """`fence` is asked only for writes."""
-        self._write = write
+        self.write = write
         self._fence = fence if write else None
         self.left = False
         """Whether bytes may have reached the server."""
 
-    async def __call__(self, request: ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        """Take the request to the connector. aiohttp resends what it holds for idempotent, and that includes PUT and DELETE."""
-        request.attempt = self  # type: ignore[attr-defined] # TrackedRequest has it
-        if not self._write:
-            return await handler(request)
-        try:
-            return await handler(request)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if not self.left:
-                raise
-            raise Disconnected(str(error)) from error
+    def send(self, transport: asyncio.WriteTransport, request: bytes) -> None:
+        """Put a whole request onto a connection that has nothing on it yet.
 
-    def leave(self) -> None:
-        """A connection is there and nothing is on it yet. Raises FenceLost."""
+        Raises FenceLost, and ConnectionError for a connection that is closing: then nothing has left.
+        """
+        if transport.is_closing():
+            raise ConnectionError
         if self._fence is not None and not self._fence.may_write():
             raise FenceLost
         self.left = True
+        transport.write(request)
 
 
-class TrackedRequest(ClientRequest):
-    """Tells its attempt when the bytes are about to leave."""
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Headers as they go on the wire. Raises BadInput for a value that could not be one: it came from outside."""
+    for name, text in headers.items():
+        if _CONTROL.search(text):
+            raise BadInput(f"the header {name} would hold control characters; check where its value comes from")
+    try:
+        return "".join(f"{name}: {text}\r\n" for name, text in headers.items()).encode()
+    except UnicodeEncodeError:
+        raise BadInput("a header would hold text that is no valid Unicode; check the token or key") from None
 
-    attempt: Attempt | None = None
 
-    async def send(self, conn: Connection) -> Any:
-        """Called by the session once it has a connection, be it new or kept."""
-        if self.attempt is not None:
-            self.attempt.leave()
-        return await super().send(conn)
+def whole(request: Request, base: str, lines: bytes) -> bytes:
+    """A request as bytes: `base` is the path of the endpoint, `lines` are all headers but the length."""
+    first = f"{request.method} {base}{request.target} HTTP/1.1\r\n".encode("ascii")
+    if request.method == "GET" and not request.body:
+        return b"%b%b\r\n" % (first, lines)
+    return b"%b%bContent-Length: %d\r\n\r\n%b" % (first, lines, len(request.body), request.body)

@@ -28,7 +28,7 @@ from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event, Intended
 from batch_deployer.report import write as report_writing
 from batch_deployer.settings import LeaseSettings
-from batch_deployer.transport.sending import TrackedRequest
+from batch_deployer.transport.sending import Attempt
 
 MOMENTS = ("intent", "intended", "sent", "replied", "look", "report")
 """Before an intent is durable; after; a write's bytes are out; its reply is there and nothing noted of it; a look's
@@ -82,15 +82,13 @@ async def opened(*args: Any, **more: Any) -> Any:
         yield {name: MortalApi(api) for name, api in apis.items()}
 
 
-async def send(self: TrackedRequest, conn: Any) -> Any:
+def send(self: Attempt, transport: asyncio.WriteTransport, request: bytes) -> None:
     """Send, and for a write die once its bytes have been handed to the system."""
-    response = await _send(self, conn)
-    if self.attempt is not None and self.attempt._write:
-        writer = getattr(self, "_writer", None)
-        if writer is not None:
-            await asyncio.wait([writer])
-        pass_by("sent")
-    return response
+    _send(self, transport, request)
+    if self.write:
+        # uvloop hands them over at the end of the loop's turn.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, pass_by, "sent")
 
 
 def write_whole(path: Path, pieces: Iterable[str]) -> None:
@@ -115,7 +113,7 @@ class Hasty(running.Runner):
 
 
 _opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
-_send, TrackedRequest.send = TrackedRequest.send, send  # type: ignore[method-assign]
+_send, Attempt.send = Attempt.send, send  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 

@@ -73,6 +73,8 @@ class Login(Protocol):
 class RenewedToken:
     """A token and how to get the next one."""
 
+    signs = False
+
     def __init__(self, login: Login, *, clock: Clock, timeout: float) -> None:
         """`timeout`: seconds for one attempt at a login."""
         self._login = login
