@@ -164,3 +164,7 @@ class Deployment:
     def priority(self) -> int:
         """Release and cluster priority added up; higher goes first."""
         return self.cluster.priority + self.release.priority
+
+    def satisfied_by(self, outcome: Outcome) -> bool:
+        """Whether the outcome is what was wanted: where a run is to be taken back, that is to be rolled back."""
+        return outcome.good or (self.undo is not None and outcome is Outcome.ROLLED_BACK)

@@ -82,7 +82,7 @@ class LogListener:
         """Log it, unless it is one of the many that only the journal needs."""
         if isinstance(event, e.RunStarted):
             self._run = event.run
-        level = _level(event)
+        level = _level(event, self._tally)
         if level is None:
             return
         fields: dict[str, Any] = {}
@@ -99,11 +99,11 @@ class LogListener:
         )
 
 
-def _level(event: e.Event) -> str | None:
+def _level(event: e.Event, tally: Tally) -> str | None:
     """How loud an event is; None: not logged."""
     match event:
         case e.Finished():
-            return "info" if event.outcome.good else "warning"
+            return "info" if tally.wanted(event.key, event.outcome) else "warning"
         case e.RunFinished():
             return "info" if event.exit_code == 0 else "error"
         case e.Halted():

@@ -117,7 +117,7 @@ class PlainProgress:
         return ""
 
     def _failure(self, event: e.Finished) -> str:
-        if event.outcome.good or event.outcome is Outcome.NOT_STARTED:
+        if self._tally.wanted(event.key, event.outcome) or event.outcome is Outcome.NOT_STARTED:
             return ""
         self._failures += 1
         if self._failures > _MOST_FAILURES:

@@ -82,8 +82,8 @@ class Tally:
 
     @property
     def good(self) -> int:
-        """Deployed or unchanged."""
-        return self.outcomes[Outcome.DEPLOYED] + self.outcomes[Outcome.UNCHANGED]
+        """Those that ended as was wanted."""
+        return sum(lane.good for lane in self.lanes.values())
 
     def name(self, key: str) -> str:
         """`cluster-name/namespace/release`, clean; the key itself when the plan does not know it."""
@@ -96,6 +96,11 @@ class Tally:
         """Cloud of a deployment."""
         deployment = self._by_key.get(key)
         return deployment.cluster.cloud if deployment else ""
+
+    def wanted(self, key: str, outcome: Outcome) -> bool:
+        """Whether a deployment that ends so ends as was wanted."""
+        deployment = self._by_key.get(key)
+        return outcome.good if deployment is None else deployment.satisfied_by(outcome)
 
     def rate(self, now: float) -> float:
         """Ends a second, over the latest ones; 0.0 before there are two."""
@@ -131,7 +136,7 @@ class Tally:
         if lane is not None and before is not None:
             self.outcomes[before.value] -= 1
             lane.ended -= 1
-            lane.good -= before.good
+            lane.good -= self.wanted(key, before)
         if lane is not None and key not in self.in_flight:
             self.in_flight[key] = at
             lane.in_flight += 1
@@ -145,15 +150,15 @@ class Tally:
         if before is not None:
             self.outcomes[before.value] -= 1
             lane.ended -= 1
-            lane.good -= before.good
+            lane.good -= self.wanted(event.key, before)
         if self.in_flight.pop(event.key, None) is not None:
             lane.in_flight -= 1
         self._outcome[event.key] = event.outcome
         self.outcomes[event.outcome.value] += 1
         lane.ended += 1
-        lane.good += event.outcome.good
+        lane.good += self.wanted(event.key, event.outcome)
         self.ends.append(event.at)
-        if not event.outcome.good and event.outcome is not Outcome.NOT_STARTED:
+        if not self.wanted(event.key, event.outcome) and event.outcome is not Outcome.NOT_STARTED:
             self.failed.append(Failed(self.name(event.key), event.outcome.value, clean(event.reason, 300)))
 
 

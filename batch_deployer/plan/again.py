@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.deployment import Deployment, Outcome
 from batch_deployer.plan.frozen import Plan
 
 
@@ -23,13 +23,13 @@ def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: b
             outcomes.pop(event.key, None)
             open_fate.add(event.key)
 
-    def wanted(key: str) -> bool:
-        if key in open_fate:
+    def wanted(deployment: Deployment) -> bool:
+        if deployment.key in open_fate:
             return False
-        outcome = outcomes.get(key, Outcome.NOT_STARTED)
-        return not_started if outcome is Outcome.NOT_STARTED else failed and not outcome.good
+        outcome = outcomes.get(deployment.key, Outcome.NOT_STARTED)
+        return not_started if outcome is Outcome.NOT_STARTED else failed and not deployment.satisfied_by(outcome)
 
-    return replace(plan, deployments=tuple(each for each in plan.deployments if wanted(each.key)), expected={})
+    return replace(plan, deployments=tuple(each for each in plan.deployments if wanted(each)), expected={})
 
 
 def open_keys(plan: Plan, events: Iterable[e.Event]) -> Sequence[str]:

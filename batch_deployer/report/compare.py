@@ -152,8 +152,7 @@ def _change(record: DeploymentRecord, what: str, before: str, after: str) -> Cha
 
 
 def _ending(record: DeploymentRecord) -> str:
-    good = record.outcome is not None and record.outcome.good
-    return record.word if good or not record.reason else f"{record.word}: {record.reason}"
+    return record.word if record.good or not record.reason else f"{record.word}: {record.reason}"
 
 
 def _pace(old: DeploymentRecord, new: DeploymentRecord) -> Pace | None:

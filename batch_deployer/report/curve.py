@@ -14,7 +14,7 @@ def curve(story: Story) -> Curve:
     times = sorted(
         max(0.0, record.finished - begin)
         for record in story.records.values()
-        if record.finished is not None and record.outcome is not None and record.outcome.good
+        if record.finished is not None and record.good
     )
     total = len(story.records)
     return Curve(

@@ -7,9 +7,9 @@ from itertools import chain, islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.text import span
 from batch_deployer.report.document import Curve, Row
+from batch_deployer.report.groups import good_words
 from batch_deployer.report.rows import rows
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
@@ -17,7 +17,6 @@ from batch_deployer.report.summary import summarise
 _MOST_ROWS = 5000
 """More rows make browsers slow; the file says so and names report.csv."""
 _WIDE, _HIGH = 1040, 190
-_GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
 
 
 def to_html(story: Story) -> Iterator[str]:
@@ -41,7 +40,7 @@ def to_html(story: Story) -> Iterator[str]:
         longest=summary.run.duration,
         wide=_WIDE,
         high=_HIGH,
-        good=_GOOD,
+        good=good_words(story),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
@@ -58,5 +57,6 @@ def polyline(curve: Curve, total: int, longest: float) -> str:
 
 
 def _bad_first(story: Story) -> Iterator[Row]:
-    bad = (row for row in rows(story) if row.outcome not in _GOOD)
-    return chain(bad, (row for row in rows(story) if row.outcome in _GOOD))
+    good = good_words(story)
+    bad = (row for row in rows(story) if row.outcome not in good)
+    return chain(bad, (row for row in rows(story) if row.outcome in good))

@@ -58,7 +58,7 @@ def _case(story: Story, record: DeploymentRecord) -> str:
         name=line.key,
         time=f"{line.duration or 0.0:.3f}",
     )
-    element = _ELEMENT.get(line.outcome)
+    element = _element(record)
     if element is None:
         return f"    <testcase{head}/>\n"
     message = line.reason or line.outcome
@@ -79,8 +79,12 @@ def _case(story: Story, record: DeploymentRecord) -> str:
     return f"    <testcase{head}><{element}{_attributes(message=message, type=line.outcome)}>{body}</{element}></testcase>\n"
 
 
+def _element(record: DeploymentRecord) -> str | None:
+    return None if record.good else _ELEMENT.get(record.word)
+
+
 def _counts(records: list[DeploymentRecord]) -> dict[str, str]:
-    elements = [_ELEMENT.get(record.word) for record in records]
+    elements = [_element(record) for record in records]
     return {
         "tests": str(len(records)),
         "failures": str(elements.count("failure")),

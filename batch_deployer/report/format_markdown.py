@@ -3,21 +3,20 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.text import span
 from batch_deployer.report.document import Group, Row, Summary
+from batch_deployer.report.groups import good_words
 from batch_deployer.report.rows import rows
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
 _MOST_ROWS = 1000
 """GitHub cuts a job summary at 1 MiB."""
-_GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
 
 
 def to_markdown(story: Story) -> Iterator[str]:
     """The summary as tables, then every deployment that is not good, then the rest, at most 1,000 rows."""
-    summary = summarise(story)
+    summary, good = summarise(story), good_words(story)
     run = summary.run
     code = "none" if run.exit_code is None else str(run.exit_code)
     yield f"# {code_span(run.manifest)}: {run.state}, exit code {code}\n\n"
@@ -26,7 +25,8 @@ def to_markdown(story: Story) -> Iterator[str]:
     yield "".join(f"\n{kind}: {code_span(text)}\n" for kind, text in _remarks(summary))
     yield "\n## Totals\n\n" + _table(("Outcome", "Deployments"), _outcomes(summary))
     yield _failures(summary)
-    yield "\n## Waves\n\n" + _groups("Wave", summary.waves) + "\n## Clouds\n\n" + _groups("Cloud", summary.clouds)
+    yield "\n## Waves\n\n" + _groups("Wave", summary.waves, good)
+    yield "\n## Clouds\n\n" + _groups("Cloud", summary.clouds, good)
     yield "\n## Limits\n\n" + _limits(summary)
     yield from _deployments(story, summary)
 
@@ -76,13 +76,13 @@ def _clusters(names: Sequence[str], count: int) -> str:
     return f"{shown} and {count - 5} more" if count > 5 else shown
 
 
-def _groups(title: str, groups: Sequence[Group]) -> str:
+def _groups(title: str, groups: Sequence[Group], good: frozenset[str]) -> str:
     lines = (
         (
             code_span(group.name),
             f"{group.deployments:,}",
             f"{group.good:,}",
-            ", ".join(f"{count:,} {word}" for word, count in group.outcomes.items() if word not in _GOOD),
+            ", ".join(f"{count:,} {word}" for word, count in group.outcomes.items() if word not in good),
             "" if group.duration is None else span(group.duration),
         )
         for group in groups
@@ -107,9 +107,9 @@ def _limits(summary: Summary) -> str:
 
 
 def _deployments(story: Story, summary: Summary) -> Iterator[str]:
-    total = summary.totals.deployments
-    bad = (row for row in rows(story) if row.outcome not in _GOOD)
-    fine = (row for row in rows(story) if row.outcome in _GOOD)
+    total, good = summary.totals.deployments, good_words(story)
+    bad = (row for row in rows(story) if row.outcome not in good)
+    fine = (row for row in rows(story) if row.outcome in good)
     yield "\n## Deployments\n\n"
     if total > _MOST_ROWS:
         yield f"The first {_MOST_ROWS:,} of {total:,}, those that need a look first; report.csv has all.\n\n"

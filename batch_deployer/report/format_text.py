@@ -5,6 +5,7 @@ from textwrap import wrap
 
 from batch_deployer.model.text import span
 from batch_deployer.report.document import Group, Summary
+from batch_deployer.report.groups import good_words
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
@@ -13,14 +14,14 @@ _MOST_FAILURES = 10
 
 def to_text(story: Story, width: int = 100) -> Iterator[str]:
     """Headline, totals, failures, waves, clouds, pace, limits: about a screenful whatever the fleet's size."""
-    summary = summarise(story)
+    summary, good = summarise(story), good_words(story)
     width = max(40, width)
     yield from _head(summary, width)
     yield from _totals(summary, width)
     yield from _failures(summary, width)
-    yield from _groups("wave", summary.waves, width)
+    yield from _groups("wave", summary.waves, width, good)
     if len(summary.clouds) > 1:
-        yield from _groups("cloud", summary.clouds, width)
+        yield from _groups("cloud", summary.clouds, width, good)
     yield from _pace(summary, width)
     yield from _limits(summary, width)
 
@@ -88,7 +89,7 @@ def _failures(summary: Summary, width: int) -> Iterator[str]:
         yield fit(f"  {held.count:,}: {held.reason}", width) + "\n"
 
 
-def _groups(title: str, groups: Sequence[Group], width: int) -> Iterator[str]:
+def _groups(title: str, groups: Sequence[Group], width: int, good: frozenset[str]) -> Iterator[str]:
     yield "\n"
     head = [(title, "all", "good", "took", "others")]
     lines = [
@@ -97,15 +98,11 @@ def _groups(title: str, groups: Sequence[Group], width: int) -> Iterator[str]:
             f"{group.deployments:,}",
             f"{group.good:,}",
             "" if group.duration is None else span(group.duration),
-            ", ".join(f"{count:,} {word}" for word, count in group.outcomes.items() if not _is_good(word)),
+            ", ".join(f"{count:,} {word}" for word, count in group.outcomes.items() if word not in good),
         )
         for group in groups
     ]
     yield from table(head + lines, width, frozenset({1, 2, 3}))
-
-
-def _is_good(word: str) -> bool:
-    return word in ("deployed", "unchanged")
 
 
 def _pace(summary: Summary, width: int) -> Iterator[str]:

@@ -13,30 +13,30 @@ from batch_deployer.report.story import Story, WaveTimes
 
 WORDS = (*(outcome.value for outcome in Outcome), IN_FLIGHT)
 """All that can stand as an outcome in a report."""
-_GOOD = frozenset(outcome.value for outcome in Outcome if outcome.good)
-_NOT_FAILURES = _GOOD | {Outcome.NOT_STARTED.value, IN_FLIGHT}
+_NO_FAILURES = frozenset({Outcome.NOT_STARTED.value, IN_FLIGHT})
 _MOST_CLUSTERS = 20
 
 
-def good(counts: Counter[str]) -> int:
-    """How many of the counted outcomes are what was wanted."""
-    return sum(counts[word] for word in _GOOD)
+def good_words(story: Story) -> frozenset[str]:
+    """The outcomes of this run that are what was wanted."""
+    return frozenset(record.word for record in story.records.values() if record.good)
 
 
 def totals(story: Story) -> Totals:
     """Counts over all deployments."""
     outcomes: Counter[str] = Counter()
     actions: Counter[str] = Counter()
-    writes = refusals = uncertain = 0
+    good = writes = refusals = uncertain = 0
     for record in story.records.values():
         outcomes[record.word] += 1
+        good += record.good
         actions[record.action] += 1
         writes += record.attempts
         refusals += record.refusals
         uncertain += record.uncertain
     return Totals(
         deployments=len(story.records),
-        good=good(outcomes),
+        good=good,
         outcomes={word: outcomes[word] for word in WORDS},
         actions=dict(sorted(actions.items())),
         writes=writes,
@@ -48,11 +48,13 @@ def totals(story: Story) -> Totals:
 @dataclass(slots=True)
 class _Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
+    good: int = 0
     started: float | None = None
     ended: float | None = None
 
     def add(self, record: DeploymentRecord) -> None:
         self.outcomes[record.word] += 1
+        self.good += record.good
         if record.started is not None:
             self.started = record.started if self.started is None else min(self.started, record.started)
         if record.finished is not None and record.word != Outcome.NOT_STARTED:
@@ -63,7 +65,7 @@ class _Tally:
         return Group(
             name=clean(name),
             deployments=self.outcomes.total(),
-            good=good(self.outcomes),
+            good=self.good,
             outcomes={word: self.outcomes[word] for word in WORDS if self.outcomes[word]},
             started=None if begin is None else utc(begin),
             ended=None if self.ended is None else utc(self.ended),
@@ -102,7 +104,7 @@ def failures(story: Story) -> list[Failure]:
     """Deployments that ended badly, those with one fingerprint and outcome together, most frequent first."""
     found: dict[tuple[str, str], list[DeploymentRecord]] = defaultdict(list)
     for record in story.records.values():
-        if record.word not in _NOT_FAILURES:
+        if not record.good and record.word not in _NO_FAILURES:
             found[record.fingerprint or record.reason, record.word].append(record)
     return sorted(
         (_failure(fingerprint, outcome, records) for (fingerprint, outcome), records in found.items()),

@@ -86,6 +86,11 @@ class DeploymentRecord:
         return Outcome.NOT_STARTED.value if self.state is State.WAITING else IN_FLIGHT
 
     @property
+    def good(self) -> bool:
+        """Whether it ended as was wanted."""
+        return self.outcome is not None and self.deployment.satisfied_by(self.outcome)
+
+    @property
     def duration(self) -> float | None:
         """Seconds from the first write (or the plan, when none was needed) to the end."""
         begin = self.planned if self.started is None else self.started

@@ -56,7 +56,7 @@ def _wave(story: Story, record: DeploymentRecord, now: float) -> Iterator[Wait]:
     spec = story.plan.waves[gate]
     before = [other for other in story.records.values() if other.deployment.wave == gate]
     ended = [other for other in before if other.state is State.ENDED]
-    failed = sum(1 for other in ended if other.outcome is not None and not other.outcome.good)
+    failed = sum(1 for other in ended if other.outcome is not None and not other.good)
     allowed = "any number" if spec.max_failures is None else str(spec.max_failures.of(len(before)))
     what = (
         f"its wave {story.plan.waves[wave].name!r} to start: wave {spec.name!r} must pass its gate first "
@@ -77,8 +77,7 @@ def _needs(story: Story, record: DeploymentRecord) -> Iterator[Wait]:
         return
     for other in story.records.values():
         needed = other.deployment.release.name in deployment.release.needs
-        there = other.outcome is not None and other.outcome.good
-        if needed and not there and other.deployment.cluster.id == deployment.cluster.id:
+        if needed and not other.good and other.deployment.cluster.id == deployment.cluster.id:
             where = other.word if other.outcome else other.state.value.replace("_", " ")
             yield Wait(f"release {other.deployment.release.name!r} on the same cluster, which it needs: {where}")
 
