@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batch_deployer.compose.inventing import made_up
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput, Fault
@@ -26,22 +27,33 @@ class Choice:
 
 
 def load_plan(
-    path: Path, choice: Choice, store: SecretStore, environ: Mapping[str, str], *, simulated: bool = False
+    path: Path,
+    choice: Choice,
+    store: SecretStore,
+    environ: Mapping[str, str],
+    *,
+    simulated: bool = False,
+    clusters: int = 0,
 ) -> Plan:
     """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults.
 
-    `simulated`: no real cloud may be asked for anything.
+    `simulated`: no real cloud may be asked for anything. `clusters`: then make up clusters where one would be asked,
+    about so many in all.
     """
     manifest = load(path, environ, profile=choice.profile)
-    if manifest.discover and simulated:
+    if manifest.discover and simulated and not clusters:
         raise BadInput(
             [
-                question.place.fault("what a cloud would answer to `discover` cannot be simulated; name the clusters")
+                question.place.fault(
+                    "what a cloud would answer to `discover` cannot be simulated; name the clusters, or rehearse with --clusters NUMBER"
+                )
                 for question in manifest.discover
             ]
         )
     discovered: Mapping[str, Sequence[ClusterState]] = {}
-    if manifest.discover:
+    if manifest.discover and clusters:
+        discovered = made_up(manifest, clusters)
+    elif manifest.discover:
         from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client
 
         discovered = run_in_loop(lambda: discover(manifest, store))

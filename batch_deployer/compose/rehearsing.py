@@ -4,7 +4,7 @@ import math
 import os
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -60,8 +60,12 @@ class Rehearsed:
     @property
     def p95(self) -> float:
         """Seconds within which 95 of 100 rehearsals ended (nearest rank)."""
-        ordered = sorted(trial.seconds for trial in self.trials)
-        return ordered[math.ceil(0.95 * len(ordered)) - 1]
+        return _rank95(trial.seconds for trial in self.trials)
+
+    @property
+    def recovered(self) -> float:
+        """Seconds within which 95 of 100 rehearsals brought everything about; infinite when fewer ever did."""
+        return _rank95(trial.seconds if trial.exit_code == 0 else math.inf for trial in self.trials)
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -70,6 +74,11 @@ class Rehearsed:
         return {
             kind: round(statistics.median(trial.calls.get(kind, 0) for trial in self.trials)) for kind in sorted(kinds)
         }
+
+
+def _rank95(seconds: Iterable[float]) -> float:
+    ordered = sorted(seconds)
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
 
 
 def rehearse(

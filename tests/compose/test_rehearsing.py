@@ -73,5 +73,19 @@ def test_the_95th_percentile_is_by_nearest_rank():
     ]
     done = Rehearsed(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
     assert done.p95 == 19.0
+    assert done.recovered == 19.0
     assert done.median == 10.5
     assert done.calls == {"list_releases": 10}
+
+
+def test_a_rehearsal_that_does_not_bring_everything_about_keeps_no_recovery_time():
+    def done(*codes):
+        trials = [
+            Trial(seed=seed, seconds=10.0, exit_code=code, reason="", outcomes={}, calls={})
+            for seed, code in enumerate(codes)
+        ]
+        return Rehearsed(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
+
+    assert done(0, 4).p95 == 10.0
+    assert done(0, 4).recovered == float("inf")
+    assert done(*[0] * 19, 4).recovered == 10.0
