@@ -62,7 +62,9 @@ class Tally:
         self.run = ""
         self.outcomes: Counter[str] = Counter()
         self.in_flight: dict[str, float] = {}
-        """Key to the time of its first write."""
+        """Key to the time of its first write; without those whose writes were all refused."""
+        self.executed: set[str] = set()
+        """Keys of which the cloud took a write."""
         self.ends: deque[float] = deque(maxlen=_WINDOW)
         """Times of the latest ends."""
         self.failed: deque[Failed] = deque(maxlen=_RECENT)
@@ -141,6 +143,12 @@ class Tally:
             self.in_flight[key] = at
             lane.in_flight += 1
 
+    def take_back(self, key: str) -> None:
+        """A write was not executed: unless an earlier one was, nothing is under way."""
+        lane = self.lane(key)
+        if lane is not None and key not in self.executed and self.in_flight.pop(key, None) is not None:
+            lane.in_flight -= 1
+
     def end(self, event: e.Finished) -> None:
         """A deployment has its outcome."""
         lane = self.lane(event.key)
@@ -182,8 +190,14 @@ def _throttled(tally: Tally, event: e.Throttled) -> None:
     tally.throttles[event.cloud, event.bucket] = Throttle(event.at + event.wait, event.rate, count)
 
 
-def _refused(tally: Tally, _event: e.Refused) -> None:
+def _confirmed(tally: Tally, event: e.Confirmed) -> None:
+    tally.begin(event.key, event.at)
+    tally.executed.add(event.key)
+
+
+def _refused(tally: Tally, event: e.Refused) -> None:
     tally.refusals += 1
+    tally.take_back(event.key)
 
 
 def _uncertain(tally: Tally, _event: e.Uncertain) -> None:
@@ -214,8 +228,10 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
     {
         e.RunStarted: _run_started,
         e.Intended: _intended,
-        e.Confirmed: lambda tally, event: tally.begin(event.key, event.at),
+        e.Accepted: lambda tally, event: tally.executed.add(event.key),
+        e.Confirmed: _confirmed,
         e.Refused: _refused,
+        e.Missing: lambda tally, event: tally.take_back(event.key),
         e.Uncertain: _uncertain,
         e.Finished: Tally.end,
         e.Throttled: _throttled,

@@ -62,6 +62,8 @@ class DeploymentRecord:
     """The last write's."""
     attempts: int = 0
     """Writes intended."""
+    executed: bool = False
+    """Whether the cloud took any of its writes."""
     refusals: int = 0
     uncertain: int = 0
     planned: float | None = None
@@ -83,7 +85,8 @@ class DeploymentRecord:
         """The outcome; `not_started` or `in_flight` while there is none."""
         if self.outcome is not None:
             return self.outcome.value
-        return Outcome.NOT_STARTED.value if self.state is State.WAITING else IN_FLIGHT
+        unsent = self.state is State.WAITING or (self.state is State.REFUSED and not self.executed)
+        return Outcome.NOT_STARTED.value if unsent else IN_FLIGHT
 
     @property
     def good(self) -> bool:
@@ -143,7 +146,7 @@ def _intended(record: DeploymentRecord, event: Intended) -> None:
 
 
 def _accepted(record: DeploymentRecord, event: Accepted) -> None:
-    record.accepted = event.at
+    record.accepted, record.executed = event.at, True
     record.heed(event.request_id)
     record.enter(State.WATCHING, event.at)
 
@@ -164,6 +167,7 @@ def _uncertain(record: DeploymentRecord, event: Uncertain) -> None:
 
 
 def _confirmed(record: DeploymentRecord, event: Confirmed) -> None:
+    record.executed = True
     if record.accepted is None:
         record.accepted = event.at
     _look(record, event)

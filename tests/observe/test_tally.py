@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.model.events import Confirmed, Finished, Intended, RunStarted, Throttled
+from batch_deployer.model.events import Accepted, Confirmed, Finished, Intended, Refused, RunStarted, Throttled
 from batch_deployer.observe.tally import Tally
 
 KEY = "id-1/apps/web"
@@ -44,6 +44,17 @@ def test_a_deployment_that_ends_twice_counts_once(tally):
 def test_an_adopted_release_is_in_flight_without_a_write(tally):
     tally.hear(Confirmed(at=1, key=KEY, operation=Operation.CREATE))
     assert (list(tally.in_flight), tally.writes) == ([KEY], 0)
+
+
+def test_nothing_is_in_flight_when_the_only_write_was_refused(tally):
+    for at, operation in enumerate((Operation.DELETE, Operation.CREATE)):
+        tally.hear(Intended(at=at, key=KEY, operation=operation, attempt=1))
+        tally.hear(Refused(at=at, key=KEY, operation=operation, why="held back"))
+        if operation is Operation.DELETE:
+            assert (tally.in_flight, tally.lanes[0, "de"].in_flight) == ({}, 0)
+            tally.hear(Intended(at=at, key=KEY, operation=operation, attempt=2))
+            tally.hear(Accepted(at=at, key=KEY, operation=operation))
+    assert list(tally.in_flight) == [KEY], "it was deleted and must still be created"
 
 
 def test_the_rate_and_the_time_left_come_from_the_latest_ends(tally):

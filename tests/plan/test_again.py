@@ -56,3 +56,17 @@ def test_what_was_under_way_when_the_run_died_is_named():
 def test_a_refused_write_leaves_nothing_under_way():
     events = (*EVENTS, e.Refused(at=4, key="c/ns/killed", operation=Operation.CREATE, why="throttled"))
     assert list(open_keys(a_plan(), events)) == []
+    chosen = again(a_plan(), events, failed=False, not_started=True)
+    assert [each.release.name for each in chosen.deployments] == ["untouched", "skipped", "killed"]
+
+
+def test_what_was_deleted_and_not_created_again_is_still_under_way():
+    key = "c/ns/killed"
+    events = (
+        *EVENTS,
+        e.Accepted(at=4, key=key, operation=Operation.DELETE),
+        e.Intended(at=5, key=key, operation=Operation.CREATE, attempt=2),
+        e.Refused(at=6, key=key, operation=Operation.CREATE, why="held back"),
+    )
+    assert list(open_keys(a_plan(), events)) == [key]
+    assert key not in {each.key for each in again(a_plan(), events, failed=True, not_started=True).deployments}

@@ -54,6 +54,17 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
         (
             [Intended(at=1, attempt=1, **CREATE), Refused(at=2, why="locked", **CREATE)],
             State.REFUSED,
+            "not_started",
+            "not executed (locked)",
+        ),
+        (
+            [
+                Intended(at=1, key=KEY, operation=Operation.DELETE, attempt=1),
+                Accepted(at=2, key=KEY, operation=Operation.DELETE),
+                Intended(at=3, attempt=2, **CREATE),
+                Refused(at=4, why="locked", **CREATE),
+            ],
+            State.REFUSED,
             "in_flight",
             "not executed (locked)",
         ),
@@ -66,7 +77,7 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
         (
             [Intended(at=1, attempt=1, **CREATE), Uncertain(at=2, why="reset", **CREATE), Missing(at=3, **CREATE)],
             State.REFUSED,
-            "in_flight",
+            "not_started",
             "did not take effect",
         ),
         (
