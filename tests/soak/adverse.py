@@ -4,7 +4,7 @@
     python tests/soak/adverse.py --seed 17        that one alone, with what was found
 
 Each run: a plan drawn from the seed (creates, upgrades, replacements), 20% of the writes ambiguous, stale reads,
-resets, throttle storms, dying tokens, clock jumps; in two thirds of the runs the process also dies, once or twice, and
+resets, throttle storms, dying tokens, clock jumps; in many of the runs the process also dies, once or twice, and
 the run is resumed. The fleet applies a second create of a name (as a further install) instead of refusing it, so that a
 blind retry does its damage. The ledger of the fleet is the judge.
 """
