@@ -1,6 +1,6 @@
 """Questions beside the looks: the charts and clusters of a cloud, a cluster's phase, a release's history."""
 
-from batch_deployer.execution.board import Board
+from batch_deployer.execution.board import PHASE_EVERY, Board
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, HistoryJob, Opening, PhaseJob, Question
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
@@ -26,8 +26,6 @@ from batch_deployer.rules.retry import backoff
 
 FIRST_TRIES = 6
 """Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
-PHASE_EVERY = 30.0
-"""Seconds between two questions for one cluster's phase."""
 
 
 async def answer(run: Run, board: Board, question: Question) -> None:
@@ -92,14 +90,6 @@ def close(run: Run, board: Board, reason: str) -> None:
     for queue in board.queues.values():
         for track in queue.tracks():
             run.finish(track, Outcome.UNREACHABLE, reason, cause=fingerprint(reason))
-
-
-def ask_phase(board: Board, queue: ClusterQueue, now: float) -> None:
-    """Ask for a cluster's phase, not more often than is useful."""
-    if not queue.asking_phase and now - queue.phase_asked_at >= PHASE_EVERY:
-        queue.asking_phase = True
-        queue.phase_asked_at = now
-        board.ask(PhaseJob(queue=queue))
 
 
 def _phase(run: Run, board: Board, question: PhaseJob, reply: Answer, verdict: Verdict) -> None:

@@ -8,7 +8,7 @@ import math
 from collections import Counter, deque
 from itertools import count
 
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, Question, WriteJob
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, PhaseJob, Question, WriteJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.plan.frozen import CloudSpec
@@ -20,6 +20,8 @@ from batch_deployer.settings import Settings
 
 ILL_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
+PHASE_EVERY = 30.0
+"""Seconds between two questions for one cluster's phase."""
 FIRST_LOOK_TURN = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
 
@@ -99,6 +101,13 @@ class Board:
         """Put a question in line."""
         self._asks.append(question)
 
+    def ask_phase(self, queue: ClusterQueue, now: float) -> None:
+        """Ask for a cluster's phase, not more often than is useful."""
+        if not queue.asking_phase and now - queue.phase_asked_at >= PHASE_EVERY:
+            queue.asking_phase = True
+            queue.phase_asked_at = now
+            self.ask(PhaseJob(queue=queue))
+
     def later(self, at: float, what: Question | Track) -> None:
         """Come back to a question, or to a deployment's write, at a time."""
         heapq.heappush(self._later, (at, next(self._seq), what))
@@ -134,6 +143,11 @@ class Board:
     def shortest_gap(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""
         return affordable_gap(len(self._looks), self.reads.pace, self.settings.watch)
+
+    def waits_for_ends(self, queue: ClusterQueue) -> bool:
+        """Whether somebody waits for an end on this cluster: its own next, the whole cloud's cap, or the wave's gate."""
+        crowded = queue.under_way >= queue.cap and bool(queue.waiting)
+        return crowded or self.under_way >= self.cap or not (self._offers or self._firsts)
 
     # -- what the pool asks the board ----------------------------------------------------------------------------------
 

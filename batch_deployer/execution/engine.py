@@ -27,6 +27,8 @@ from batch_deployer.rules.pacing import Bucket
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
 OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
+STALL = 30.0
+"""Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's command."""
 
@@ -180,12 +182,29 @@ class Engine:
             self._measure()
         if self._is_over(now):
             return None
+        self._look_into_a_stall(now)
         times = [self._rollout.next_time(), self._stop_at, self._measured_at + MEASURE_EVERY]
         if not self._deadline_missed:
             times.append(self._deadline)
         if run.ports.control is not None:
             times.append(self._control_at)
         return min(times)
+
+    def _look_into_a_stall(self, now: float) -> None:
+        """Look again everywhere if nothing is under way and nothing is due: a run must not wait for nothing."""
+        if self._paused or self._signal or self._run.halted or self._rollout.next_time() < math.inf:
+            return
+        boards = self._busy_boards()
+        if any(board.calls or board.wake_at(now) < math.inf for board in boards):
+            return
+        waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
+        for board, queue in waiting:
+            board.look_soon(queue, now + STALL)
+        if waiting:
+            message = (
+                "nothing was under way or due although deployments wait, so all are looked at again: report this bug"
+            )
+            self._run.announce(e.Warned(at=self._run.wall(), message=message))
 
     def _is_over(self, now: float) -> bool:
         if self._rollout.left == 0:

@@ -4,6 +4,7 @@ There is no task per deployment: a lane takes a call that may leave now, perform
 wait waits as an entry in a heap.
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -103,6 +104,7 @@ class Pool:
             self._alarm.set()
 
     async def _time_keeper(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             now = self._clock.monotonic()
             due = self._keep_time(now)
@@ -118,8 +120,10 @@ class Pool:
             if wait == math.inf:
                 await self._alarm.wait()
             elif wait > 0:
-                with anyio.move_on_after(math.ceil(wait / TICK) * TICK):
-                    await self._alarm.wait()
+                # Not a cancel scope with a deadline: its float misses uvloop's whole milliseconds by a hair, and spins.
+                timer = loop.call_later(math.ceil(wait / TICK) * TICK, self._alarm.set)
+                await self._alarm.wait()
+                timer.cancel()
             else:
                 await anyio.lowlevel.checkpoint()
 

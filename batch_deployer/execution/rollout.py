@@ -93,7 +93,8 @@ class Rollout:
     def _open(self, now: float) -> None:
         if self._members[self.wave] and self.wave not in self._passed:
             self._run.announce(e.WaveStarted(at=self._run.wall(), wave=self.wave))
-        for track in self._members[self.wave]:
+        # The most urgent first: a cluster's place among those to be looked at is that of its first one released.
+        for track in sorted(self._members[self.wave], key=lambda track: -track.deployment.priority):
             if not track.waits_for:
                 self._release(track, now)
 

@@ -2,7 +2,7 @@
 
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.execution.board import Board
-from batch_deployer.execution.jobs import Job
+from batch_deployer.execution.jobs import Job, LookJob
 from batch_deployer.execution.run import Run
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call, Sent
@@ -32,7 +32,8 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
         bucket.passed(now, departed)
         if answer.status:
             board.concurrency.answered(now - departed)
-        elif answer.sent is Sent.MAYBE:
+        elif answer.sent is Sent.MAYBE and not isinstance(job, LookJob):
+            # A look that hangs tells of its cluster; it is the breaker's business, not the whole cloud's.
             board.concurrency.timed_out()
     if answer.status not in (0, 401) and answer.credential > board.refused:
         board.refusals = 0

@@ -1,6 +1,6 @@
 """What a look that failed means for the cluster and everything on it."""
 
-from batch_deployer.execution.ask import ask_phase, hold
+from batch_deployer.execution.ask import hold
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
@@ -42,7 +42,7 @@ def _forbidden_now(run: Run, board: Board, queue: ClusterQueue, answer: Answer) 
     """Take in that the cluster's state forbids even a look; what waits is held back or refused by its phase."""
     ready = readiness(queue.phase)
     if ready is Readiness.READY:  # it has changed since its phase was asked for
-        ask_phase(board, queue, run.now())
+        board.ask_phase(queue, run.now())
     else:
         for track in list(queue.waiting.values()):
             hold(run, queue, track)
@@ -60,7 +60,7 @@ def _fault(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
         _give_up(run, queue, Outcome.UNREACHABLE, f"no usable answer for {lasted:.0f} s: {describe(answer)}", answer)
         return
     if queue.breaker.tripped and not was_tripped:
-        ask_phase(board, queue, now)
+        board.ask_phase(queue, now)
         for track in queue.waiting.values():
             why = f"the cluster does not answer: {describe(answer)}"
             run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=why))

@@ -15,7 +15,7 @@ from batch_deployer.model.deployment import Operation, Outcome, Parameters
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
 from batch_deployer.rules.retry import around, backoff
 
-ENDLESS = frozenset({"exists", "locked", "unsettled"})
+ENDLESS = frozenset({"cluster state", "exists", "locked", "unsettled"})
 """Refusals that only the deployment's own timeout ends: somebody else holds the release."""
 
 
@@ -102,6 +102,9 @@ def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdic
             _refuse(run, track, queue, "throttled", answer, wait=0.0)
         case Verdict.LOCKED:
             _refuse(run, track, queue, "locked", answer, wait=around(settings.locked, draw()))
+        case Verdict.STATE:
+            run.place(track)[0].ask_phase(queue, run.now())
+            _refuse(run, track, queue, "cluster state", answer, wait=around(settings.locked, draw()), anew=True)
         case Verdict.UNSETTLED:
             _refuse(run, track, queue, "unsettled", answer, wait=around(settings.locked, draw()), anew=True)
         case Verdict.EXPIRED:

@@ -8,6 +8,8 @@ from batch_deployer.settings import WatchSettings
 ENOUGH = 5
 """Fewer finished installs than this teach nothing."""
 KEPT = 200
+URGENT_SHARE = 0.02
+"""Gap between urgent looks as a share of the time already waited: what they notice late is as small a share of the run."""
 
 
 class Durations:
@@ -36,23 +38,26 @@ class Durations:
         return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
 
 
-def next_gap(elapsed: float, learned: Durations | None, settings: WatchSettings, *, busy: float = 0.0) -> float:
+def next_gap(
+    elapsed: float, learned: Durations | None, settings: WatchSettings, *, busy: float = 0.0, urgent: bool = False
+) -> float:
     """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
 
-    Unlearned, gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of
-    the install time with few looks. Learned, the first look comes when the quickest twentieth has ended, and looks are
-    dense where most installs end. `busy` is the shortest gap that the read budget affords all who wait.
+    Gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of the install
+    time with few looks. Learned, the first look comes when the quickest twentieth has ended. `urgent`: something waits
+    for the end of this one (a place on its cluster, the last of a wave), so a late notice costs the run as much;
+    otherwise it costs nobody anything. `busy` is the shortest gap that the read budget affords all who wait.
     """
-    gap = max(settings.growth * elapsed, settings.shortest)
+    gap = (URGENT_SHARE if urgent else settings.growth) * elapsed
     if learned is not None and len(learned) >= ENOUGH:
-        early, late = learned.quantile(0.05), learned.quantile(0.95)
+        early = learned.quantile(0.05)
         if elapsed < early:
-            gap = max(early - elapsed, settings.shortest)
-        elif elapsed <= late:
-            gap = max(settings.shortest, 0.05 * max(learned.quantile(0.5), elapsed))
+            gap = early - elapsed
+        elif not urgent:
+            gap = min(gap, 0.1 * max(learned.quantile(0.5), elapsed))
     elif elapsed < settings.first:
-        gap = max(settings.first - elapsed, settings.shortest)
-    return max(min(gap, settings.longest), busy)
+        gap = settings.first - elapsed
+    return max(min(gap, settings.longest), settings.shortest, busy)
 
 
 def affordable_gap(clusters: int, reads_per_second: float, settings: WatchSettings) -> float:

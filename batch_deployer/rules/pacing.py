@@ -11,9 +11,9 @@ from collections import deque
 
 from batch_deployer.settings import Rate
 
-GUARD_SHARE = 0.005
+GUARD_SHARE = 0.001
 GUARD_MOST = 0.5
-"""The window is kept longer than promised by half a percent and at most 0.5 s: clocks of two machines are never equal."""
+"""The window is kept longer than promised by a thousandth and at most 0.5 s: clocks of two machines are never equal."""
 LATE_SHARE = 0.1
 """The server counts a call when it arrives. One whose answer took longer than the quickest may have arrived later by as
 much, and counts as if it had; up to this share of the period, for a slow backend is no slow network. While there is no
@@ -22,8 +22,10 @@ QUICKEST_FADES = 1.0001
 """The quickest answer seen is forgotten by this factor a call, so that a route that became longer is learned."""
 SMOOTHED_BELOW = 5.0
 """Periods up to this many seconds are smoothed; a limit a minute may be used as a burst, so that a small run ends at once."""
+BURST_SHARE = 0.1
+"""Calls of a smoothed limit that may leave together, so that what was lost to a late one can be made up for."""
 SLOWEST = 0.05
-CUT = 0.7
+CUT = 0.8
 """A throttle lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
 STEP = 0.1
 """Pace regained, as a share of the configured one, per period without a throttle."""
@@ -55,7 +57,7 @@ class Bucket:
         self._quickest = math.inf
         """Seconds of the quickest answer, fading."""
         self._tat = -math.inf
-        self._burst = max(1, math.ceil(rate.count * 0.05)) if rate.period <= SMOOTHED_BELOW else rate.count
+        self._burst = max(1, math.ceil(rate.count * BURST_SHARE)) if rate.period <= SMOOTHED_BELOW else rate.count
         self._departures: deque[float] = deque()
         self._recovered_at = -math.inf
         """When the pace was last set or raised."""

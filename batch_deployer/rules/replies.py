@@ -64,7 +64,7 @@ TABLE: tuple[_Row, ...] = (
     _row(400, r"IAM\.1108\b", Verdict.EXPIRED),
     _row(401, r"aksk|\bak\b.*(not exist|reach the limit)|secretkey|APIGW?\.03(03|05|11)\b", Verdict.AUTH),
     _row(401, r"", Verdict.EXPIRED),
-    # The account is restricted, or the state forbids it: no lack of permission. Final for a write.
+    # The account is restricted, or the state forbids it: no lack of permission. Look again, then decide.
     _row(403, r"\b\w+\.\d{2}40300[2-9]\b", Verdict.STATE),
     _row(403, r"", Verdict.DENIED),
     _row(404, r"\b\w+\.\d{2}404001\b|CCE_CM\.0003\b", Verdict.ABSENT),
@@ -92,8 +92,6 @@ def judge(call: Call, answer: Answer) -> Verdict:
     for row in TABLE:
         if status in row.statuses and row.pattern.search(text):
             if row.verdict is Verdict.EXISTS and not isinstance(call, CreateRelease):
-                return Verdict.REJECTED
-            if row.verdict is Verdict.STATE and call.writes:
                 return Verdict.REJECTED
             return row.verdict
     return Verdict.MISROUTED if 300 <= status < 400 else Verdict.REJECTED

@@ -201,3 +201,28 @@ def test_an_ambiguous_create_that_somebody_upgraded_meanwhile_is_a_conflict(make
     assert outcome == "rejected"
     assert reason == "conflict: a release of that name is there at revision 2; ours would be 1"
     assert len(show.sent("create_release")) == 1
+
+
+def test_a_write_that_the_cluster_s_state_forbids_is_decided_anew(make, act):
+    from batch_deployer.model.api import Answer, CreateRelease
+
+    class Forbids:
+        """Refuses the first create with 403002."""
+
+        def __init__(self, api):
+            self._api, self._left = api, 1
+
+        def __getattr__(self, name):
+            return getattr(self._api, name)
+
+        async def call(self, call):
+            if isinstance(call, CreateRelease) and self._left:
+                self._left -= 1
+                return Answer(status=403, code="CCE.01403002", message="the cluster is busy")
+            return await self._api.call(call)
+
+    plan = make.plan(1)
+    played = act(plan, api=lambda inner, _: Forbids(inner))
+    assert make.tally(played, plan) == {"deployed": 1}
+    refused = [event for event in played.events if type(event).__name__ == "Refused"]
+    assert [event.why for event in refused] == ["cluster state"]

@@ -72,6 +72,6 @@ def test_a_survey_gets_through_a_rough_day(make, survey):
     rules = [
         make.rule("reset", probability=0.3),
         make.rule("throttle", probability=0.05),
-        make.rule("expire_token", probability=0.1),
+        make.rule("expire_token", probability=0.03),
     ]
     assert {str(decision.action) for decision in survey(plan, faults=rules)[0].decisions.values()} == {"create"}

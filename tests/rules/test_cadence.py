@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, affordable_gap, next_gap
+from batch_deployer.rules.cadence import ENOUGH, KEPT, URGENT_SHARE, Durations, affordable_gap, next_gap
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
 
 
-def watch(duration, learned=None, *, busy=0.0):
+def watch(duration, learned=None, *, busy=0.0, urgent=False):
     """Look until an install of `duration` seconds is seen to have ended: (seconds of delay, looks)."""
     at, looks = 0.0, 0
     while at < duration or not looks:
-        gap = next_gap(at, learned, SETTINGS, busy=busy)
+        gap = next_gap(at, learned, SETTINGS, busy=busy, urgent=urgent)
         assert gap > 0
         at += gap
         looks += 1
@@ -68,7 +68,18 @@ def test_what_was_learned_halves_the_delay_where_most_installs_end(median, sprea
     for share in (0.06, 0.25, 0.5, 0.75, 0.94):
         duration = learned.quantile(share)
         delay, _ = watch(duration, learned)
-        assert delay <= max(SETTINGS.shortest, 0.05 * max(median * 1.3, duration)) + 1e-6
+        assert delay <= max(SETTINGS.shortest, 0.1 * max(median * 1.3, duration)) + 1e-6
+
+
+@pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
+@pytest.mark.parametrize("duration", [40.0, 100.0, 400.0, 2000.0])
+def test_what_somebody_waits_for_is_noticed_within_a_fiftieth(duration, learned):
+    delay, _ = watch(duration, learned, urgent=True)
+    assert delay <= max(SETTINGS.shortest, URGENT_SHARE * duration) + 1e-6
+
+
+def test_urgency_never_outruns_the_read_budget():
+    assert next_gap(100.0, None, SETTINGS, busy=17.0, urgent=True) == 17.0
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
@@ -92,8 +103,8 @@ def test_the_first_learned_look_waits_for_the_quickest_installs():
 
 def test_an_install_slower_than_all_before_is_looked_at_in_proportion_again():
     learned = Durations([100.0] * 50)
-    assert next_gap(100.0, learned, SETTINGS) == 5.0
-    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.12 * 300)
+    assert next_gap(100.0, learned, SETTINGS) == 10.0
+    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.1 * 300)
 
 
 def test_a_busy_read_budget_stretches_every_gap_even_beyond_the_longest():

@@ -107,8 +107,8 @@ def test_a_bucket_that_is_always_asked_in_time_gives_at_least_98_percent_of_its_
     assert 0.98 <= achieved / rate.per_second <= 1.0
 
 
-@pytest.mark.parametrize(("rate", "held"), [("10/min", 60.3), ("100/h", 3600.5), ("5/20s", 20.1), ("1/s", 1.005)])
-def test_the_window_is_kept_half_a_percent_and_at_most_half_a_second_longer(rate, held):
+@pytest.mark.parametrize(("rate", "held"), [("10/min", 60.06), ("100/h", 3600.5), ("5/20s", 20.02), ("1/s", 1.001)])
+def test_the_window_is_kept_a_thousandth_and_at_most_half_a_second_longer(rate, held):
     bucket = Bucket(Rate.parse(rate))
     departures = drive(bucket, bucket.rate.count, start=100.0)
     assert bucket.earliest(departures[-1]) == pytest.approx(departures[0] + held)
@@ -118,7 +118,7 @@ def test_a_limit_a_minute_may_be_used_as_one_burst():
     assert drive(Bucket(Rate(10, 60.0)), 10) == [0.0] * 10
 
 
-@pytest.mark.parametrize(("rate", "together"), [("20/s", 1), ("100/s", 5), ("100/5s", 5), ("200/s", 10)])
+@pytest.mark.parametrize(("rate", "together"), [("10/s", 1), ("20/s", 2), ("100/s", 10), ("100/5s", 10), ("200/s", 19)])
 def test_a_limit_of_a_few_seconds_is_spread_out(rate, together):
     rate = Rate.parse(rate)
     departures = drive(Bucket(rate), rate.count)
@@ -132,9 +132,9 @@ def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
     slot = bucket.take(0.0)
     assert bucket.earliest(30.0) == math.inf
     bucket.depart(slot, 30.0)
-    assert bucket.earliest(30.0) == pytest.approx(96.3), "while unanswered it may have arrived late by a tenth"
+    assert bucket.earliest(30.0) == pytest.approx(96.06), "while unanswered it may have arrived late by a tenth"
     bucket.answered(slot, 30.0, 30.2)
-    assert bucket.earliest(30.0) == pytest.approx(90.3)
+    assert bucket.earliest(30.0) == pytest.approx(90.06)
 
 
 @settings(deadline=None, max_examples=100)
@@ -163,7 +163,7 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
 def test_an_abandoned_call_occupies_its_slot_as_if_it_had_left():
     bucket = Bucket(Rate(1, 60.0))
     bucket.abandon(bucket.take(0.0), 5.0)
-    assert bucket.earliest(5.0) == pytest.approx(65.3)
+    assert bucket.earliest(5.0) == pytest.approx(65.06)
     assert bucket.peak == 0
 
 
@@ -296,8 +296,8 @@ def test_the_pace_recovers_by_one_step_a_period_up_to_the_full_one():
         bucket.passed(float(now), float(now) - 1)
         seen.append(round(bucket.factor, 6))
     steps = sorted(set(seen))
-    assert steps == pytest.approx([CUT, CUT + STEP, CUT + 2 * STEP, 1.0])
-    assert [seen.count(step) for step in steps[:-1]] == [6, 6, 6]
+    assert steps == pytest.approx([CUT, CUT + STEP, 1.0])
+    assert [seen.count(step) for step in steps[:-1]] == [6, 6]
     assert bucket.pace == pytest.approx(bucket.rate.per_second)
 
 

@@ -56,7 +56,7 @@ ROWS = [
     (401, ["IAM.0066"], "token expired", Verdict.EXPIRED),
     (401, ["IAM.0061", "IAM.0062"], "account locked", Verdict.AUTH),
     (403, cce(403, 1), "access denied", Verdict.DENIED),
-    (403, cce(403, 2, 3, 4, 5, 6, 7, 8, 9), "the state forbids it", (Verdict.REJECTED, Verdict.STATE)),
+    (403, cce(403, 2, 3, 4, 5, 6, 7, 8, 9), "the state forbids it", (Verdict.STATE, Verdict.STATE)),
     (403, [f"APIGW.{n}" for n in ("0302", "0304", "0306", "0310", "0401", "0402", "0404", "0801", "0802")], "", Verdict.DENIED),
     (403, ["IAM.0002", "IAM.0003", "IAM.0080", "IAM.0081", "IAM.0082", "IAM.0083"], "", Verdict.DENIED),
     (404, [*cce(404, 1), "CCE_CM.0003"], "not found", Verdict.ABSENT),
