@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from batch_deployer.journal import control
 from batch_deployer.journal.reading import JournalReader
+from batch_deployer.journal.state import StateDir
+from batch_deployer.ports import Command
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
 _ordeal = importlib.import_module("ordeal")
@@ -69,6 +72,12 @@ def events():
             return [(type(event).__name__, event) for event in reader.events()]
 
     return read
+
+
+@pytest.fixture
+def post():
+    """`post(stage, run, word)`: an order put where a live run looks for it, without a process's time to start."""
+    return lambda stage, run, word: control.post(StateDir(stage.state).open_run(run), Command(word))
 
 
 @pytest.fixture

@@ -48,8 +48,10 @@ def test_a_runner_stopped_past_its_lease_writes_nothing_after_another_took_over(
 
 
 @pytest.mark.slow
-def test_another_runner_fails_is_skipped_or_waits_as_told(busy, told, report):
+def test_another_runner_fails_is_skipped_or_waits_as_told(busy, told, report, post):
     first = begin(busy, told)
+    post(busy, "first", "pause")
+    first.until('"paused"')
     waiting = busy.start("run", "m.yaml", "--yes", "--run-id", "third", "--overlap", "wait")
     code, out, err = told(busy.start("run", "m.yaml", "--yes")).end()
     assert (code, out) == (7, "")
@@ -58,6 +60,8 @@ def test_another_runner_fails_is_skipped_or_waits_as_told(busy, told, report):
     code, out, err = told(busy.start("run", "m.yaml", "--yes", "--overlap", "skip")).end()
     assert (code, out) == (0, "")
     assert err.startswith("skipped: ordeal is being run already: run first, ")
+    assert waiting.poll() is None
+    post(busy, "first", "continue")
     assert first.end()[0] == 0
     assert told(waiting).end()[0] == 0
     assert {each["outcome"] for each in report(busy, "third")["deployments"]} == {"unchanged"}

@@ -68,13 +68,16 @@ def test_a_second_signal_ends_at_once_with_a_report_of_what_is_in_flight(busy, b
 
 
 @pytest.mark.slow
-def test_an_operator_pauses_continues_and_halts_a_live_run_from_another_shell(busy, begin, told, events, report):
+def test_an_operator_pauses_continues_and_halts_a_live_run_from_another_shell(busy, begin, told, events, report, post):
+    busy.edit("writes: 6/s", "writes: 1/s")
     runner = begin(busy)
     order(busy, told, "pause")
     runner.until('"paused"')
     order(busy, told, "continue")
     runner.until('"continued"')
     runner.until('"accepted"')
+    post(busy, "it", "pause")
+    runner.until('"paused"')
     order(busy, told, "halt")
     code, out, err = runner.end()
     assert code == 4, out + err
