@@ -182,7 +182,6 @@ class Theatre:
             seed=world,
             speed=speed,
             faults=faults,
-            outlive=True,
         )
 
     def __enter__(self) -> Stage:
