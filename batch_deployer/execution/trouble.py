@@ -21,7 +21,7 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     answer = await run.ports.apis[board.cloud.name].call(call)
     now = run.now()
     if answer.status:
-        bucket.answered(job.slot, departed, now)
+        bucket.answered(job.slot, departed, now, left_at=answer.left_at)
     if answer.server_time is not None:
         board.ahead = answer.server_time - now
     verdict = judge(call, answer)

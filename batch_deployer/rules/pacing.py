@@ -108,12 +108,16 @@ class Bucket:
             departures.popleft()
         self.peak = max(self.peak, len(departures))
 
-    def answered(self, slot: int, departed: float, now: float) -> None:
-        """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest."""
-        took = now - departed
+    def answered(self, slot: int, departed: float, now: float, *, left_at: float = 0.0) -> None:
+        """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest.
+
+        `left_at`: when its bytes really left, if that is known: this process may have been held up since `departed`.
+        """
+        left = max(departed, left_at)
+        took = now - left
         self._quickest = min(self._quickest * QUICKEST_FADES, took)
         if self._slots[slot] == departed + self._late:
-            self._slots[slot] = departed + min(took - self._quickest, self._late)
+            self._slots[slot] = left + min(took - self._quickest, self._late)
 
     def abandon(self, slot: int, now: float) -> None:
         """Give a reserved call up that never left. It still occupies its slot: a limit is never widened by a fault."""

@@ -75,7 +75,7 @@ class HttpApi:
         except (aiohttp.ClientError, NoHttp, OSError) as error:
             sent = Sent.MAYBE if attempt.left else Sent.NO
             return Answer(sent=sent, message=_told(error, sent), credential=generation)
-        return self._answer(call, reply, generation, token)
+        return self._answer(call, reply, generation, token, attempt.left_at)
 
     async def renew(self, credential: int) -> None:
         """See `ports.Api`. Raises CloudUnreachable too, when the identity service does not answer."""
@@ -106,7 +106,7 @@ class HttpApi:
             self._kept = generation, request.content_type, lines, token
         return lines, token
 
-    def _answer(self, call: Call, reply: Reply, generation: int, token: str) -> Answer:
+    def _answer(self, call: Call, reply: Reply, generation: int, token: str, left_at: float) -> Answer:
         status, headers, fault = reply.status, reply.headers, reply.fault
         content = without(token, reply.body)
         server_time = http_date(headers.get("Date"))
@@ -118,6 +118,7 @@ class HttpApi:
                 message=fault or ("" if body is not None or call.writes else "the answer cannot be read"),
                 request_id=request_id(headers),
                 server_time=server_time,
+                left_at=left_at,
                 credential=generation,
             )
         error = read_error(content)
@@ -129,6 +130,7 @@ class HttpApi:
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("Retry-After"), server_time or self._clock.wall()),
             server_time=server_time,
+            left_at=left_at,
             credential=generation,
             shape=error.shape,
         )

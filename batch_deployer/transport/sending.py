@@ -19,7 +19,7 @@ class FenceLost(Exception):
 class Attempt:
     """One attempt at one call: how far it got, and the last question before its bytes leave."""
 
-    __slots__ = ("_fence", "left", "write")
+    __slots__ = ("_fence", "left", "left_at", "write")
 
     def __init__(self, *, write: bool, fence: Fence | None) -> None:
         """`fence` is asked only for writes."""
@@ -27,6 +27,8 @@ class Attempt:
         self._fence = fence if write else None
         self.left = False
         """Whether bytes may have reached the server."""
+        self.left_at = 0.0
+        """When they left, in the loop's time."""
 
     def send(self, transport: asyncio.WriteTransport, request: bytes) -> None:
         """Put a whole request onto a connection that has nothing on it yet.
@@ -38,6 +40,7 @@ class Attempt:
         if self._fence is not None and not self._fence.may_write():
             raise FenceLost
         self.left = True
+        self.left_at = asyncio.get_running_loop().time()
         transport.write(request)
 
 

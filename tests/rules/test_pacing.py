@@ -137,6 +137,13 @@ def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
     assert bucket.earliest(30.0) == pytest.approx(90.06)
 
 
+def test_a_call_that_was_held_up_before_it_left_counts_from_when_it_left():
+    bucket = Bucket(Rate(1, 60.0))
+    bucket.depart(bucket.take(0.0), 0.0)
+    bucket.answered(0, 0.0, 9.2, left_at=9.0)
+    assert bucket.earliest(10.0) == pytest.approx(69.06)
+
+
 @settings(deadline=None, max_examples=100)
 @given(rate=st.sampled_from(RATES), seed=st.integers(0, 2**32), jitter=st.sampled_from((0.001, 0.02, 0.09)))
 def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_there(rate, seed, jitter):
