@@ -24,6 +24,7 @@ from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.report.format_text import to_text
 from batch_deployer.report.story import Story
+from batch_deployer.report.summary import summarise
 from batch_deployer.report.write import check_folder, write_reports
 
 
@@ -119,11 +120,12 @@ def _work(runner: Runner, audience: Audience) -> Ending:
 def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: bool = False) -> None:
     """Files first, then the summary; what cannot be written as a file is at least said."""
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
-    written = write_reports(story, folders)
+    summary = summarise(story)
+    written = write_reports(story, folders, summary)
     for fault in written.faults:
         say(f"warning: {fault}")
     if manner.quiet and unchanged and not written.faults:
         return
-    show(to_text(story, width()))
+    show(to_text(story, width(), summary))
     if written.files:
         say(f"reports: {written.files[-1].parent}")

@@ -45,7 +45,10 @@ class Outcome(StrEnum):
     @property
     def good(self) -> bool:
         """Whether it counts as success: what was wanted is there."""
-        return self in (Outcome.DEPLOYED, Outcome.UNCHANGED)
+        return self in _GOOD
+
+
+_GOOD = (Outcome.DEPLOYED, Outcome.UNCHANGED)
 
 
 class OnExisting(StrEnum):

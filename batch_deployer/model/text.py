@@ -1,7 +1,9 @@
 """Turning foreign text and times into what a person may safely read on a terminal or in a report."""
 
+import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -26,7 +28,16 @@ def clean(text: str, limit: int = 2000) -> str:
 
 def utc(at: float) -> str:
     """Seconds since the epoch as RFC 3339 in UTC with milliseconds: `2026-01-02T03:04:05.678Z`."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    fraction, whole = math.modf(at)
+    # To the nearest microsecond, then cut: as `datetime` does it.
+    carry, micros = divmod(round(fraction * 1e6), 1_000_000)
+    return f"{_second(int(whole) + carry)}.{micros // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(at: int) -> str:
+    """The date and time of a whole second; a report names the same ones over and over."""
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]
 
 
 def span(seconds: float) -> str:

@@ -3,14 +3,13 @@
 import base64
 import hashlib
 from collections.abc import Iterator
-from itertools import chain, islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from batch_deployer.model.text import span
-from batch_deployer.report.document import Curve, Row
+from batch_deployer.report.document import Curve, Summary
 from batch_deployer.report.groups import good_words
-from batch_deployer.report.rows import rows
+from batch_deployer.report.rows import bad_first
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
@@ -19,7 +18,7 @@ _MOST_ROWS = 5000
 _WIDE, _HIGH = 1040, 190
 
 
-def to_html(story: Story) -> Iterator[str]:
+def to_html(story: Story, summary: Summary | None = None) -> Iterator[str]:
     """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
     environment = Environment(
         loader=PackageLoader("batch_deployer.report"),
@@ -31,16 +30,16 @@ def to_html(story: Story) -> Iterator[str]:
     environment.filters["span"] = lambda seconds: "\u2013" if seconds is None else span(seconds)
     environment.filters["count"] = lambda number: f"{number:,}"
     script = environment.get_template("report.js").render()
-    summary = summarise(story)
+    summary, good = summary or summarise(story), good_words(story)
     yield from environment.get_template("report.html").generate(
         s=summary,
-        rows=islice(_bad_first(story), _MOST_ROWS),
+        rows=bad_first(story, good, _MOST_ROWS),
         left_out=max(0, summary.totals.deployments - _MOST_ROWS),
         path=polyline(summary.curve, summary.totals.deployments, summary.run.duration),
         longest=summary.run.duration,
         wide=_WIDE,
         high=_HIGH,
-        good=good_words(story),
+        good=good,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
@@ -54,9 +53,3 @@ def polyline(curve: Curve, total: int, longest: float) -> str:
         return ""
     points = [(0.0, 0), *curve.points, (longest, curve.points[-1][1])]
     return " ".join(f"{_WIDE * at / longest:.1f},{_HIGH - _HIGH * count / total:.1f}" for at, count in points)
-
-
-def _bad_first(story: Story) -> Iterator[Row]:
-    good = good_words(story)
-    bad = (row for row in rows(story) if row.outcome not in good)
-    return chain(bad, (row for row in rows(story) if row.outcome in good))

@@ -1,7 +1,8 @@
 """`junit.xml`: for CI systems."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from html import escape
 
 from batch_deployer.model.deployment import Outcome
@@ -31,7 +32,7 @@ def to_junit(story: Story) -> Iterator[str]:
     for record in story.records.values():
         suites[record.deployment.wave, record.deployment.cluster.cloud].append(record)
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    totals = _counts(list(story.records.values()))
+    totals = _counts(story.records.values())
     yield f"<testsuites{_attributes(name=info.manifest, **totals, time=f'{info.duration:.3f}')}>\n"
     for (wave, cloud), records in sorted(suites.items()):
         yield from _suite(story, info, clean(f"{wave_name(story, wave)}/{cloud}"), records)
@@ -52,15 +53,16 @@ def _suite(story: Story, info: RunInfo, name: str, records: list[DeploymentRecor
 
 
 def _case(story: Story, record: DeploymentRecord) -> str:
-    line = row(story, record)
-    head = _attributes(
-        classname=f"{line.cloud}.{line.cluster_name}.{line.namespace}",
-        name=line.key,
-        time=f"{line.duration or 0.0:.3f}",
+    deployment = record.deployment
+    place = f"{_shared(deployment.cluster.cloud)}.{_shared(deployment.cluster.name)}"
+    head = (
+        f' classname="{place}.{_shared(deployment.release.namespace)}" name="{escape(clean(deployment.key))}"'
+        f' time="{round(record.duration or 0.0, 3):.3f}"'
     )
     element = _element(record)
     if element is None:
         return f"    <testcase{head}/>\n"
+    line = row(story, record)
     message = line.reason or line.outcome
     if element == "skipped":
         return f"    <testcase{head}><skipped{_attributes(message=message)}/></testcase>\n"
@@ -83,14 +85,20 @@ def _element(record: DeploymentRecord) -> str | None:
     return None if record.good else _ELEMENT.get(record.word)
 
 
-def _counts(records: list[DeploymentRecord]) -> dict[str, str]:
-    elements = [_element(record) for record in records]
+def _counts(records: Iterable[DeploymentRecord]) -> dict[str, str]:
+    elements = Counter(map(_element, records))
     return {
-        "tests": str(len(records)),
-        "failures": str(elements.count("failure")),
-        "errors": str(elements.count("error")),
-        "skipped": str(elements.count("skipped")),
+        "tests": str(elements.total()),
+        "failures": str(elements["failure"]),
+        "errors": str(elements["error"]),
+        "skipped": str(elements["skipped"]),
     }
+
+
+@lru_cache(maxsize=8192)
+def _shared(text: str) -> str:
+    """A text that many deployments share, as it stands in an attribute."""
+    return escape(clean(text))
 
 
 def _attributes(**values: str) -> str:

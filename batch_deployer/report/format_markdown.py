@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from batch_deployer.model.text import span
 from batch_deployer.report.document import Group, Row, Summary
 from batch_deployer.report.groups import good_words
-from batch_deployer.report.rows import rows
+from batch_deployer.report.rows import bad_first
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
@@ -14,9 +14,9 @@ _MOST_ROWS = 1000
 """GitHub cuts a job summary at 1 MiB."""
 
 
-def to_markdown(story: Story) -> Iterator[str]:
+def to_markdown(story: Story, summary: Summary | None = None) -> Iterator[str]:
     """The summary as tables, then every deployment that is not good, then the rest, at most 1,000 rows."""
-    summary, good = summarise(story), good_words(story)
+    summary, good = summary or summarise(story), good_words(story)
     run = summary.run
     code = "none" if run.exit_code is None else str(run.exit_code)
     yield f"# {code_span(run.manifest)}: {run.state}, exit code {code}\n\n"
@@ -28,7 +28,7 @@ def to_markdown(story: Story) -> Iterator[str]:
     yield "\n## Waves\n\n" + _groups("Wave", summary.waves, good)
     yield "\n## Clouds\n\n" + _groups("Cloud", summary.clouds, good)
     yield "\n## Limits\n\n" + _limits(summary)
-    yield from _deployments(story, summary)
+    yield from _deployments(story, summary.totals.deployments, good)
 
 
 def code_span(text: str) -> str:
@@ -106,22 +106,13 @@ def _limits(summary: Summary) -> str:
     return _table(("Cloud", "Bucket", "Configured", "Observed peak", "Within", "429s"), lines)
 
 
-def _deployments(story: Story, summary: Summary) -> Iterator[str]:
-    total, good = summary.totals.deployments, good_words(story)
-    bad = (row for row in rows(story) if row.outcome not in good)
-    fine = (row for row in rows(story) if row.outcome in good)
+def _deployments(story: Story, total: int, good: frozenset[str]) -> Iterator[str]:
     yield "\n## Deployments\n\n"
     if total > _MOST_ROWS:
         yield f"The first {_MOST_ROWS:,} of {total:,}, those that need a look first; report.csv has all.\n\n"
     head = ("Cluster", "Namespace", "Release", "Version", "Action", "Outcome", "Reason")
     yield _table(head, ())
-    shown = 0
-    for group in (bad, fine):
-        for row in group:
-            if shown == _MOST_ROWS:
-                return
-            shown += 1
-            yield _line(_cells(row))
+    yield from (_line(_cells(row)) for row in bad_first(story, good, _MOST_ROWS))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from batch_deployer.report.summary import summarise
 _MOST_FAILURES = 10
 
 
-def to_text(story: Story, width: int = 100) -> Iterator[str]:
+def to_text(story: Story, width: int = 100, summary: Summary | None = None) -> Iterator[str]:
     """Headline, totals, failures, waves, clouds, pace, limits: about a screenful whatever the fleet's size."""
-    summary, good = summarise(story), good_words(story)
+    summary, good = summary or summarise(story), good_words(story)
     width = max(40, width)
     yield from _head(summary, width)
     yield from _totals(summary, width)

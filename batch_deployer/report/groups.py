@@ -19,7 +19,8 @@ _MOST_CLUSTERS = 20
 
 def good_words(story: Story) -> frozenset[str]:
     """The outcomes of this run that are what was wanted."""
-    return frozenset(record.word for record in story.records.values() if record.good)
+    found = {(record.outcome, record.deployment.undo is None): record for record in story.records.values()}
+    return frozenset(record.word for record in found.values() if record.good)
 
 
 def totals(story: Story) -> Totals:
@@ -52,13 +53,13 @@ class _Tally:
     started: float | None = None
     ended: float | None = None
 
-    def add(self, record: DeploymentRecord) -> None:
-        self.outcomes[record.word] += 1
-        self.good += record.good
-        if record.started is not None:
-            self.started = record.started if self.started is None else min(self.started, record.started)
-        if record.finished is not None and record.word != Outcome.NOT_STARTED:
-            self.ended = record.finished if self.ended is None else max(self.ended, record.finished)
+    def add(self, word: str, good: bool, started: float | None, ended: float | None) -> None:  # noqa: FBT001 - as it is counted
+        self.outcomes[word] += 1
+        self.good += good
+        if started is not None and (self.started is None or started < self.started):
+            self.started = started
+        if ended is not None and (self.ended is None or ended > self.ended):
+            self.ended = ended
 
     def group(self, name: str, started: float | None = None, passed: float | None = None) -> Group:
         begin = self.started if started is None else started
@@ -76,17 +77,14 @@ class _Tally:
 
 def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
     """By wave (in order, empty ones included), by cloud, by release (both in plan order)."""
-    waves: dict[int, _Tally] = {index: _Tally() for index in range(len(story.waves))}
+    waves = defaultdict(_Tally, {index: _Tally() for index in range(len(story.waves))})
     clouds: dict[str, _Tally] = defaultdict(_Tally)
     releases: dict[str, _Tally] = defaultdict(_Tally)
     for record in story.records.values():
-        deployment = record.deployment
-        for tally in (
-            waves.setdefault(deployment.wave, _Tally()),
-            clouds[deployment.cluster.cloud],
-            releases[deployment.release.name],
-        ):
-            tally.add(record)
+        deployment, word, good = record.deployment, record.word, record.good
+        ended = None if record.outcome is Outcome.NOT_STARTED else record.finished
+        for tally in (waves[deployment.wave], clouds[deployment.cluster.cloud], releases[deployment.release.name]):
+            tally.add(word, good, record.started, ended)
     by_wave = []
     for index, tally in waves.items():
         known = index < len(story.waves)

@@ -1,6 +1,6 @@
 """What was asked of the clouds: calls by kind and verdict, and each limit with the peak that was observed."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from batch_deployer.plan.frozen import CloudSpec
@@ -35,10 +35,10 @@ def api_calls(story: Story) -> ApiCalls:
 
 def limits(story: Story) -> dict[str, dict[str, Limit]]:
     """Per cloud and bucket: `writes`, `reads`, `in_flight`, `per_cluster`, `connections`."""
-    sizes: dict[str, Counter[str]] = {}
+    sizes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for deployment in story.plan.deployments:
-        sizes.setdefault(deployment.cluster.cloud, Counter())[deployment.cluster.id] += 1
-    return {name: _of_cloud(story, name, spec, sizes.get(name, Counter())) for name, spec in story.plan.clouds.items()}
+        sizes[deployment.cluster.cloud][deployment.cluster.id] += 1
+    return {name: _of_cloud(story, name, spec, sizes[name]) for name, spec in story.plan.clouds.items()}
 
 
 def _of_cloud(story: Story, cloud: str, spec: CloudSpec, sizes: Counter[str]) -> dict[str, Limit]:

@@ -84,7 +84,7 @@ class DeploymentRecord:
     def word(self) -> str:
         """The outcome; `not_started` or `in_flight` while there is none."""
         if self.outcome is not None:
-            return self.outcome.value
+            return str(self.outcome)
         unsent = self.state is State.WAITING or (self.state is State.REFUSED and not self.executed)
         return Outcome.NOT_STARTED.value if unsent else IN_FLIGHT
 

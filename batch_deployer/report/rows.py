@@ -1,6 +1,8 @@
 """One report row for each deployment of a story."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain, islice
 
 from batch_deployer.model.text import clean, utc
 from batch_deployer.report.document import Epochs, Row, Times
@@ -14,23 +16,31 @@ def rows(story: Story) -> Iterator[Row]:
         yield row(story, record)
 
 
+def bad_first(story: Story, good: frozenset[str], most: int) -> Iterator[Row]:
+    """At most `most` deployments, those first whose outcome is not among the `good` ones; else in plan order."""
+    records = story.records.values()
+    bad = (record for record in records if record.word not in good)
+    fine = (record for record in records if record.word in good)
+    return (row(story, record) for record in islice(chain(bad, fine), most))
+
+
 def row(story: Story, record: DeploymentRecord) -> Row:
     """What a report says of one deployment; all foreign text cleaned."""
     deployment = record.deployment
     release, cluster = deployment.release, deployment.cluster
     return Row(
         key=clean(deployment.key),
-        cluster_id=clean(cluster.id),
-        cluster_name=clean(cluster.name),
-        cloud=clean(cluster.cloud),
-        namespace=clean(release.namespace),
-        name=clean(release.name),
-        chart=clean(release.chart.name or release.chart.id),
-        version=clean(release.version),
-        wave=clean(wave_name(story, deployment.wave)),
+        cluster_id=shared(cluster.id),
+        cluster_name=shared(cluster.name),
+        cloud=shared(cluster.cloud),
+        namespace=shared(release.namespace),
+        name=shared(release.name),
+        chart=shared(release.chart.name or release.chart.id),
+        version=shared(release.version),
+        wave=shared(wave_name(story, deployment.wave)),
         action=record.action,
         outcome=record.word,
-        state=record.state.value,
+        state=str(record.state),
         status=clean(record.status),
         revision=record.revision,
         attempts=record.attempts,
@@ -51,6 +61,12 @@ def row(story: Story, record: DeploymentRecord) -> Row:
         fingerprint=clean(record.fingerprint),
         request_ids=[clean(request_id) for request_id in record.request_ids],
     )
+
+
+@lru_cache(maxsize=8192)
+def shared(text: str) -> str:
+    """A text that many deployments share, cleaned."""
+    return clean(text)
 
 
 def wave_name(story: Story, wave: int) -> str:

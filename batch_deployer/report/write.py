@@ -2,14 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from batch_deployer.errors import BadInput
+from batch_deployer.report.document import Summary
 from batch_deployer.report.formats import render
 from batch_deployer.report.story import Story
+from batch_deployer.report.summary import summarise
 
 FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,9 +34,14 @@ class Written:
     """One line for each file that could not be written: which, why, what to do."""
 
 
-def write_reports(story: Story, folders: Iterable[Path]) -> Written:
-    """Write all files into each folder. A folder or file that cannot be written never keeps the others from it."""
-    files: list[Path] = []
+def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None = None) -> Written:
+    """Write all files into each folder. A folder or file that cannot be written never keeps the others from it.
+
+    `summary`: the story's own, where it was made already. Each format is told once: a second folder gets copies.
+    """
+    summary = summary or summarise(story)
+    files: dict[str, Path] = {}
+    done: list[Path] = []
     faults: list[str] = []
     for folder in folders:
         try:
@@ -45,19 +52,22 @@ def write_reports(story: Story, folders: Iterable[Path]) -> Written:
         for name, kind in FILES.items():
             path = folder / name
             try:
-                write_whole(path, render(kind, story))
+                write_whole(path, _again(files[name]) if name in files else render(kind, story, summary))
             except OSError as error:
                 faults.append(f"{path} is not written: {_why(error)}")
             else:
-                files.append(path)
-    return Written(files=tuple(files), faults=tuple(faults))
+                files.setdefault(name, path)
+                done.append(path)
+    return Written(files=tuple(done), faults=tuple(faults))
 
 
 def is_written(story: Story, folder: Path) -> bool:
     """Whether every file is in the folder and tells this very story."""
+    summary = summarise(story)
     try:
         return all(
-            (folder / name).read_bytes() == "".join(render(kind, story)).encode() for name, kind in FILES.items()
+            (folder / name).read_bytes() == "".join(render(kind, story, summary)).encode()
+            for name, kind in FILES.items()
         )
     except OSError:
         return False
@@ -86,6 +96,13 @@ def write_whole(path: Path, pieces: Iterable[str]) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _again(path: Path) -> Iterator[str]:
+    """What a file holds, piece by piece."""
+    with path.open(encoding="utf-8", newline="") as file:
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _make(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Foreign text and times, made safe and readable."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,21 @@ def test_a_span_is_told_in_its_two_largest_units(seconds, text):
 
 def test_a_time_is_told_in_utc_with_milliseconds():
     assert utc(1_767_323_045.678) == "2026-01-02T03:04:05.678Z"
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1_767_323_045.9999997, "2026-01-02T03:04:06.000Z"),
+        (1_767_323_045.9994, "2026-01-02T03:04:05.999Z"),
+        (-0.25, "1969-12-31T23:59:59.750Z"),
+    ],
+)
+def test_a_time_is_rounded_to_a_microsecond_and_cut_to_a_millisecond(at, text):
+    assert utc(at) == text
+
+
+@given(st.floats(min_value=-1e10, max_value=1e11))
+def test_a_time_reads_as_datetime_would_write_it(at):
+    assert utc(at) == datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

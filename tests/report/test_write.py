@@ -51,6 +51,18 @@ def test_one_file_that_cannot_be_written_leaves_the_others(story, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_second_folder_gets_the_same_files_without_telling_the_story_again(story, tmp_path, monkeypatch):
+    told = []
+    render = write.render
+    monkeypatch.setattr(write, "render", lambda kind, *given: told.append(kind) or render(kind, *given))
+    (tmp_path / "a" / "report.csv").mkdir(parents=True)
+    written = write_reports(story, [tmp_path / "a", tmp_path / "b"])
+    assert sorted(told) == sorted([*FILES.values(), "csv"])
+    assert len(written.files) == 2 * len(FILES) - 1
+    for name in set(FILES) - {"report.csv"}:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_rubbish(tmp_path):
     path = tmp_path / "report.json"
     path.write_text("old")
