@@ -25,9 +25,9 @@ SMOOTHED_BELOW = 5.0
 BURST_SHARE = 0.1
 """Calls of a smoothed limit that may leave together, so that what was lost to a late one can be made up for."""
 SLOWEST = 0.05
-CUT = 0.8
+CUT = 0.9
 """A throttle lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
-STEP = 0.1
+STEP = 0.05
 """Pace regained, as a share of the configured one, per period without a throttle."""
 
 

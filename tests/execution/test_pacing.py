@@ -81,7 +81,7 @@ def test_the_pace_drops_at_a_429_and_recovers_later(make, act):
         plan, faults=[make.rule("throttle", attempts=(1,), cluster="cluster-3", calls=frozenset({"create_release"}))]
     )
     (throttled,) = show.of(e.Throttled)
-    assert throttled.rate == pytest.approx(0.8)
+    assert throttled.rate == pytest.approx(0.9)
     assert show.engine.paces["sim", "writes"] == 1.0
 
 

@@ -274,9 +274,9 @@ def test_a_throttle_still_cuts_when_answers_take_longer_than_the_pace_takes_to_r
     bucket.passed(0.0, -1.0)
     bucket.depart(bucket.take(2.0), 2.0)
     bucket.passed(3.0, 1.0)
-    assert bucket.factor == pytest.approx(0.6)
+    assert bucket.factor == pytest.approx(0.5 + STEP)
     bucket.throttled(4.0, 1.0, 2.0)
-    assert bucket.factor == pytest.approx(0.6 * CUT)
+    assert bucket.factor == pytest.approx((0.5 + STEP) * CUT)
 
 
 def test_the_pace_never_falls_below_its_floor():
@@ -336,3 +336,23 @@ def test_writes_of_an_earlier_process_still_count_in_whatever_order_they_are_tol
     random.Random(len(kept)).shuffle(kept)
     departures = drive(Bucket(rate, recent=tuple(kept)), 2 * rate.count, start=1000.0)
     assert overfull(sorted(kept + departures), rate) == []
+
+
+def test_the_pace_settles_near_a_limit_that_is_lower_than_the_configured_one():
+    """The server really lets 5 a minute through; 10 are configured."""
+    bucket, now, passed, refused = Bucket(Rate(10, 60.0)), 0.0, [], 0
+    while now < 4 * 3600:
+        now = max(now, bucket.earliest(now))
+        slot = bucket.take(now)
+        bucket.depart(slot, now)
+        bucket.answered(slot, now, now + 0.1)
+        if len([at for at in passed if at > now - 60.0]) < 5:
+            passed.append(now)
+            bucket.passed(now + 0.1, now)
+        else:
+            refused += 1
+            bucket.throttled(now + 0.1, 60.0, now)
+        now += 0.1
+    assert 0.4 <= bucket.factor <= 0.75
+    assert len(passed) >= 0.6 * 4 * 60 * 5
+    assert refused <= 0.13 * len(passed)
