@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 from aiohttp.streams import StreamReader
@@ -41,9 +42,15 @@ async def receive(headers: Mapping[str, str], stream: StreamReader, most: int) -
 
 def without(token: str, body: bytes) -> bytes:
     """The same without our token, which a server may echo into any text."""
-    for form in (token, token.replace("/", "\\/")) if token else ():
-        body = body.replace(form.encode(), _HIDDEN.encode())
+    for form in _forms(token):
+        body = body.replace(form, _HIDDEN.encode())
     return body
+
+
+@lru_cache(maxsize=8)
+def _forms(token: str) -> tuple[bytes, ...]:
+    """How a token may be written in a body."""
+    return tuple({token.encode(), token.replace("/", "\\/").encode()}) if token else ()
 
 
 def hide(token: str, text: str) -> str:

@@ -98,7 +98,7 @@ def test_nothing_else_is_sent_twice(serve_raw, api_at, server, call):
     answer = asyncio.run(scenario())
 
     assert (answer.status, answer.sent) == (0, Sent.MAYBE)
-    assert len(server.arrived) == requests
+    assert (server.begun, len(server.arrived)) == (len(server.answers), requests)
 
 
 @CALLS

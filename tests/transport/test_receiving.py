@@ -6,9 +6,11 @@ import zlib
 
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
 
 from batch_deployer.model.api import ListCharts, ListReleases
-from batch_deployer.transport.receiving import _unpacked
+from batch_deployer.transport.receiving import Received, _unpacked, receive
 
 RELEASE = {"name": "web", "namespace": "monitoring", "cluster_id": "c1", "version": 1, "status": "DEPLOYED"}
 
@@ -69,6 +71,14 @@ def test_a_bomb_takes_no_more_memory_than_the_bound():
 
     assert received.fault == "the answer unpacks to more than the 10000 bytes allowed"
     assert peak < 1_000_000
+
+
+def test_a_body_whose_connection_is_gone_is_a_fault():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        return await receive({}, StreamReader(BaseProtocol(loop), 65536, loop=loop), 1000)
+
+    assert asyncio.run(scenario()) == Received(b"", "the answer broke off before its end")
 
 
 @pytest.mark.parametrize(

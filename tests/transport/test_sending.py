@@ -10,6 +10,7 @@ from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.auth.signing import Key
 from batch_deployer.transport.exchange import Reply
+from batch_deployer.transport.sending import Attempt
 
 AT = {"cluster_id": "c1", "namespace": "n", "name": "web"}
 CREATE = CreateRelease(**AT, chart_id="ch", version="1.0.0")
@@ -100,6 +101,22 @@ def test_a_token_that_would_break_out_of_its_header_is_bad_input_and_not_sent(se
 
     assert "s3cret" not in str(refused.value)
     assert arrived == []
+
+
+def test_nothing_is_put_onto_a_connection_that_is_closing():
+    class Closing(asyncio.Transport):
+        def is_closing(self):
+            return True
+
+        def write(self, data):
+            raise AssertionError("written")
+
+    attempt = Attempt(write=True, fence=None)
+
+    with pytest.raises(ConnectionError):
+        attempt.send(Closing(), b"POST")
+
+    assert not attempt.left
 
 
 async def head_of(reader):
