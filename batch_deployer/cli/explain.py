@@ -28,5 +28,5 @@ def command(session: Session, run: str, key: str, state_dir: Path | None) -> int
     from batch_deployer.report.explain import explain
 
     past = read_run(session.use_state(state_dir), run)
-    show([explain(past.plan, past.events, key, time.time(), alive=past.live)])
+    show([explain(past.plan, list(past.events), key, time.time(), alive=past.live)])
     return 0

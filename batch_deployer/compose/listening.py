@@ -84,11 +84,13 @@ class Audience:
         """Tell everybody."""
         self._fanout.hear(event)
 
-    def recall(self, events: Iterable[Event]) -> None:
-        """What earlier parts of the run did: counted and remembered, but no news for anybody."""
+    def recall(self, events: Iterable[Event]) -> bool:
+        """What earlier parts of the run did: counted and remembered, but no news for anybody. Whether there was any."""
+        event = None
         for event in events:
             self.tally.hear(event)
             self.story.hear(event)
+        return event is not None
 
     def failed(self, why: str) -> None:
         """Tell the monitor that no run took place."""

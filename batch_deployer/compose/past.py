@@ -1,6 +1,6 @@
 """What runs learn from each other through the state folder: paces, install times, writes that still count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from batch_deployer.errors import JournalError
@@ -13,7 +13,7 @@ _WINDOW_MARGIN = 5.0
 """Seconds beyond a window in which a write is still remembered; journals and clouds disagree by a little."""
 
 
-def past_of(state: StateDir, plan: Plan, history: Sequence[Event], now: float) -> Past:
+def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -> Past:
     """All that earlier runs on the same accounts left behind. `now`: wall clock seconds."""
     paces = state.shared.load_paces()
     recent: dict[str, Sequence[float]] = {}

@@ -1,6 +1,6 @@
 """Runs as they lie in the state folder, live or dead, folded into stories."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ class PastRun:
     folder: RunDir
     info: RunInfo
     plan: Plan
-    events: Sequence[Event]
+    events: Iterable[Event]
+    """Read anew each time it is gone through, in bounded memory; of a live run as far as it was when it was found."""
 
     @property
     def live(self) -> bool:
@@ -37,8 +38,20 @@ def read_run(state_folder: Path, ref: str) -> PastRun:
     state = StateDir(state_folder, write=False)
     folder = state.open_run(ref)
     info = next(info for info in state.runs() if info.id == folder.id)
-    events: list[Event] = []
-    if folder.journal_path.exists():
-        with JournalReader(folder.journal_path, brief=info.state is not RunState.LIVE) as reader:
-            events = list(reader.events())
+    events: Iterable[Event] = _Recorded(folder, brief=info.state is not RunState.LIVE)
+    if info.state is RunState.LIVE:
+        events = list(events)
     return PastRun(folder=folder, info=info, plan=thaw(folder.plan_text()), events=events)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The journal of a run, to be gone through again and again."""
+
+    folder: RunDir
+    brief: bool
+
+    def __iter__(self) -> Iterator[Event]:
+        if self.folder.journal_path.exists():
+            with JournalReader(self.folder.journal_path, brief=self.brief) as reader:
+                yield from reader.events()

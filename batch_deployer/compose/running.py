@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batch_deployer import __version__
@@ -89,11 +89,10 @@ class Runner:
 
     async def _journalled(self, folder: RunDir, journal: SqliteJournal, fence: Fence) -> Ending:
         """With the journal open: whatever ends the run is written down, if it can be."""
-        history = journal.history() if self._task.folder is not None else ()
-        self._audience.recall(history)
+        resumed = self._task.folder is not None and self._audience.recall(journal.stream())
         try:
-            await self._begin(folder, journal, resumed=bool(history))
-            return await self._work(folder, journal, fence, history)
+            await self._begin(folder, journal, resumed=resumed)
+            return await self._work(folder, journal, fence, resumed=resumed)
         except asyncio.CancelledError:
             await self._end(journal, self._interrupted())
             raise
@@ -116,8 +115,10 @@ class Runner:
             self._warn(journal, f"the secret {name} is not what it was when the run began")
         folder.remember_secrets(task.store.resolved())
 
-    async def _work(self, folder: RunDir, journal: SqliteJournal, fence: Fence, history: Sequence[e.Event]) -> Ending:
+    async def _work(self, folder: RunDir, journal: SqliteJournal, fence: Fence, *, resumed: bool) -> Ending:
         task, clock = self._task, SystemClock()
+        # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
+        history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.time_left()))
         past = Past(history=history) if task.simulated else past_of(task.state, plan, history, clock.wall())

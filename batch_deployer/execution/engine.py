@@ -2,7 +2,7 @@
 
 import math
 import signal as signals
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch_deployer.execution.ask import answer
@@ -46,8 +46,8 @@ class Ending:
 class Past:
     """What earlier runs, and earlier parts of this one, left behind."""
 
-    history: Sequence[e.Event] = ()
-    """This run's journal so far; empty for a new run."""
+    history: Iterable[e.Event] = ()
+    """This run's journal so far; empty for a new run. Read once, so that it may be a stream."""
     durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Seconds that installs took, by chart name, oldest first."""
     paces: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -85,9 +85,7 @@ class Engine:
         for board in self._run.boards.values():
             board.seal()
         self._rollout = Rollout(self._run)
-        if past.history:
-            replay(self._run, past.history)
-            self._rollout.replay(past.history)
+        self._rollout.replay(replay(self._run, past.history))
         self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
 
     # -- from outside --------------------------------------------------------------------------------------------------

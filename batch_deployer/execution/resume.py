@@ -1,6 +1,6 @@
 """Take up a run where its journal ends. A write whose reply is not in the journal is of unknown fate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import get_args
 
 from batch_deployer.execution.run import Run
@@ -11,15 +11,29 @@ from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 _OF_DEPLOYMENTS = get_args(e.DeploymentEvent)
 
 
-def replay(run: Run, history: Sequence[e.Event]) -> None:
-    """Fold the journal into the tracks and line up what was under way."""
+def replay(run: Run, history: Iterable[e.Event]) -> frozenset[int]:
+    """Fold the journal into the tracks and line up what was under way; returns the waves whose gate was passed.
+
+    The journal is read once and nothing of it is kept. An empty one changes nothing.
+    """
     now, wall = run.now(), run.wall()
+    passed: set[int] = set()
+    event: e.Event | None = None
     for event in history:
         if isinstance(event, _OF_DEPLOYMENTS):
             track = run.tracks.get(event.key)
             if track is not None:
                 # Wall time is all a journal has. A clock that jumped must not make anything older than it can be.
                 track.apply(event, now - max(0.0, wall - event.at))
+        elif isinstance(event, e.WavePassed):
+            passed.add(event.wave)
+    if event is not None:
+        _line_up(run, now)
+    return frozenset(passed)
+
+
+def _line_up(run: Run, now: float) -> None:
+    """Put every deployment where the journal left it."""
     for track in run.tracks.values():
         track.started_at = now if track.operation is not None else 0.0
         if track.phase is Phase.INTENDED:

@@ -5,7 +5,7 @@ Plain state and decisions; the pool asks it what time it wants to be woken at.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -52,9 +52,9 @@ class Rollout:
                     track.waits_for += 1
                     self._needed_by[deployment.cluster.id, name].append(track)
 
-    def replay(self, history: Sequence[e.Event]) -> None:
-        """Take in what a journal says has ended, before the first tick; a gate that was passed stays passed."""
-        self._passed.update(event.wave for event in history if isinstance(event, e.WavePassed))
+    def replay(self, passed: AbstractSet[int]) -> None:
+        """Take in what has ended already, before the first tick. `passed`: waves whose gate was passed, and stays so."""
+        self._passed.update(passed)
         for track in self._run.tracks.values():
             if track.phase is Phase.FINISHED:
                 self.finished(track)
