@@ -39,7 +39,7 @@ def command(session: Session, /, run: str, **options: Any) -> int:
             return past.info.exit_code or 0
         raise BadInput(
             f"run {past.folder.id} has ended (exit code {past.info.exit_code}); "
-            f"`retry {past.folder.id} --failed` starts a new run of what did not succeed"
+            f"`retry {past.folder.id} --failed --not-started` starts a new run of what did not succeed"
         )
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")

@@ -6,7 +6,7 @@ from batch_deployer.model.events import Event
 from batch_deployer.model.text import clean, span, utc
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.report.find import find, readable
-from batch_deployer.report.record import DeploymentRecord, State
+from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord, State
 from batch_deployer.report.rows import wave_name
 from batch_deployer.report.story import Story, tell
 from batch_deployer.report.timeline import lines, timeline
@@ -47,7 +47,9 @@ def _now(story: Story, record: DeploymentRecord, now: float) -> list[str]:
     waits = why_not_started(story, record, now) if record.state is State.WAITING else [_under_way(story, record, now)]
     moving = story.alive and story.end is None
     if story.end is not None:
-        text.append(f"Waiting  for nothing: the run ended with exit code {story.end.exit_code}; resume it to go on")
+        resumable = story.state == "interrupted" or record.word == IN_FLIGHT
+        how = "resume it to go on" if resumable else "`retry --not-started` takes it up in a new run"
+        text.append(f"Waiting  for nothing: the run ended with exit code {story.end.exit_code}; {how}")
     elif not story.alive:
         text.append("Waiting  for nothing: no process is at work on this run; resume it to go on")
     for index, wait in enumerate(waits):

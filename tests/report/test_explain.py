@@ -16,6 +16,7 @@ from batch_deployer.model.events import (
     Paused,
     Planned,
     Refused,
+    RunFinished,
     RunStarted,
     Seen,
     Settled,
@@ -250,3 +251,10 @@ def test_waves_and_words_of_others_stay_out_of_the_story(say, start):
     )
     assert "'rest'" not in text
     assert "elsewhere" not in text
+
+
+def test_what_a_halted_run_did_not_start_is_for_a_retry_and_an_interrupted_one_for_resume(say, start):
+    halted = [Halted(at=start + 2, scope="run", reason="too many"), RunFinished(at=start + 3, exit_code=4)]
+    told = "Waiting  for nothing: the run ended with exit code "
+    assert f"{told}4; `retry --not-started` takes it up in a new run" in above(say(*halted))
+    assert f"{told}130; resume it to go on" in above(say(RunFinished(at=start + 3, exit_code=130)))
