@@ -1,5 +1,7 @@
 """What is known of one deployment during a run: a fold over its events, the same live and when a journal is read back."""
 
+import sys
+
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING
 from batch_deployer.model.deployment import Action, Deployment, OnFailure, Operation, Outcome
@@ -136,7 +138,8 @@ class Track:
             case e.Missing():
                 self.not_before = now
             case e.Seen():
-                self.status, self.revision = event.status, event.revision
+                # One text for all that have this status, instead of one each.
+                self.status, self.revision = sys.intern(event.status), event.revision
                 if event.status in PENDING:
                     self.pending_revision = event.revision
             case e.Settled():
@@ -152,7 +155,7 @@ class Track:
                     self.old_revision, self.old_updated_at = event.revision, ""
             case e.Finished():
                 self.outcome, self.reason, self.cause = event.outcome, event.reason, event.fingerprint
-                self.status = event.status or self.status
+                self.status = sys.intern(event.status or self.status)
                 self.revision = event.revision or self.revision
             case _:
                 pass

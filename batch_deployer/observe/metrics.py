@@ -107,7 +107,7 @@ class MetricsFile:
 
     def _write(self) -> None:
         name = self._name
-        self._in_flight.labels(name).set(len(self._tally.in_flight))
+        self._in_flight.labels(name).set(self._tally.in_flight)
         for outcome in Outcome:
             self._outcomes.labels(name, outcome.value).set(self._tally.outcomes[outcome.value])
         write_to_textfile(str(self._path), self.registry)

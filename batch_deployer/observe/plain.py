@@ -134,7 +134,7 @@ def status_line(tally: Tally, now: float) -> str:
     counts = [f"{count:,} {word}" for word, count in sorted(tally.outcomes.items(), key=lambda pair: -pair[1]) if count]
     text = f"{tally.ended:,}/{tally.total:,} ended"
     text += f" ({', '.join(counts)})" if counts else ""
-    text += f", {len(tally.in_flight):,} in flight"
+    text += f", {tally.in_flight:,} in flight"
     eta = tally.eta(now)
     if eta is not None and tally.exit_code is None:
         text += f"; {60 * tally.rate(now):.1f}/min, about {span(eta)} left"

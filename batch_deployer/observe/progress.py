@@ -78,7 +78,7 @@ class LiveProgress:
         for word, count in sorted(tally.outcomes.items(), key=lambda pair: -pair[1]):
             if count:
                 line.append(f"  {count:,} {word.replace('_', ' ')}", style=_STYLES.get(word, ""))
-        line.append(f"  {len(tally.in_flight):,} in flight", style="blue")
+        line.append(f"  {tally.in_flight:,} in flight", style="blue")
         if tally.started is not None:
             line.append(f"  {span(max(0.0, now - tally.started))}", style="dim")
         return line

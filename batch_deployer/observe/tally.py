@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -43,6 +44,14 @@ class Throttle:
     count: int
 
 
+class _UnderWay(Enum):
+    """Where a deployment stands that was begun and has no outcome."""
+
+    SENT = 1
+    """The cloud is not known to have taken any of its writes."""
+    TAKEN = 2
+
+
 class Tally:
     """What a run has come to: a listener that the others read, so it comes first in a `Fanout`.
 
@@ -61,10 +70,8 @@ class Tally:
         self.total = len(self._by_key)
         self.run = ""
         self.outcomes: Counter[str] = Counter()
-        self.in_flight: dict[str, float] = {}
-        """Key to the time of its first write; without those whose writes were all refused."""
-        self.executed: set[str] = set()
-        """Keys of which the cloud took a write."""
+        self.in_flight = 0
+        """Deployments under way; without those whose writes were all refused."""
         self.ends: deque[float] = deque(maxlen=_WINDOW)
         """Times of the latest ends."""
         self.failed: deque[Failed] = deque(maxlen=_RECENT)
@@ -75,12 +82,13 @@ class Tally:
         self.halted = ""
         self.stopping = False
         self.exit_code: int | None = None
-        self._outcome: dict[str, Outcome] = {}
+        self._standing: dict[str, _UnderWay | Outcome] = {}
+        """Of each deployment that was begun or has ended."""
 
     @property
     def ended(self) -> int:
         """Deployments with an outcome."""
-        return len(self._outcome)
+        return sum(lane.ended for lane in self.lanes.values())
 
     @property
     def good(self) -> int:
@@ -126,48 +134,57 @@ class Tally:
         if handler is not None:
             handler(self, event)
 
-    def lane(self, key: str) -> Lane | None:
-        """The counts that a deployment is part of."""
-        deployment = self._by_key.get(key)
-        return self.lanes[deployment.wave, deployment.cluster.cloud] if deployment else None
-
-    def begin(self, key: str, at: float) -> None:
+    def begin(self, key: str, standing: _UnderWay) -> None:
         """A deployment is under way; one that had ended (an earlier part did not start it) is counted again."""
-        lane = self.lane(key)
-        before = self._outcome.pop(key, None)
-        if lane is not None and before is not None:
-            self.outcomes[before.value] -= 1
-            lane.ended -= 1
-            lane.good -= self.wanted(key, before)
-        if lane is not None and key not in self.in_flight:
-            self.in_flight[key] = at
-            lane.in_flight += 1
+        deployment = self._by_key.get(key)
+        if deployment is None:
+            return
+        before = self._leave(deployment)
+        lane = self.lanes[deployment.wave, deployment.cluster.cloud]
+        lane.in_flight += 1
+        self.in_flight += 1
+        # Under the plan's own key: the event's is another text of the same letters, and would be kept.
+        self._standing[deployment.key] = before if before is _UnderWay.TAKEN else standing
+
+    def taken(self, key: str) -> None:
+        """The cloud took a write."""
+        if self._standing.get(key) is _UnderWay.SENT:
+            self._standing[key] = _UnderWay.TAKEN
 
     def take_back(self, key: str) -> None:
         """A write was not executed: unless an earlier one was, nothing is under way."""
-        lane = self.lane(key)
-        if lane is not None and key not in self.executed and self.in_flight.pop(key, None) is not None:
-            lane.in_flight -= 1
+        if self._standing.get(key) is _UnderWay.SENT:
+            self._leave(self._by_key[key])
+            del self._standing[key]
 
     def end(self, event: e.Finished) -> None:
         """A deployment has its outcome."""
-        lane = self.lane(event.key)
-        if lane is None:
+        deployment, outcome = self._by_key.get(event.key), event.outcome
+        if deployment is None:
             return
-        before = self._outcome.get(event.key)
-        if before is not None:
-            self.outcomes[before.value] -= 1
-            lane.ended -= 1
-            lane.good -= self.wanted(event.key, before)
-        if self.in_flight.pop(event.key, None) is not None:
-            lane.in_flight -= 1
-        self._outcome[event.key] = event.outcome
-        self.outcomes[event.outcome.value] += 1
+        self._leave(deployment)
+        good = deployment.satisfied_by(outcome)
+        lane = self.lanes[deployment.wave, deployment.cluster.cloud]
         lane.ended += 1
-        lane.good += self.wanted(event.key, event.outcome)
+        lane.good += good
+        self.outcomes[str(outcome)] += 1
+        self._standing[deployment.key] = outcome
         self.ends.append(event.at)
-        if not self.wanted(event.key, event.outcome) and event.outcome is not Outcome.NOT_STARTED:
-            self.failed.append(Failed(self.name(event.key), event.outcome.value, clean(event.reason, 300)))
+        if not good and outcome is not Outcome.NOT_STARTED:
+            self.failed.append(Failed(self.name(event.key), outcome.value, clean(event.reason, 300)))
+
+    def _leave(self, deployment: Deployment) -> _UnderWay | Outcome | None:
+        """Take a deployment out of the counts; returns where it stood."""
+        before = self._standing.get(deployment.key)
+        lane = self.lanes[deployment.wave, deployment.cluster.cloud]
+        if isinstance(before, Outcome):
+            self.outcomes[str(before)] -= 1
+            lane.ended -= 1
+            lane.good -= deployment.satisfied_by(before)
+        elif before is not None:
+            lane.in_flight -= 1
+            self.in_flight -= 1
+        return before
 
 
 def _run_started(tally: Tally, event: e.RunStarted) -> None:
@@ -181,18 +198,13 @@ def _run_started(tally: Tally, event: e.RunStarted) -> None:
 
 def _intended(tally: Tally, event: e.Intended) -> None:
     tally.writes += 1
-    tally.begin(event.key, event.at)
+    tally.begin(event.key, _UnderWay.SENT)
 
 
 def _throttled(tally: Tally, event: e.Throttled) -> None:
     known = tally.throttles.get((event.cloud, event.bucket))
     count = known.count + 1 if known else 1
     tally.throttles[event.cloud, event.bucket] = Throttle(event.at + event.wait, event.rate, count)
-
-
-def _confirmed(tally: Tally, event: e.Confirmed) -> None:
-    tally.begin(event.key, event.at)
-    tally.executed.add(event.key)
 
 
 def _refused(tally: Tally, event: e.Refused) -> None:
@@ -228,8 +240,8 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
     {
         e.RunStarted: _run_started,
         e.Intended: _intended,
-        e.Accepted: lambda tally, event: tally.executed.add(event.key),
-        e.Confirmed: _confirmed,
+        e.Accepted: lambda tally, event: tally.taken(event.key),
+        e.Confirmed: lambda tally, event: tally.begin(event.key, _UnderWay.TAKEN),
         e.Refused: _refused,
         e.Missing: lambda tally, event: tally.take_back(event.key),
         e.Uncertain: _uncertain,

@@ -1,5 +1,6 @@
 """What became of one deployment, as far as the events tell."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -203,7 +204,8 @@ def _finished(record: DeploymentRecord, event: Finished) -> None:
 
 
 def _look(record: DeploymentRecord, event: Confirmed | Seen | Settled | Finished) -> None:
-    record.status = event.status or record.status
+    # One text for all that have this status, instead of one each.
+    record.status = sys.intern(event.status) if event.status else record.status
     record.revision = event.revision or record.revision
 
 

@@ -26,7 +26,7 @@ def test_counts_follow_each_deployment_through_its_lane(tally, events, start):
         tally.hear(event)
     assert dict(tally.outcomes) == {"deployed": 1, "failed": 1, "not_started": 1}
     assert (tally.ended, tally.good, tally.writes, tally.refusals, tally.uncertain) == (3, 1, 3, 1, 1)
-    assert (tally.in_flight, tally.exit_code, tally.halted) == ({}, 4, "run: 1 of 3 failed")
+    assert (tally.in_flight, tally.exit_code, tally.halted) == (0, 4, "run: 1 of 3 failed")
     assert [(failed.name, failed.reason) for failed in tally.failed] == [("c2/apps/web", "no such image")]
 
 
@@ -35,7 +35,7 @@ def test_a_deployment_that_ends_twice_counts_once(tally):
         tally.hear(Finished(at=at, key=KEY, outcome=Outcome.NOT_STARTED))
     assert (tally.outcomes["not_started"], tally.lanes[0, "de"].ended) == (1, 1)
     tally.hear(Intended(at=2, key=KEY, operation=Operation.CREATE, attempt=1))
-    assert (tally.ended, len(tally.in_flight)) == (0, 1)
+    assert (tally.ended, tally.in_flight) == (0, 1)
     tally.hear(Finished(at=3, key=KEY, outcome=Outcome.DEPLOYED))
     assert {word: count for word, count in tally.outcomes.items() if count} == {"deployed": 1}
     assert tally.lanes[0, "de"].ended == 1
@@ -43,7 +43,7 @@ def test_a_deployment_that_ends_twice_counts_once(tally):
 
 def test_an_adopted_release_is_in_flight_without_a_write(tally):
     tally.hear(Confirmed(at=1, key=KEY, operation=Operation.CREATE))
-    assert (list(tally.in_flight), tally.writes) == ([KEY], 0)
+    assert (tally.in_flight, tally.writes) == (1, 0)
 
 
 def test_nothing_is_in_flight_when_the_only_write_was_refused(tally):
@@ -51,10 +51,10 @@ def test_nothing_is_in_flight_when_the_only_write_was_refused(tally):
         tally.hear(Intended(at=at, key=KEY, operation=operation, attempt=1))
         tally.hear(Refused(at=at, key=KEY, operation=operation, why="held back"))
         if operation is Operation.DELETE:
-            assert (tally.in_flight, tally.lanes[0, "de"].in_flight) == ({}, 0)
+            assert (tally.in_flight, tally.lanes[0, "de"].in_flight) == (0, 0)
             tally.hear(Intended(at=at, key=KEY, operation=operation, attempt=2))
             tally.hear(Accepted(at=at, key=KEY, operation=operation))
-    assert list(tally.in_flight) == [KEY], "it was deleted and must still be created"
+    assert tally.in_flight == 1, "it was deleted and must still be created"
 
 
 def test_the_rate_and_the_time_left_come_from_the_latest_ends(tally):
