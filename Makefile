@@ -31,11 +31,10 @@ lint: .venv/.installed-dev ## ruff (rules and format) and mypy --strict
 	@$(BIN)/python -m mypy
 
 soak: .venv/.installed-dev ## the full numbers: hundreds of adverse runs and kill points
-	@$(BIN)/python tests/soak/adverse.py
+	@$(BIN)/python tests/soak
 
 bench: .venv/.installed-dev ## measure, and write the figures into benchmarks/
-	@set -e; for name in overhead journal_commit makespan rate_accuracy versus_sdk scale; do \
-		$(BIN)/python benchmarks/$$name.py; done
+	@$(BIN)/python benchmarks
 
 clean: ## remove the environment, caches and the demo's traces
 	@rm -rf .venv .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
