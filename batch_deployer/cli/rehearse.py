@@ -87,6 +87,8 @@ def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
     if bad:
         yield f"not clean    {len(bad)} of {len(done.trials)}; seed {bad[0].seed}: {bad[0].reason}"
     if rto is not None:
-        within = f"95% were whole within {span(done.recovered)}"
-        told = within if done.recovered < math.inf else "too many rehearsals did not bring everything about"
+        if done.recovered < math.inf:
+            told = f"95% were whole within {span(done.recovered)}"
+        else:
+            told = "too many rehearsals did not bring everything about"
         yield f"RTO          {span(rto)}: {'kept' if done.recovered <= rto else 'missed'} ({told})"
