@@ -67,10 +67,12 @@ def run_child(script: str, *args: object, expect: int = 0) -> Child:
     """Run a script of this folder in a fresh process. It gets `--result FILE` and may write one JSON object there."""
     with tempfile.TemporaryDirectory() as folder:
         result, errors = Path(folder) / "result.json", Path(folder) / "stderr"
+        # An installed program has its bytecode: where none may be written, each start would compile all of ours anew.
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         command = [sys.executable, str(HERE / script), *map(str, args), "--result", str(result)]
         started = time.monotonic()
         with errors.open("wb") as told:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told, env=environ)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != expect:

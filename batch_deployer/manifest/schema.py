@@ -30,7 +30,7 @@ Texts: TypeAlias = list[Text]
 class Shape(BaseModel):
     """Base of all: nothing unknown, nothing converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class AuthShape(Shape):
