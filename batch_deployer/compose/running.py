@@ -12,6 +12,7 @@ from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import opened
 from batch_deployer.compose.listening import Audience
+from batch_deployer.compose.loop import spare_the_plan
 from batch_deployer.compose.past import learn, past_of, scopes
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.compose.stopping import Stopper
@@ -139,6 +140,7 @@ class Runner:
             )
             assert self._stopper is not None  # noqa: S101 - set by run
             self._stopper.serve(engine)
+            spare_the_plan()
             try:
                 return await engine.run()
             finally:
