@@ -37,9 +37,10 @@ def test_a_map_file_with_faults_names_them_all_and_touches_nothing(spare):
 
 
 def test_the_critical_ones_are_written_first(project, written):
-    """By priority of cluster and release added up, whatever the order of the manifest; one at a time, to see it."""
+    """By priority of cluster and release added up, whatever the order of the manifest; one call at a time, to see it."""
     project.edit(
-        "limits: {writes: 50/s, reads: 50/s, per_cluster: 4}", "limits: {writes: 50/s, reads: 50/s, in_flight: 1}"
+        "limits: {writes: 50/s, reads: 50/s, per_cluster: 4}",
+        "limits: {writes: 50/s, reads: 50/s, in_flight: 1, connections: 1}",
     )
     project.edit("- {name: canary, clusters: {tier: canary}}\n    ", "")
     project.edit("name: prod-3, cloud: sim", "name: prod-3, cloud: sim, priority: 100")
