@@ -2,15 +2,15 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal, TextIO
 
 import structlog
 
 from batch_deployer.model import events as e
-from batch_deployer.model.text import clean
+from batch_deployer.model.text import clean, utc
 from batch_deployer.observe.redact import Redactor
 from batch_deployer.observe.tally import Tally
 
@@ -83,7 +83,7 @@ class LogListener:
         if isinstance(event, e.RunStarted):
             self._run = event.run
         level = _level(event, self._tally)
-        if level is None:
+        if level is None or not self._log.is_enabled_for(_LEVELS[level]):
             return
         fields: dict[str, Any] = {}
         for name in event.__struct_fields__:
@@ -95,7 +95,7 @@ class LogListener:
             fields = {"name": self._tally.name(key), "cloud": self._tally.cloud(key), **fields}
         # `event` is structlog's own word for the message
         self._log.log(
-            _LEVELS[level], str(event.__struct_config__.tag), run=self._run, timestamp=_stamp(event.at), **fields
+            _LEVELS[level], str(event.__struct_config__.tag), run=self._run, timestamp=utc(event.at), **fields
         )
 
 
@@ -117,10 +117,6 @@ def _level(event: e.Event, tally: Tally) -> str | None:
     return "info"
 
 
-def _stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 class _Tidy:
     """The last step before rendering: secrets go, and so do characters that could move a terminal's cursor."""
 
@@ -128,7 +124,8 @@ class _Tidy:
         self._redactor = redactor
 
     def __call__(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        line.setdefault("timestamp", _stamp(datetime.now(UTC).timestamp()))
+        if "timestamp" not in line:
+            line["timestamp"] = utc(time.time())
         for name, value in line.items():
             tidy = self._redactor.value(value)
             if isinstance(tidy, str):

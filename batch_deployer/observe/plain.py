@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self, TextIO, get_args
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
@@ -14,6 +14,8 @@ from batch_deployer.plan.frozen import Plan
 
 _MOST_FAILURES = 20
 """Single failures told at once; more are only counted, so that a bad night does not fill a disk."""
+_NO_NEWS = frozenset(get_args(e.DeploymentEvent)) - {e.Finished}
+"""What happens many times to each deployment and is never worth a line."""
 
 
 class PlainProgress:
@@ -62,7 +64,7 @@ class PlainProgress:
 
     def hear(self, event: e.Event) -> None:
         """Say it at once if it is worth a line."""
-        text = self._line(event)
+        text = "" if type(event) in _NO_NEWS else self._line(event)
         if text:
             self._say(event.at, text)
 
