@@ -12,7 +12,7 @@ from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, 
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.plan.frozen import CloudSpec
-from batch_deployer.rules.cadence import affordable_gap
+from batch_deployer.rules.cadence import Urgency, affordable_gap
 from batch_deployer.rules.concurrency import Concurrency
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.retry import RetryBudget
@@ -144,10 +144,13 @@ class Board:
         """Shortest gap between looks at one cluster that the read budget affords now."""
         return affordable_gap(len(self._looks), self.reads.pace, self.settings.watch)
 
-    def waits_for_ends(self, queue: ClusterQueue) -> bool:
-        """Whether somebody waits for an end on this cluster: its own next, the whole cloud's cap, or the wave's gate."""
-        crowded = queue.under_way >= queue.cap and bool(queue.waiting)
-        return crowded or self.under_way >= self.cap or not (self._offers or self._firsts)
+    def urgency(self, queue: ClusterQueue) -> Urgency:
+        """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""
+        if self.under_way >= self.cap:
+            return Urgency.NEXT
+        if self._offers or self._firsts:
+            return Urgency.NOBODY  # the writes are what limits, and they find work elsewhere
+        return Urgency.NEXT if queue.waiting else Urgency.GATE
 
     # -- what the pool asks the board ----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import math
 import signal as signals
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -271,4 +272,9 @@ class Engine:
             return Ending(code, run.halted.reason)
         if run.denied:
             return Ending(5, f"permission is missing; {bad} deployments did not succeed")
-        return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed") if bad else Ending(0)
+        if not bad:
+            return Ending(0)
+        reasons = Counter(track.reason for track in run.tracks.values() if track.outcome and not succeeded(track))
+        (reason, alike), *_ = reasons.most_common(1)
+        cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
+        return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")

@@ -183,8 +183,8 @@ class Run:
         """Seconds until the next look at a deployment under way is worth its call."""
         elapsed = max(0.0, self.now() - track.accepted_at)
         learned = self.durations.get(chart_of(track)) if track.operation is not Operation.DELETE else None
-        urgent = board.waits_for_ends(board.queues[track.deployment.cluster.id])
-        gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgent=urgent)
+        urgency = board.urgency(board.queues[track.deployment.cluster.id])
+        gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency)
         return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
 
     def learn(self, track: Track, seconds: float) -> None:

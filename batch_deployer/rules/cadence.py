@@ -1,15 +1,26 @@
 """When to look next. Looks are spaced by what was learned of how long installs take, within a shared read budget."""
 
+import math
 from bisect import insort
 from collections.abc import Iterable
+from enum import Enum
 
 from batch_deployer.settings import WatchSettings
 
 ENOUGH = 5
 """Fewer finished installs than this teach nothing."""
 KEPT = 200
-URGENT_SHARE = 0.02
-"""Gap between urgent looks as a share of the time already waited: what they notice late is as small a share of the run."""
+
+
+class Urgency(Enum):
+    """Who waits for an end to be noticed. The value is the gap between looks, as a share of the time already waited."""
+
+    NOBODY = math.inf
+    """A late notice costs the run nothing: the gap is that of the settings."""
+    NEXT = 0.05
+    """The next deployment of a full cluster or cloud."""
+    GATE = 0.02
+    """The end of the wave or run: what is noticed late, the run takes longer."""
 
 
 class Durations:
@@ -39,22 +50,23 @@ class Durations:
 
 
 def next_gap(
-    elapsed: float, learned: Durations | None, settings: WatchSettings, *, busy: float = 0.0, urgent: bool = False
+    elapsed: float,
+    learned: Durations | None,
+    settings: WatchSettings,
+    *,
+    busy: float = 0.0,
+    urgency: Urgency = Urgency.NOBODY,
 ) -> float:
     """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
 
     Gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of the install
-    time with few looks. Learned, the first look comes when the quickest twentieth has ended. `urgent`: something waits
-    for the end of this one (a place on its cluster, the last of a wave), so a late notice costs the run as much;
-    otherwise it costs nobody anything. `busy` is the shortest gap that the read budget affords all who wait.
+    time with few looks. Learned, the first look comes when the quickest twentieth has ended. `busy` is the
+    shortest gap that the read budget affords all who wait.
     """
-    gap = (URGENT_SHARE if urgent else settings.growth) * elapsed
+    gap = min(settings.growth, urgency.value) * elapsed
     if learned is not None and len(learned) >= ENOUGH:
         early = learned.quantile(0.05)
-        if elapsed < early:
-            gap = early - elapsed
-        elif not urgent:
-            gap = min(gap, 0.1 * max(learned.quantile(0.5), elapsed))
+        gap = early - elapsed if elapsed < early else min(gap, 0.1 * max(learned.quantile(0.5), elapsed))
     elif elapsed < settings.first:
         gap = settings.first - elapsed
     return max(min(gap, settings.longest), settings.shortest, busy)

@@ -1,6 +1,5 @@
 """One cloud's API in process: the same fleet as behind the HTTP server, with latency, timeouts and tokens that die."""
 
-
 import anyio
 
 from batch_deployer.model.api import Answer, Call, Sent

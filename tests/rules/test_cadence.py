@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import ENOUGH, KEPT, URGENT_SHARE, Durations, affordable_gap, next_gap
+from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, Urgency, affordable_gap, next_gap
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
 
 
-def watch(duration, learned=None, *, busy=0.0, urgent=False):
+def watch(duration, learned=None, *, busy=0.0, urgency=Urgency.NOBODY):
     """Look until an install of `duration` seconds is seen to have ended: (seconds of delay, looks)."""
     at, looks = 0.0, 0
     while at < duration or not looks:
-        gap = next_gap(at, learned, SETTINGS, busy=busy, urgent=urgent)
+        gap = next_gap(at, learned, SETTINGS, busy=busy, urgency=urgency)
         assert gap > 0
         at += gap
         looks += 1
@@ -74,12 +74,15 @@ def test_what_was_learned_halves_the_delay_where_most_installs_end(median, sprea
 @pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
 @pytest.mark.parametrize("duration", [40.0, 100.0, 400.0, 2000.0])
 def test_what_somebody_waits_for_is_noticed_within_a_fiftieth(duration, learned):
-    delay, _ = watch(duration, learned, urgent=True)
-    assert delay <= max(SETTINGS.shortest, URGENT_SHARE * duration) + 1e-6
+    delay, _ = watch(duration, learned, urgency=Urgency.GATE)
+    assert delay <= max(SETTINGS.shortest, 0.02 * duration) + 1e-6
+    delay, looks = watch(duration, learned, urgency=Urgency.NEXT)
+    assert delay <= max(SETTINGS.shortest, 0.05 * duration) + 1e-6
+    assert watch(duration, learned)[1] <= looks <= watch(duration, learned, urgency=Urgency.GATE)[1]
 
 
 def test_urgency_never_outruns_the_read_budget():
-    assert next_gap(100.0, None, SETTINGS, busy=17.0, urgent=True) == 17.0
+    assert next_gap(100.0, None, SETTINGS, busy=17.0, urgency=Urgency.GATE) == 17.0
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
