@@ -205,7 +205,7 @@ class GateSettings:
     max_failures: Share | None = None
     """Of the whole run."""
     systemic: int = 3
-    """The same failure on this many clusters halts the run, if it is also half of what ended so far; 0 turns it off."""
+    """The same failure on this many clusters halts the run, if it is also two thirds of what ended so far; 0 turns it off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ COMMANDS: tuple[str, ...] = (
 )
 """In the order in which one meets them; each is `batch_deployer.cli.<name>.command`."""
 
+HELP_OPTIONS = ["-h", "--help"]
 _EPILOG = (
     examples("validate manifest.yaml", "plan manifest.yaml", "run manifest.yaml", title="Begin with")
     + "\n\n\b\nExit codes:\n"
@@ -55,7 +56,10 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        return cast("click.Command", import_module(f"batch_deployer.cli.{cmd_name}").command)
+        command = cast("click.Command", import_module(f"batch_deployer.cli.{cmd_name}").command)
+        # Told to the command itself: click keeps the help option of whoever asks first, with or without a parent.
+        command.context_settings.setdefault("help_option_names", HELP_OPTIONS)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -74,7 +78,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     epilog=_EPILOG,
     context_settings={
-        "help_option_names": ["-h", "--help"],
+        "help_option_names": HELP_OPTIONS,
         "auto_envvar_prefix": "BATCH_DEPLOYER",
         "max_content_width": 110,
     },

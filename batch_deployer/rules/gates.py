@@ -23,7 +23,7 @@ def over_budget(scope: str, name: str, failures: int, total: int, budget: Share 
 
 
 class Systemic:
-    """Finds failures with one cause: the same fingerprint on several clusters, and half or more of what ended there."""
+    """Finds failures with one cause: the same fingerprint on several clusters, and two thirds or more of what ended there."""
 
     __slots__ = ("_clusters", "_ended", "_failed", "_needed")
 
@@ -47,7 +47,7 @@ class Systemic:
             cause = f"{scope}\n{fingerprint}"
             self._clusters[cause].add(cluster)
             self._failed[cause] += 1
-            if len(self._clusters[cause]) >= self._needed and 2 * self._failed[cause] >= ended:
+            if len(self._clusters[cause]) >= self._needed and 3 * self._failed[cause] >= 2 * ended:
                 what = f"of {scope} " if scope else ""
                 return Halt(
                     "systemic",

@@ -68,10 +68,10 @@ def test_a_few_failures_among_many_successes_are_isolated(seed):
     assert outcomes(Systemic(3), story + rest) == []
 
 
-def test_half_of_what_ended_is_the_border():
-    three = [("web", f"c{n}", "timeout") for n in range(3)]
-    assert outcomes(Systemic(3), [("web", "", "")] * 3 + three)
-    assert not outcomes(Systemic(3), [("web", "", "")] * 4 + three)
+def test_two_thirds_of_what_ended_are_the_border():
+    four = [("web", f"c{n}", "timeout") for n in range(4)]
+    assert outcomes(Systemic(4), [("web", "", "")] * 2 + four)
+    assert not outcomes(Systemic(4), [("web", "", "")] * 3 + four)
 
 
 def test_a_broken_release_is_found_among_healthy_ones():
