@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -93,7 +92,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     for kind in ("service", "timer"):
         text = (FOLDER / f"batch-deployer.{kind}").read_text()
         # The program is not in /usr/local/bin here, and systemd looks whether it is there.
-        (tmp_path / f"batch-deployer.{kind}").write_text(text.replace("/usr/local/bin/batch-deployer", sys.executable))
+        (tmp_path / f"batch-deployer.{kind}").write_text(text.replace("/usr/local/bin/batch-deployer", "/bin/true"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / "batch-deployer.service", tmp_path / "batch-deployer.timer"],
         capture_output=True, text=True, check=False,
