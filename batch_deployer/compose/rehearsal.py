@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_deployer.clock.virtual import EPOCH, run_virtually, virtual_clock
+from batch_deployer.compose.nobody import Deaf
 from batch_deployer.execution.engine import Ending, Engine, Past
 from batch_deployer.execution.run import Ports
 from batch_deployer.journal.memory import MemoryJournal
@@ -27,13 +28,6 @@ class OpenFence:
     def overtaken(self) -> bool:
         """No."""
         return False
-
-
-class Deaf:
-    """A listener that does not listen."""
-
-    def hear(self, event: Event) -> None:
-        """Do nothing."""
 
 
 def placeholder(name: str) -> str:
@@ -64,8 +58,6 @@ class Stage:
     fence: Fence | None = None
     listener: Listener | None = None
     control: Control | None = None
-    stop_after: float | None = None
-    """Virtual seconds after which SIGTERM is delivered."""
     epoch: float = EPOCH
     """Wall seconds at the start."""
     clock: Clock | None = None
@@ -94,15 +86,5 @@ async def perform(plan: Plan, *, seed: int, faults: Sequence[FaultRule], stage: 
     past = stage.past or Past(history=stage.history)
     engine = Engine(plan, ports, past)
     started = clock.monotonic()
-    if stage.stop_after is not None:
-        _stop_later(engine, stage.stop_after)
     ending = await engine.run()
     return Played(ending=ending, events=journal.history(), fleet=fleet, seconds=clock.monotonic() - started)
-
-
-def _stop_later(engine: Engine, seconds: float) -> None:
-    """Deliver SIGTERM at a virtual time."""
-    import asyncio  # noqa: PLC0415 - only rehearsals that stop need the loop itself
-    import signal  # noqa: PLC0415 - see above
-
-    asyncio.get_running_loop().call_later(seconds, engine.stop, signal.SIGTERM)

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.nobody import Deaf
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, WorldMoved
 from batch_deployer.execution.run import Ports
 from batch_deployer.execution.survey import Survey, Surveyor
 from batch_deployer.journal.memory import MemoryJournal
-from batch_deployer.model.events import Event
 from batch_deployer.plan.frozen import Plan
 
 _MOST = 3
@@ -28,13 +28,6 @@ class _Closed:
         return False
 
 
-class _Deaf:
-    """A listener for events that nobody needs."""
-
-    def hear(self, event: Event) -> None:
-        """Do nothing."""
-
-
 async def look_around(plan: Plan, store: SecretStore) -> Survey:
     """Observe every cluster of the plan and decide what a run would do. Raises AuthFailed and CloudUnreachable."""
     clock, fence = SystemClock(), _Closed()
@@ -45,7 +38,7 @@ async def look_around(plan: Plan, store: SecretStore) -> Survey:
             journal=MemoryJournal(),
             fence=fence,
             secrets=store,
-            listener=_Deaf(),
+            listener=Deaf(),
             draw=random.random,
         )
         survey = await Surveyor(plan, ports).survey()

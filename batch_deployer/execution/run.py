@@ -182,19 +182,17 @@ class Run:
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""
         elapsed = max(0.0, self.now() - track.accepted_at)
-        learned = self.durations.get(chart_of(track)) if track.operation is not Operation.DELETE else None
+        learned = (
+            self.durations.get(track.deployment.release.chart.learned_as)
+            if track.operation is not Operation.DELETE
+            else None
+        )
         urgency = board.urgency(board.queues[track.deployment.cluster.id])
         gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency)
         return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
 
     def learn(self, track: Track, seconds: float) -> None:
         """Take in how long an install or upgrade took."""
-        chart = chart_of(track)
+        chart = track.deployment.release.chart.learned_as
         self.durations.setdefault(chart, Durations()).add(seconds)
         self.new_durations.setdefault(chart, []).append(seconds)
-
-
-def chart_of(track: Track) -> str:
-    """The name under which a chart's install times are learned."""
-    chart = track.deployment.release.chart
-    return chart.name or chart.id

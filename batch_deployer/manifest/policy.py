@@ -6,11 +6,6 @@ from typing import Any
 from batch_deployer.model.deployment import OnExisting, Parameters
 
 
-def system(name: str, namespace: str) -> bool:
-    """Whether the release belongs to the provider: kube-system, or an add-on."""
-    return namespace == "kube-system" or name.startswith("cceaddon-")
-
-
 def danger(parameters: Parameters, on_existing: OnExisting, *, is_system: bool, allowed: bool) -> str:
     """What is wrong with a destructive wish, or an empty string."""
     flags = [word for word in ("replace", "recreate") if getattr(parameters, word)]

@@ -6,13 +6,13 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from batch_deployer.manifest.desk import Desk
-from batch_deployer.manifest.policy import danger, merged_parameters, system
+from batch_deployer.manifest.policy import danger, merged_parameters
 from batch_deployer.manifest.schema import DefaultReleaseShape, ReleaseShape
 from batch_deployer.manifest.shape import Checked
 from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.tree import Node
 from batch_deployer.manifest.wanted import Release
-from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters
+from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters, is_protected
 from batch_deployer.model.values import merge
 
 
@@ -82,7 +82,7 @@ def _check(shape: ReleaseShape, release: Release, node: Node, desk: Desk) -> Non
             chart.at("version").place,
             f"the chart's version {shape.chart.version} contradicts the release's version {shape.version}; keep one",
         )
-    is_system = system(release.name, release.namespace)
+    is_system = is_protected(release.namespace, release.name)
     if is_system and not release.allow_system:
         what = "namespace kube-system" if release.namespace == "kube-system" else "release cceaddon-*"
         where = node.at("namespace" if release.namespace == "kube-system" else "name").place

@@ -10,11 +10,10 @@ from typing import Any
 from batch_deployer.manifest.cloud import CloudSpec
 from batch_deployer.manifest.clouds import WIRE_NAMES
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState, Status
+from batch_deployer.model.deployment import is_protected
 from batch_deployer.model.values import MASK, Json
 
 _NOT_KEPT = frozenset({Status.DELETED, Status.DELETING})
-_SYSTEM = "kube-system"
-_ADDON = "cceaddon-"
 _SPELLED = {option: key for key, option in WIRE_NAMES.items()}
 """Options of a credential whose key in a manifest is another."""
 
@@ -84,7 +83,7 @@ class _Writer:
                 self._release(cluster, state, charts)
 
     def _release(self, cluster: ClusterState, state: ReleaseState, charts: Mapping[tuple[str, str], str]) -> None:
-        if state.namespace == _SYSTEM or state.name.startswith(_ADDON) or state.status in _NOT_KEPT:
+        if is_protected(state.namespace, state.name) or state.status in _NOT_KEPT:
             return
         snapshot = self._snapshot
         where = f"{cluster.name}/{state.namespace}/{state.name}"

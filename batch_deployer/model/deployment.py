@@ -90,6 +90,11 @@ class ChartRef:
     id: str = ""
     name: str = ""
 
+    @property
+    def learned_as(self) -> str:
+        """The name under which this chart's install times are learned."""
+        return self.name or self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
@@ -133,6 +138,11 @@ class ReleaseSpec:
     needs: tuple[str, ...] = ()
     """Names of releases that must be deployed on the same cluster first."""
     priority: int = 0
+
+
+def is_protected(namespace: str, name: str) -> bool:
+    """Whether a release belongs to the platform (kube-system, or an add-on) and must never be deleted by us."""
+    return namespace == "kube-system" or name.startswith("cceaddon-")
 
 
 def key_of(cluster_id: str, namespace: str, name: str) -> str:

@@ -51,12 +51,6 @@ class _Load:
     seconds_by_cluster: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
-def chart_name(deployment: Deployment) -> str:
-    """The name under which a chart's install times are learned."""
-    chart = deployment.release.chart
-    return chart.name or chart.id
-
-
 def forecast(plan: Plan, actions: Mapping[str, Action], durations: Mapping[str, Sequence[float]]) -> Forecast:
     """Estimate a plan. `actions` by key; `durations`: seconds that installs took, by chart."""
     typical = {chart: sorted(known)[len(known) // 2] for chart, known in durations.items() if known}
@@ -67,7 +61,7 @@ def forecast(plan: Plan, actions: Mapping[str, Action], durations: Mapping[str, 
         action = actions.get(deployment.key, Action.CREATE)
         if action not in WRITES:
             continue
-        chart = chart_name(deployment)
+        chart = deployment.release.chart.learned_as
         if chart not in typical:
             guessed[chart] = None
         load = waves.setdefault(deployment.wave, {}).setdefault(deployment.cluster.cloud, _Load())

@@ -7,10 +7,10 @@ from typing import Any
 
 from batch_deployer.errors import Fault
 from batch_deployer.manifest.interpolate import BadPlaceholder, fill, per_cluster
-from batch_deployer.manifest.policy import danger, merged_parameters, system
+from batch_deployer.manifest.policy import danger, merged_parameters
 from batch_deployer.manifest.tree import Place
 from batch_deployer.manifest.wanted import Override, Release
-from batch_deployer.model.deployment import Cluster, Parameters, ReleaseSpec
+from batch_deployer.model.deployment import Cluster, Parameters, ReleaseSpec, is_protected
 from batch_deployer.model.values import compact, merge
 from batch_deployer.plan.fleet import Member
 
@@ -70,7 +70,7 @@ class Specs:
             priority=_or(over.priority, release.priority),
         )
         if override is not None:
-            is_system = system(spec.name, spec.namespace)
+            is_system = is_protected(spec.namespace, spec.name)
             problem = danger(parameters, spec.on_existing, is_system=is_system, allowed=spec.allow_destructive)
             if problem:
                 self.faults.append(place.fault(problem))

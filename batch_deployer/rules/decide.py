@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
-from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo
+from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo, is_protected
 from batch_deployer.model.values import Json, covers
-
-PROTECTED_NAMESPACE = "kube-system"
-PROTECTED_PREFIX = "cceaddon-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +53,6 @@ def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], s
     if shown is None:
         return "the cloud shows no values to compare" if values else ""
     return "" if covers(shown, dict(values)) else "values differ"
-
-
-def is_protected(namespace: str, name: str) -> bool:
-    """Whether a release belongs to the platform and must never be deleted by us."""
-    return namespace == PROTECTED_NAMESPACE or name.startswith(PROTECTED_PREFIX)
 
 
 def decide(

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from batch_deployer.clock.virtual import run_virtually, virtual_clock
-from batch_deployer.compose.rehearsal import Deaf, OpenFence, placeholder
+from batch_deployer.compose.nobody import Deaf
+from batch_deployer.compose.rehearsal import OpenFence, placeholder
 from batch_deployer.execution.run import Ports
 from batch_deployer.execution.survey import Surveyor
 from batch_deployer.journal.memory import MemoryJournal

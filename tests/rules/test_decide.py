@@ -14,10 +14,11 @@ from batch_deployer.model.deployment import (
     OnExisting,
     ReleaseSpec,
     Undo,
+    is_protected,
     key_of,
 )
 from batch_deployer.model.values import MASK
-from batch_deployer.rules.decide import Decision, decide, difference, is_protected, load_values
+from batch_deployer.rules.decide import Decision, decide, difference, load_values
 
 VALUES = {"image": {"tag": "v2"}, "replicas": 2}
 SPEC = ReleaseSpec(name="web", namespace="shop", chart=ChartRef(id="x"), version="1.0.0")
