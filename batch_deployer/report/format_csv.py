@@ -7,7 +7,7 @@ from io import StringIO
 from itertools import chain, islice
 
 from batch_deployer.report.document import Row
-from batch_deployer.report.rows import rows
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import Story
 
 COLUMNS = (
@@ -21,9 +21,9 @@ _BATCH = 512
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
-def to_csv(story: Story) -> Iterator[str]:
+def to_csv(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
     """RFC 4180: CRLF, quotes doubled, a header line. Texts that a spreadsheet would run as a formula start with `'`."""
-    lines: Iterator[Sequence[str | float | None]] = chain((COLUMNS,), map(_cells, rows(story)))
+    lines: Iterator[Sequence[str | float | None]] = chain((COLUMNS,), map(_cells, rows or Rows(story)))
     while batch := list(islice(lines, _BATCH)):
         piece = StringIO()
         csv.writer(piece, lineterminator="\r\n").writerows(batch)

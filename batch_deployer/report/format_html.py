@@ -3,22 +3,27 @@
 import base64
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from batch_deployer.model.text import span
-from batch_deployer.report.document import Curve, Summary
+from batch_deployer.report.document import Curve, Row, Summary
 from batch_deployer.report.groups import good_words
-from batch_deployer.report.rows import bad_first
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
 _MOST_ROWS = 5000
 """More rows make browsers slow; the file says so and names report.csv."""
+_BATCH = 256
+"""Rows a piece."""
 _WIDE, _HIGH = 1040, 190
 
 
-def to_html(story: Story, summary: Summary | None = None) -> Iterator[str]:
+def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
     """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
     environment = Environment(
         loader=PackageLoader("batch_deployer.report"),
@@ -27,13 +32,13 @@ def to_html(story: Story, summary: Summary | None = None) -> Iterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["span"] = lambda seconds: "\u2013" if seconds is None else span(seconds)
+    environment.filters["span"] = _span
     environment.filters["count"] = lambda number: f"{number:,}"
     script = environment.get_template("report.js").render()
     summary, good = summary or summarise(story), good_words(story)
     yield from environment.get_template("report.html").generate(
         s=summary,
-        rows=bad_first(story, good, _MOST_ROWS),
+        lines=_lines((rows or Rows(story)).bad_first(good, _MOST_ROWS)),
         left_out=max(0, summary.totals.deployments - _MOST_ROWS),
         path=polyline(summary.curve, summary.totals.deployments, summary.run.duration),
         longest=summary.run.duration,
@@ -42,6 +47,34 @@ def to_html(story: Story, summary: Summary | None = None) -> Iterator[str]:
         good=good,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _lines(rows: Iterator[Row]) -> Iterator[Markup]:
+    """The rows of the table of deployments, many a piece. Not left to the template: thousands of rows take it long."""
+    while batch := list(islice(rows, _BATCH)):
+        yield Markup("\n".join(map(_line, batch)))  # noqa: S704 - every text in it is escaped
+
+
+def _line(row: Row) -> str:
+    word, cell = _escaped(row.outcome), _escaped
+    return (
+        f'<tr data-outcome="{word}"><td title="{cell(row.cluster_id)}">{cell(row.cluster_name)}</td>'
+        f"<td>{cell(row.namespace)}</td><td>{cell(row.name)}</td><td>{cell(row.chart)} {cell(row.version)}</td>"
+        f"<td>{cell(row.wave)}</td><td>{cell(row.action)}</td>"
+        f'<td><span class="o o-{word}">{word.replace("_", " ")}</span></td>'
+        f'<td class="n">{row.revision or ""}</td><td class="n">{row.attempts}</td>'
+        f'<td class="n">{_span(row.duration)}</td><td class="why">{cell(row.reason)}</td></tr>'
+    )
+
+
+@lru_cache(maxsize=8192)
+def _escaped(text: str) -> str:
+    """A text as HTML; most are shared by many deployments."""
+    return str(escape(text))
+
+
+def _span(seconds: float | None) -> str:
+    return "\u2013" if seconds is None else span(seconds)
 
 
 def polyline(curve: Curve, total: int, longest: float) -> str:

@@ -9,7 +9,7 @@ from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.text import clean
 from batch_deployer.report.document import RunInfo
 from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord, State
-from batch_deployer.report.rows import row, wave_name
+from batch_deployer.report.rows import Rows, wave_name
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import run_info
 
@@ -25,7 +25,7 @@ _ELEMENT = {
 """`failure`: it was tried and is not there. `error`: it could not be tried, or nobody knows. Others passed."""
 
 
-def to_junit(story: Story) -> Iterator[str]:
+def to_junit(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
     """One testsuite for each wave and cloud, one testcase for each deployment."""
     info = run_info(story)
     suites: dict[tuple[int, str], list[DeploymentRecord]] = defaultdict(list)
@@ -35,11 +35,11 @@ def to_junit(story: Story) -> Iterator[str]:
     totals = _counts(story.records.values())
     yield f"<testsuites{_attributes(name=info.manifest, **totals, time=f'{info.duration:.3f}')}>\n"
     for (wave, cloud), records in sorted(suites.items()):
-        yield from _suite(story, info, clean(f"{wave_name(story, wave)}/{cloud}"), records)
+        yield from _suite(info, clean(f"{wave_name(story, wave)}/{cloud}"), records, rows or Rows(story))
     yield "</testsuites>\n"
 
 
-def _suite(story: Story, info: RunInfo, name: str, records: list[DeploymentRecord]) -> Iterator[str]:
+def _suite(info: RunInfo, name: str, records: list[DeploymentRecord], rows: Rows) -> Iterator[str]:
     spent = sum(record.duration or 0.0 for record in records)
     stamp = {"timestamp": info.started.split(".")[0]} if info.started else {}
     yield f"  <testsuite{_attributes(name=name, **_counts(records), time=f'{spent:.3f}', **stamp)}>\n    <properties>\n"
@@ -48,11 +48,11 @@ def _suite(story: Story, info: RunInfo, name: str, records: list[DeploymentRecor
         yield f"      <property{_attributes(name=key, value=value)}/>\n"
     yield "    </properties>\n"
     for record in records:
-        yield _case(story, record)
+        yield _case(rows, record)
     yield "  </testsuite>\n"
 
 
-def _case(story: Story, record: DeploymentRecord) -> str:
+def _case(rows: Rows, record: DeploymentRecord) -> str:
     deployment = record.deployment
     place = f"{_shared(deployment.cluster.cloud)}.{_shared(deployment.cluster.name)}"
     head = (
@@ -62,7 +62,7 @@ def _case(story: Story, record: DeploymentRecord) -> str:
     element = _element(record)
     if element is None:
         return f"    <testcase{head}/>\n"
-    line = row(story, record)
+    line = rows.of(record)
     message = line.reason or line.outcome
     if element == "skipped":
         return f"    <testcase{head}><skipped{_attributes(message=message)}/></testcase>\n"

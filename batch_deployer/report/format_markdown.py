@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from batch_deployer.model.text import span
 from batch_deployer.report.document import Group, Row, Summary
 from batch_deployer.report.groups import good_words
-from batch_deployer.report.rows import bad_first
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
@@ -14,7 +14,7 @@ _MOST_ROWS = 1000
 """GitHub cuts a job summary at 1 MiB."""
 
 
-def to_markdown(story: Story, summary: Summary | None = None) -> Iterator[str]:
+def to_markdown(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
     """The summary as tables, then every deployment that is not good, then the rest, at most 1,000 rows."""
     summary, good = summary or summarise(story), good_words(story)
     run = summary.run
@@ -28,13 +28,15 @@ def to_markdown(story: Story, summary: Summary | None = None) -> Iterator[str]:
     yield "\n## Waves\n\n" + _groups("Wave", summary.waves, good)
     yield "\n## Clouds\n\n" + _groups("Cloud", summary.clouds, good)
     yield "\n## Limits\n\n" + _limits(summary)
-    yield from _deployments(story, summary.totals.deployments, good)
+    yield from _deployments(rows or Rows(story), summary.totals.deployments, good)
 
 
 def code_span(text: str) -> str:
     """Foreign text so that neither Markdown, HTML, mentions nor links in it come alive."""
     if not text:
         return ""
+    if "`" not in text:
+        return f"`{text}`"
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
@@ -106,13 +108,13 @@ def _limits(summary: Summary) -> str:
     return _table(("Cloud", "Bucket", "Configured", "Observed peak", "Within", "429s"), lines)
 
 
-def _deployments(story: Story, total: int, good: frozenset[str]) -> Iterator[str]:
+def _deployments(rows: Rows, total: int, good: frozenset[str]) -> Iterator[str]:
     yield "\n## Deployments\n\n"
     if total > _MOST_ROWS:
         yield f"The first {_MOST_ROWS:,} of {total:,}, those that need a look first; report.csv has all.\n\n"
     head = ("Cluster", "Namespace", "Release", "Version", "Action", "Outcome", "Reason")
     yield _table(head, ())
-    yield from (_line(_cells(row)) for row in bad_first(story, good, _MOST_ROWS))
+    yield from (_line(_cells(row)) for row in rows.bad_first(good, _MOST_ROWS))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

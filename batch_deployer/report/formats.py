@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from batch_deployer.errors import BadInput
 from batch_deployer.report.document import Summary
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import Story
 
 _WHERE: Mapping[str, str] = MappingProxyType(
@@ -18,19 +19,22 @@ _WHERE: Mapping[str, str] = MappingProxyType(
         "html": "format_html:to_html",
     }
 )
-_LISTS = frozenset({"junit", "csv"})
-"""Formats that show no summary."""
+_WITHOUT_SUMMARY = frozenset({"junit", "csv"})
+_WITHOUT_ROWS = frozenset({"text"})
 FORMATS = tuple(_WHERE)
 """Names that `render` takes."""
 
 
-def render(name: str, story: Story, summary: Summary | None = None) -> Iterator[str]:
+def render(name: str, story: Story, summary: Summary | None = None, rows: Rows | None = None) -> Iterator[str]:
     """The story in a format, piece by piece; joined they are the whole text. Raises BadInput for an unknown name.
 
-    `summary`: the story's own, where it was made already.
+    `summary`, `rows`: the story's own, where they were made already.
     """
     if name not in _WHERE:
         raise BadInput(f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}")
     module, function = _WHERE[name].split(":")
     chosen: Callable[..., Iterator[str]] = getattr(import_module(f"batch_deployer.report.{module}"), function)
-    return chosen(story) if name in _LISTS else chosen(story, summary=summary)
+    given = ({} if name in _WITHOUT_SUMMARY else {"summary": summary}) | (
+        {} if name in _WITHOUT_ROWS else {"rows": rows}
+    )
+    return chosen(story, **given)

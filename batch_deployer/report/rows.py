@@ -9,19 +9,39 @@ from batch_deployer.report.document import Epochs, Row, Times
 from batch_deployer.report.record import DeploymentRecord, State
 from batch_deployer.report.story import Story
 
-
-def rows(story: Story) -> Iterator[Row]:
-    """Every deployment of the plan exactly once, in plan order; made one at a time so that large fleets stay small."""
-    for record in story.records.values():
-        yield row(story, record)
+_KEPT = 10_000
+"""Rows that are kept for the next format; more would outweigh what making them anew costs."""
 
 
-def bad_first(story: Story, good: frozenset[str], most: int) -> Iterator[Row]:
-    """At most `most` deployments, those first whose outcome is not among the `good` ones; else in plan order."""
-    records = story.records.values()
-    bad = (record for record in records if record.word not in good)
-    fine = (record for record in records if record.word in good)
-    return (row(story, record) for record in islice(chain(bad, fine), most))
+class Rows:
+    """The rows of a story that does not change meanwhile. Each is made once, unless there are too many to keep."""
+
+    def __init__(self, story: Story) -> None:
+        """Nothing is made yet."""
+        self._story = story
+        self._made: dict[str, Row] | None = {} if len(story.records) <= _KEPT else None
+
+    def __iter__(self) -> Iterator[Row]:
+        """Every deployment of the plan exactly once, in plan order."""
+        return map(self.of, self._story.records.values())
+
+    def bad_first(self, good: frozenset[str], most: int) -> Iterator[Row]:
+        """At most `most` deployments, those first whose outcome is not among the `good` ones; else in plan order."""
+        records = self._story.records.values()
+        bad = (record for record in records if record.word not in good)
+        fine = (record for record in records if record.word in good)
+        return map(self.of, islice(chain(bad, fine), most))
+
+    def of(self, record: DeploymentRecord) -> Row:
+        """The row of one deployment."""
+        made = self._made
+        if made is None:
+            return row(self._story, record)
+        key = record.deployment.key
+        line = made.get(key)
+        if line is None:
+            line = made[key] = row(self._story, record)
+        return line
 
 
 def row(story: Story, record: DeploymentRecord) -> Row:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from batch_deployer.errors import BadInput
 from batch_deployer.report.document import Summary
 from batch_deployer.report.formats import render
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
@@ -39,7 +40,7 @@ def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None
 
     `summary`: the story's own, where it was made already. Each format is told once: a second folder gets copies.
     """
-    summary = summary or summarise(story)
+    summary, rows = summary or summarise(story), Rows(story)
     files: dict[str, Path] = {}
     done: list[Path] = []
     faults: list[str] = []
@@ -52,7 +53,7 @@ def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None
         for name, kind in FILES.items():
             path = folder / name
             try:
-                write_whole(path, _again(files[name]) if name in files else render(kind, story, summary))
+                write_whole(path, _again(files[name]) if name in files else render(kind, story, summary, rows))
             except OSError as error:
                 faults.append(f"{path} is not written: {_why(error)}")
             else:
@@ -63,10 +64,10 @@ def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None
 
 def is_written(story: Story, folder: Path) -> bool:
     """Whether every file is in the folder and tells this very story."""
-    summary = summarise(story)
+    summary, rows = summarise(story), Rows(story)
     try:
         return all(
-            (folder / name).read_bytes() == "".join(render(kind, story, summary)).encode()
+            (folder / name).read_bytes() == "".join(render(kind, story, summary, rows)).encode()
             for name, kind in FILES.items()
         )
     except OSError:

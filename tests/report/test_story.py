@@ -20,7 +20,7 @@ from batch_deployer.model.events import (
     Warned,
 )
 from batch_deployer.report.record import State
-from batch_deployer.report.rows import rows
+from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import tell
 
 KEY = "id-1/apps/web"
@@ -29,8 +29,8 @@ CREATE = {"key": KEY, "operation": Operation.CREATE}
 
 def test_every_deployment_of_the_plan_is_told_once_even_when_nothing_happened(plan):
     story = tell(plan, [])
-    assert [row.key for row in rows(story)] == [deployment.key for deployment in plan.deployments]
-    assert {row.outcome for row in rows(story)} == {"not_started"}
+    assert [row.key for row in Rows(story)] == [deployment.key for deployment in plan.deployments]
+    assert {row.outcome for row in Rows(story)} == {"not_started"}
     assert story.state == "killed"
 
 
@@ -101,7 +101,7 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
 )
 def test_a_killed_run_says_of_each_deployment_where_it_was_left(plan, events, state, word, told):
     story = tell(plan, [RunStarted(at=0, run="r", manifest="m"), *events])
-    row = next(rows(story))
+    row = next(iter(Rows(story)))
     assert (story.state, row.state, row.outcome) == ("killed", state.value, word)
     assert told in row.reason
 

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.report import write
+from batch_deployer.report import rows, write
 from batch_deployer.report.story import tell
 from batch_deployer.report.write import FILES, check_folder, write_reports, write_whole
 
@@ -61,6 +61,25 @@ def test_a_second_folder_gets_the_same_files_without_telling_the_story_again(sto
     assert len(written.files) == 2 * len(FILES) - 1
     for name in set(FILES) - {"report.csv"}:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_all_files_are_told_from_one_row_a_deployment(story, plan, tmp_path, monkeypatch):
+    made = []
+    row = rows.row
+    monkeypatch.setattr(rows, "row", lambda story, record: made.append(record.deployment.key) or row(story, record))
+    write_reports(story, [tmp_path])
+    assert sorted(made) == sorted(deployment.key for deployment in plan.deployments)
+
+
+def test_the_rows_of_a_large_fleet_are_made_anew_for_each_file_so_that_they_need_not_be_kept(
+    story, plan, tmp_path, monkeypatch
+):
+    made = []
+    row = rows.row
+    monkeypatch.setattr(rows, "row", lambda story, record: made.append(record.deployment.key) or row(story, record))
+    monkeypatch.setattr(rows, "_KEPT", 1)
+    write_reports(story, [tmp_path])
+    assert len(made) > 2 * len(plan.deployments)
 
 
 def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_rubbish(tmp_path):
