@@ -12,6 +12,7 @@ from batch_deployer import __version__
 from batch_deployer.cli.failures import EXIT_CODES, guarded
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
+from batch_deployer.compose.garbage import collect_rarely
 
 COMMANDS: tuple[str, ...] = (
     "validate",
@@ -93,6 +94,7 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program on the given arguments (default: the process's) and return its exit code."""
+    collect_rarely()
     session = Session()
     chosen = list(sys.argv[1:] if arguments is None else arguments)
     return guarded(lambda: group.main(chosen, prog_name="batch-deployer", standalone_mode=False, obj=session), session)

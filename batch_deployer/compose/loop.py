@@ -1,14 +1,10 @@
-"""The event loop of this process: uvloop where it runs, asyncio's elsewhere; and what else a long run asks of it."""
+"""The event loop of this process: uvloop where it runs, asyncio's elsewhere."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-
-_COLLECT_AFTER = 20_000
-"""Objects made and not yet freed before a collection; Python's default of 700 suits small programs."""
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -23,13 +19,3 @@ def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return new_event_loop
-
-
-def spare_the_plan() -> None:
-    """Take what is loaded by now out of the garbage collector's sight: it lives to the end, and is large.
-
-    Later collections then look at what a run makes only, and come less often, for calls leave hardly any cycles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
 from batch_deployer.compose.listening import Audience
-from batch_deployer.compose.loop import spare_the_plan
 from batch_deployer.compose.past import learn, past_of, scopes
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.compose.stopping import Stopper
@@ -67,6 +67,7 @@ class Runner:
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
         task, settings = self._task, self._task.plan.settings
+        collect_rarely()
         self._stopper = Stopper()
         lock = RunLock(task.state.locks_path, task.plan.name, task.run_id, settings.lease, settings.wire.write_timeout)
         with self._stopper.listening():

@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch_deployer.transport.wire.errors import ErrorBody, read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
@@ -182,3 +184,20 @@ def test_depth_counts_brackets_outside_strings_only():
     assert not deeper_than("[]" * 100, 64)
     assert not deeper_than('"' + "[" * 100 + '\\"[' + '"', 64)
     assert not deeper_than('"' + "[" * 100, 64)
+
+
+def depth_of(value) -> int:
+    if isinstance(value, list | dict):
+        return 1 + max(map(depth_of, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+@given(
+    st.recursive(
+        st.text('[]{}"\\a') | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]{}"\\a'), inner, max_size=3),
+    ),
+    st.integers(0, 6),
+)
+def test_depth_is_that_of_the_document_whatever_its_strings_hold(value, limit):
+    assert deeper_than(json.dumps(value), limit) is (depth_of(value) > limit)

@@ -7,7 +7,8 @@ LONGEST = 500
 
 # A whole escape sequence goes, not only its ESC: `[31m` left behind would be noise. CSI, OSC, then two-character ones.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -~]?")
-_JSON_MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_NO_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
+_ALIKE = str.maketrans("{}", "[]")
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -28,17 +29,16 @@ def clean(text: str, longest: int = LONGEST) -> str:
 def deeper_than(text: str, limit: int) -> bool:
     """Whether a JSON text nests deeper than `limit`; brackets within strings do not count.
 
-    Most documents are settled by counting brackets; only the rest is scanned. Never recurses.
+    Most documents are settled by counting brackets. Of the rest only the brackets are kept, and pairs with nothing
+    between them are taken out, which takes one level a time. Never recurses.
     """
     if text.count("[") + text.count("{") <= limit:
         return False
-    depth = 0
-    for mark in _JSON_MARKS.finditer(text):
-        char = mark[0][0]
-        if char in "[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif char in "]}":
-            depth -= 1
-    return False
+    brackets = _NO_BRACKETS.sub("", text).translate(_ALIKE)
+    for _ in range(limit):
+        left = brackets.replace("[]", "")
+        if left == brackets:
+            break
+        brackets = left
+    # What is left once its pairs are gone is deeper, or no JSON: an open bracket too many may be the 65th.
+    return "[" in brackets
