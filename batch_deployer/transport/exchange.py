@@ -1,18 +1,17 @@
-"""One request and its answer on a pooled connection: what a session of aiohttp does, without its objects.
+"""One request and its answer on a kept connection: what a session of aiohttp does, without its objects.
 
-Connections come from aiohttp's connector (names, TLS, proxies, limits, keeping) and answers from its parser; only the
-session between them is left out, which cost more than all the rest. Nothing is ever sent twice, except that a read
-goes once more, on a new connection, when a kept one turns out to be dead. Redirects and cookies are not known here.
+Connections come from aiohttp's connector (names, TLS, proxies) and answers from its parser; only the session between
+them is left out, which cost more than all the rest. Nothing is ever sent twice, except that a read goes once more, on a
+new connection, when a kept one turns out to be dead. Redirects and cookies are not known here.
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Mapping
-from weakref import WeakSet
 
 import aiohttp
 import msgspec
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
@@ -20,11 +19,11 @@ from aiohttp.streams import EofStream, StreamReader
 from yarl import URL
 
 from batch_deployer.transport.address import proxy_for
+from batch_deployer.transport.deadlines import Deadlines
+from batch_deployer.transport.kept import Kept, drop
 from batch_deployer.transport.receiving import receive
 from batch_deployer.transport.sending import Attempt
 
-_KEPT = 55.0
-"""Seconds for which an idle connection is kept; gateways commonly drop theirs at 60, and a write must not meet that moment."""
 _NAMES_KEPT = 300
 """Seconds for which a looked-up address is used again."""
 
@@ -49,9 +48,7 @@ class Exchange:
 
     def __init__(self, endpoint: str, *, connections: int, most: int, tls: ssl.SSLContext | None) -> None:
         """`connections`: at once. `most`: bytes of a body. `tls`: None verifies by aiohttp's default."""
-        self._connector = aiohttp.TCPConnector(
-            limit=connections, keepalive_timeout=_KEPT, ttl_dns_cache=_NAMES_KEPT, ssl=True if tls is None else tls
-        )
+        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAMES_KEPT, ssl=True if tls is None else tls)
         # The environment's proxy is looked up once. aiohttp's trust_env would do so for every call, in a thread,
         # and read .netrc besides, which could put a foreign password onto our requests.
         proxy = proxy_for(endpoint)
@@ -59,7 +56,9 @@ class Exchange:
         self._place = ClientRequest(
             "GET", URL(endpoint), loop=asyncio.get_running_loop(), proxy=URL(proxy) if proxy else None
         )
-        self._served: WeakSet[ResponseHandler] = WeakSet()
+        self._room = asyncio.Semaphore(connections)
+        self._kept = Kept()
+        self._deadlines = Deadlines()
         self._most = most
 
     async def perform(self, request: bytes, *, bounds: aiohttp.ClientTimeout, attempt: Attempt) -> Reply:
@@ -69,66 +68,49 @@ class Exchange:
         """
         head: RawResponseMessage | None = None
         try:
-            async with asyncio.timeout(bounds.total):
-                connection, head, stream = await self._answered(request, bounds, attempt)
-                try:
-                    received = await receive(head.headers, stream, self._most)
-                except BaseException:
-                    _drop(connection)
-                    raise
+            with self._deadlines.within(math.inf if bounds.total is None else bounds.total):
+                async with self._room:
+                    connection, head, stream = await self._answered(request, bounds, attempt)
+                    try:
+                        received = await receive(head.headers, stream, self._most)
+                    except BaseException:
+                        drop(connection)
+                        raise
+                    self._kept.give_back(connection, whole=not received.fault)
         except TimeoutError:
             if head is None:
                 raise
             return Reply(head.code, head.headers, b"", "the answer did not end in time")
-        self._give_back(connection, whole=not received.fault)
         return Reply(head.code, head.headers, received.body, received.fault)
 
     async def close(self) -> None:
         """Release connections."""
+        self._deadlines.close()
+        self._kept.drop_all()
         await self._connector.close()
 
     async def _answered(
         self, request: bytes, bounds: aiohttp.ClientTimeout, attempt: Attempt
     ) -> tuple[Connection, RawResponseMessage, StreamReader]:
         """A connection with the head of an answer on it."""
-        connection = await self._connected(bounds)
-        protocol = connection.protocol
-        try:
-            return connection, *await _asked(connection, request, attempt)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-            if attempt.write or begun or protocol not in self._served:
-                raise
-        connection = await self._connected(bounds, fresh=True)
+        connection = self._kept.take()
+        if connection is not None:
+            try:
+                return connection, *await _asked(connection, request, attempt)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+                begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+                if attempt.write or begun:
+                    raise
+            self._kept.drop_all()  # The others are as old, and may be as dead.
+        connection = await self._connector.connect(self._place, [], bounds)
         return connection, *await _asked(connection, request, attempt)
-
-    async def _connected(self, bounds: aiohttp.ClientTimeout, *, fresh: bool = False) -> Connection:
-        """A connection that nobody uses; `fresh`: none that was kept."""
-        while True:
-            connection = await self._connector.connect(self._place, [], bounds)
-            protocol = connection.protocol
-            # Bytes that came while a kept one was idle (a 408 before a close) would be taken for our answer.
-            stale = fresh or (protocol is not None and protocol.should_close)
-            if not stale or protocol not in self._served:
-                return connection
-            _drop(connection)
-
-    def _give_back(self, connection: Connection, *, whole: bool) -> None:
-        protocol, transport = connection.protocol, connection.transport
-        # A server may answer before it has read all; what is left of the request must not go before the next one.
-        unsent = transport is not None and transport.get_write_buffer_size() > 0
-        if unsent or not whole or protocol is None:
-            _drop(connection)
-            return
-        self._served.add(protocol)
-        connection.release()  # Closes it if aiohttp knows a reason.
 
 
 async def _asked(connection: Connection, request: bytes, attempt: Attempt) -> tuple[RawResponseMessage, StreamReader]:
     """Send a request and wait for the head of its answer. The connection is dropped when that fails."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
-        _drop(connection)
+        drop(connection)
         raise aiohttp.ClientConnectionError("closed before anything was sent")
     try:
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
@@ -138,16 +120,9 @@ async def _asked(connection: Connection, request: bytes, attempt: Attempt) -> tu
         while 100 <= head.code < 200 and head.code != 101:
             head, stream = await protocol.read()
     except (HttpProcessingError, EofStream) as error:
-        _drop(connection)
+        drop(connection)
         raise NoHttp(type(error).__name__) from None
     except BaseException:
-        _drop(connection)
+        drop(connection)
         raise
     return head, stream
-
-
-def _drop(connection: Connection) -> None:
-    """End a connection at once: what of a write has not left yet must never leave later."""
-    if connection.transport is not None:
-        connection.transport.abort()
-    connection.close()

@@ -23,7 +23,7 @@ async def whole_request(reader):
 
 def kept(api):
     """The idle connections."""
-    return [protocol for pool in api._exchange._connector._conns.values() for protocol, _ in pool]
+    return [connection.protocol for connection, _ in api._exchange._kept._idle]
 
 
 async def until(condition):
