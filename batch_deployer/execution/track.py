@@ -1,6 +1,9 @@
 """What is known of one deployment during a run: a fold over its events, the same live and when a journal is read back."""
 
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING
@@ -16,6 +19,8 @@ STEPS: dict[Action, tuple[Operation, ...]] = {
     Action.DELETE: (Operation.DELETE,),
 }
 """Operations that each action takes, in order."""
+_NO_NEWS = frozenset({e.Seen, e.Undecided, e.Planned})
+"""Events that change nothing that a look is judged by."""
 
 
 class Track:
@@ -113,64 +118,97 @@ class Track:
     def apply(self, event: e.DeploymentEvent, now: float) -> None:
         """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalMove and changes nothing."""
         self.phase = advance(self.phase, event)
-        if not isinstance(event, e.Seen | e.Undecided | e.Planned):
+        if type(event) not in _NO_NEWS:
             self.since = now
-        match event:
-            case e.Planned():
-                self.action, self.reason = event.action, event.reason
-                self.status, self.revision = event.status, event.revision
-                self.old_revision, self.old_updated_at = event.revision, event.updated_at
-            case e.Intended():
-                self._intend(event, now)
-            case e.Accepted():
-                self._await_end(now)
-            case e.Refused():
-                self.attempts -= 1
-                self.not_before = now + event.wait
-            case e.Uncertain():
-                self.uncertain += 1
-                self.absent_since, self.absent_looks = None, 0
-            case e.Confirmed():
-                self.operation = event.operation
-                self.pending_revision = event.revision if event.status in PENDING else 0
-                self.status, self.revision = event.status, event.revision
-                self._await_end(now)
-            case e.Missing():
-                self.not_before = now
-            case e.Seen():
-                # One text for all that have this status, instead of one each.
-                self.status, self.revision = sys.intern(event.status), event.revision
-                if event.status in PENDING:
-                    self.pending_revision = event.revision
-            case e.Settled():
-                self.settled += 1
-                self.attempts = self.uncertain = 0
-                self.started_at = 0.0
-                self.reason, self.status = event.reason, event.status
-                # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
-                # a stale read of it must not be taken for the new release.
-                if event.operation is Operation.UPGRADE:
-                    self.return_to = self.old_revision
-                if event.operation is not Operation.DELETE:
-                    self.old_revision, self.old_updated_at = event.revision, ""
-            case e.Finished():
-                self.outcome, self.reason, self.cause = event.outcome, event.reason, event.fingerprint
-                self.status = sys.intern(event.status or self.status)
-                self.revision = event.revision or self.revision
-            case _:
-                pass
+        _TAKE_IN[type(event)](self, event, now)
 
-    def _intend(self, event: e.Intended, now: float) -> None:
-        if self.operation is not event.operation or self.attempts == 0:
-            # By the cloud's clock if possible: ours may be wrong, or set while we run.
-            self.sent_at = event.cloud_at or event.at
-            self.pending_revision = 0
-        self.operation = event.operation
-        self.attempts += 1
-        self.old_revision, self.old_updated_at = event.revision, event.updated_at
-        self.started_at = self.started_at or now
 
-    def _await_end(self, now: float) -> None:
-        self.accepted_at = now
-        self.deadline = now + self.deployment.release.timeout
-        self.absent_since, self.absent_looks = None, 0
+def _planned(track: Track, event: e.Planned, _now: float) -> None:
+    track.action, track.reason = event.action, event.reason
+    track.status, track.revision = event.status, event.revision
+    track.old_revision, track.old_updated_at = event.revision, event.updated_at
+
+
+def _intended(track: Track, event: e.Intended, now: float) -> None:
+    if track.operation is not event.operation or track.attempts == 0:
+        # By the cloud's clock if possible: ours may be wrong, or set while we run.
+        track.sent_at = event.cloud_at or event.at
+        track.pending_revision = 0
+    track.operation = event.operation
+    track.attempts += 1
+    track.old_revision, track.old_updated_at = event.revision, event.updated_at
+    track.started_at = track.started_at or now
+
+
+def _accepted(track: Track, _event: e.Accepted, now: float) -> None:
+    _await_end(track, now)
+
+
+def _refused(track: Track, event: e.Refused, now: float) -> None:
+    track.attempts -= 1
+    track.not_before = now + event.wait
+
+
+def _uncertain(track: Track, _event: e.Uncertain, _now: float) -> None:
+    track.uncertain += 1
+    track.absent_since, track.absent_looks = None, 0
+
+
+def _confirmed(track: Track, event: e.Confirmed, now: float) -> None:
+    track.operation = event.operation
+    track.pending_revision = event.revision if event.status in PENDING else 0
+    track.status, track.revision = event.status, event.revision
+    _await_end(track, now)
+
+
+def _missing(track: Track, _event: e.Missing, now: float) -> None:
+    track.not_before = now
+
+
+def _seen(track: Track, event: e.Seen, _now: float) -> None:
+    # One text for all that have this status, instead of one each.
+    track.status, track.revision = sys.intern(event.status), event.revision
+    if event.status in PENDING:
+        track.pending_revision = event.revision
+
+
+def _settled(track: Track, event: e.Settled, _now: float) -> None:
+    track.settled += 1
+    track.attempts = track.uncertain = 0
+    track.started_at = 0.0
+    track.reason, track.status = event.reason, event.status
+    # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
+    # a stale read of it must not be taken for the new release.
+    if event.operation is Operation.UPGRADE:
+        track.return_to = track.old_revision
+    if event.operation is not Operation.DELETE:
+        track.old_revision, track.old_updated_at = event.revision, ""
+
+
+def _finished(track: Track, event: e.Finished, _now: float) -> None:
+    track.outcome, track.reason, track.cause = event.outcome, event.reason, event.fingerprint
+    track.status = sys.intern(event.status or track.status)
+    track.revision = event.revision or track.revision
+
+
+def _await_end(track: Track, now: float) -> None:
+    track.accepted_at = now
+    track.deadline = now + track.deployment.release.timeout
+    track.absent_since, track.absent_looks = None, 0
+
+
+_TAKE_IN: Mapping[type, Callable[[Track, Any, float], None]] = MappingProxyType(
+    {
+        e.Planned: _planned,
+        e.Undecided: lambda _track, _event, _now: None,
+        e.Intended: _intended,
+        e.Accepted: _accepted,
+        e.Refused: _refused,
+        e.Uncertain: _uncertain,
+        e.Confirmed: _confirmed,
+        e.Missing: _missing,
+        e.Seen: _seen,
+        e.Settled: _settled,
+        e.Finished: _finished,
+    }
+)

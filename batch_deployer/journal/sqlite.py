@@ -1,7 +1,6 @@
 """The journal of one run in a SQLite file: write-ahead log, synced at each commit, commits shared by all who wait."""
 
 import asyncio
-import math
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,8 +35,8 @@ class SqliteJournal:
         """Who waits for them."""
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._due = math.inf
-        """When, by the loop's time, they are handed to the writer."""
+        self._within = 0.0
+        """Seconds, from when it was set, after which the timer hands them to the writer."""
         self._closed = False
 
     async def record(self, *events: Event) -> None:
@@ -49,7 +48,8 @@ class SqliteJournal:
         """Append with the next commit, without waiting."""
         if self._closed or self._store.failure is not None:
             return  # `record` and `flush` say so
-        self._noted += [encode(event) for event in events]
+        for event in events:
+            self._noted.append(encode(event))
         if len(self._noted) >= BATCH:
             self._drain()
         elif self._writer is not None:
@@ -113,19 +113,18 @@ class SqliteJournal:
         except RuntimeError:
             self._drain()  # Nobody would come back to it.
             return
-        due = loop.time() + seconds
-        if self._timer is not None and self._due <= due and self._loop is loop:
-            return
         if self._timer is not None:
+            if self._loop is loop and seconds >= self._within:
+                return
             self._timer.cancel()
-        self._loop, self._due = loop, due
+        self._loop, self._within = loop, seconds
         self._timer = loop.call_later(seconds, self._drain) if seconds else loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         """Hand over all that waits: to the writer, or to the file."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer, self._due = None, math.inf
+            self._timer = None
         rows, self._noted = self._noted, []
         waiting, self._waiting = self._waiting, []
         if self._writer is None:

@@ -16,13 +16,13 @@ class Fanout:
 
     def hear(self, event: Event) -> None:
         """Tell all."""
-        broken: list[Listener] = []
         for listener in self._listeners:
             try:
                 listener.hear(event)
             except Exception as error:  # noqa: BLE001 - whatever a listener does, a run must not fail for it
-                broken.append(listener)
-                name = type(listener).__name__
-                self._warn(f"{name} is switched off for the rest of the run: {type(error).__name__}: {error}")
-        if broken:
-            self._listeners = [listener for listener in self._listeners if listener not in broken]
+                self._drop(listener, error)
+
+    def _drop(self, broken: Listener, error: Exception) -> None:
+        self._listeners = [listener for listener in self._listeners if listener is not broken]
+        name = type(broken).__name__
+        self._warn(f"{name} is switched off for the rest of the run: {type(error).__name__}: {error}")

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypedDict
+
+import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo, is_protected
 from batch_deployer.model.values import Json, covers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An action, why, and the observation it rests on."""
 
     action: Action

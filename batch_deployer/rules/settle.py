@@ -1,15 +1,15 @@
 """What one look says about an operation under way, and about a write whose fate is unknown. A stale read never counts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a release from before and during an operation."""
 
     operation: Operation

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
@@ -256,10 +257,10 @@ def test_the_basis_of_a_decision_changes_with_whatever_a_saved_plan_rests_on():
     decision = choose(a_state(version="0.9.0"))
     assert decision.basis == "upgrade DEPLOYED 4 2026-01-02T03:04:05+01:00"
     moved = (
-        replace(decision, action=Action.UNCHANGED),
-        replace(decision, status="FAILED"),
-        replace(decision, revision=5),
-        replace(decision, updated_at="2026-01-02T03:04:06+01:00"),
+        msgspec.structs.replace(decision, action=Action.UNCHANGED),
+        msgspec.structs.replace(decision, status="FAILED"),
+        msgspec.structs.replace(decision, revision=5),
+        msgspec.structs.replace(decision, updated_at="2026-01-02T03:04:06+01:00"),
         choose(None),
     )
     assert len({decision.basis, *(each.basis for each in moved)}) == 6
@@ -268,7 +269,7 @@ def test_the_basis_of_a_decision_changes_with_whatever_a_saved_plan_rests_on():
 
 def test_the_basis_does_not_change_with_words():
     decision = Decision(action=Action.CREATE, reason="absent")
-    assert replace(decision, reason="not there").basis == decision.basis
+    assert msgspec.structs.replace(decision, reason="not there").basis == decision.basis
 
 
 def test_the_statuses_tried_here_are_all_there_are():
