@@ -12,7 +12,8 @@ from batch_deployer.ports import Clock, Fence
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.exchange import Exchange, NoHttp, Reply
+from batch_deployer.transport.channel import NoHttp, Reply
+from batch_deployer.transport.exchange import Exchange
 from batch_deployer.transport.receiving import ENCODINGS, hide, without
 from batch_deployer.transport.sending import Attempt, FenceLost, header_lines, whole
 from batch_deployer.transport.wire.answers import decode
@@ -109,7 +110,7 @@ class HttpApi:
     def _answer(self, call: Call, reply: Reply, generation: int, token: str, left_at: float) -> Answer:
         status, headers, fault = reply.status, reply.headers, reply.fault
         content = without(token, reply.body)
-        server_time = http_date(headers.get("Date"))
+        server_time = http_date(headers.get("date"))
         if 200 <= status < 300:
             body = None if fault else decode(call, content, self._wire.max_depth)
             return Answer(
@@ -128,7 +129,7 @@ class HttpApi:
             other_code=error.other_code,
             message=hide(token, self._explained(reply, error.code, error.message or fault, server_time)),
             request_id=request_id(headers) or error.request_id,
-            retry_after=retry_after(headers.get("Retry-After"), server_time or self._clock.wall()),
+            retry_after=retry_after(headers.get("retry-after"), server_time or self._clock.wall()),
             server_time=server_time,
             left_at=left_at,
             credential=generation,
@@ -142,7 +143,7 @@ class HttpApi:
         """The server's text, and what it does not say: where a redirect leads, that our clock is wrong."""
         status = reply.status
         if 300 <= status < 400:
-            return f"a redirect to {clean(reply.headers.get('Location', 'nowhere'), 200)} was not followed"
+            return f"a redirect to {clean(reply.headers.get('location', 'nowhere'), 200)} was not followed"
         skew = self._clock.wall() - server_time if server_time is not None else 0.0
         if status == 401 and abs(skew) > _SKEW and (code.endswith(".0303") or "expired" in message.lower()):
             which = "ahead of" if skew > 0 else "behind"

@@ -1,8 +1,8 @@
-"""Connections that wait for their next use. aiohttp's connector makes them; handing them back to it costs more."""
+"""Connections that wait for their next use."""
 
 import time
 
-from aiohttp.connector import Connection
+from batch_deployer.transport.channel import Channel
 
 _LONGEST = 55.0
 """Seconds for which an idle connection is kept; gateways commonly drop theirs at 60, and a write must not meet that moment."""
@@ -13,46 +13,25 @@ class Kept:
 
     def __init__(self) -> None:
         """None yet."""
-        self._idle: list[tuple[Connection, float]] = []
+        self._idle: list[tuple[Channel, float]] = []
 
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self._idle)
-
-    def take(self) -> Connection | None:
+    def take(self) -> Channel | None:
         """One that can be used again; None when there is none. Those that cannot are ended on the way."""
         while self._idle:
-            connection, since = self._idle.pop()
-            protocol = connection.protocol
-            # Bytes that came while it was idle (a 408 before a close) would be taken for our answer: then it should close.
-            if (
-                protocol is not None
-                and protocol.is_connected()
-                and not protocol.should_close
-                and time.monotonic() - since <= _LONGEST
-            ):
-                return connection
-            drop(connection)
+            channel, since = self._idle.pop()
+            if channel.usable and time.monotonic() - since <= _LONGEST:
+                return channel
+            channel.drop()
         return None
 
-    def give_back(self, connection: Connection, *, whole: bool) -> None:
-        """Keep a connection after an exchange, unless something of it may still be under way on it."""
-        protocol, transport = connection.protocol, connection.transport
-        # A server may answer before it has read all; what is left of the request must not go before the next one.
-        unsent = transport is not None and transport.get_write_buffer_size() > 0
-        if unsent or not whole or protocol is None or protocol.should_close or not protocol.is_connected():
-            drop(connection)
+    def give_back(self, channel: Channel) -> None:
+        """Keep a connection after an exchange, unless it must not be used again."""
+        if channel.usable:
+            self._idle.append((channel, time.monotonic()))
         else:
-            self._idle.append((connection, time.monotonic()))
+            channel.drop()
 
     def drop_all(self) -> None:
         """End all of them."""
         while self._idle:
-            drop(self._idle.pop()[0])
-
-
-def drop(connection: Connection) -> None:
-    """End a connection at once: what of a write has not left yet must never leave later."""
-    if connection.transport is not None:
-        connection.transport.abort()
-    connection.close()
+            self._idle.pop()[0].drop()

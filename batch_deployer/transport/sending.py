@@ -19,7 +19,7 @@ class FenceLost(Exception):
 class Attempt:
     """One attempt at one call: how far it got, and the last question before its bytes leave."""
 
-    __slots__ = ("_fence", "left", "left_at", "write")
+    __slots__ = ("_fence", "head", "left", "left_at", "write")
 
     def __init__(self, *, write: bool, fence: Fence | None) -> None:
         """`fence` is asked only for writes."""
@@ -29,6 +29,8 @@ class Attempt:
         """Whether bytes may have reached the server."""
         self.left_at = 0.0
         """When they left, in the loop's time."""
+        self.head: tuple[int, Mapping[str, str]] | None = None
+        """Status and headers of the answer, once they have come; names in lower case, of a repeated one the first."""
 
     def send(self, transport: asyncio.WriteTransport, request: bytes) -> None:
         """Put a whole request onto a connection that has nothing on it yet.

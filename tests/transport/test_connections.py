@@ -23,7 +23,7 @@ async def whole_request(reader):
 
 def kept(api):
     """The idle connections."""
-    return [connection.protocol for connection, _ in api._exchange._kept._idle]
+    return [channel for channel, _ in api._exchange._kept._idle]
 
 
 async def until(condition):
@@ -108,8 +108,8 @@ def test_a_kept_connection_that_the_server_has_closed_is_not_used(serve_raw, api
     async def scenario():
         async with serve_raw(server.talk) as url, api_at(url) as api:
             await api.call(READ)
-            (protocol,) = kept(api)
-            await until(lambda: not protocol.is_connected())
+            (channel,) = kept(api)
+            await until(lambda: not channel.usable)
             return await api.call(call)
 
     assert asyncio.run(scenario()).status == 200
@@ -131,9 +131,9 @@ def test_bytes_that_came_while_idle_are_not_taken_for_the_next_answer(serve_raw,
 
         async with serve_raw(talk) as url, api_at(url) as api:
             await api.call(READ)
-            (protocol,) = kept(api)
+            (channel,) = kept(api)
             idle.set()
-            await until(lambda: protocol.should_close)
+            await until(lambda: not channel.usable)
             return await api.call(call), arrived
 
     answer, arrived = asyncio.run(scenario())

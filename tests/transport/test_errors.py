@@ -173,8 +173,8 @@ def test_a_date_that_is_none_is_none():
 
 
 def test_the_request_id_is_the_gateways_or_the_identity_services():
-    assert request_id({"X-Request-Id": "a", "X-IAM-Trace-Id": "b"}) == "a"
-    assert request_id({"X-IAM-Trace-Id": "b"}) == "b"
+    assert request_id({"x-request-id": "a", "x-iam-trace-id": "b"}) == "a"
+    assert request_id({"x-iam-trace-id": "b"}) == "b"
     assert request_id({}) == ""
 
 

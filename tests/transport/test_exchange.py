@@ -5,8 +5,7 @@ import inspect
 
 import aiohttp
 import pytest
-from aiohttp import client_proto, client_reqrep, connector, http, streams
-from aiohttp.http_exceptions import BadStatusLine
+from aiohttp import client_proto, client_reqrep, connector
 
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases, Sent
 
@@ -136,19 +135,11 @@ def test_an_absurdly_written_length_ends_in_an_answer(ask, length, status):
 
 
 def test_aiohttp_has_what_the_exchange_takes_from_inside_it():
-    """Semi-public names: when this fails with a new aiohttp, `transport/exchange.py` must be looked at before it is used."""
+    """Semi-public names: when this fails with a new aiohttp, `transport/exchange.py` and `transport/channel.py` must be looked at before it is used."""
     assert int(aiohttp.__version__.split(".")[0]) == 3
     assert list(inspect.signature(connector.TCPConnector.connect).parameters) == ["self", "req", "traces", "timeout"]
     request = inspect.signature(client_reqrep.ClientRequest).parameters
     assert {"method", "url", "loop", "proxy"} <= request.keys()
-    protocol = client_proto.ResponseHandler
-    params = inspect.signature(protocol.set_response_params).parameters
-    assert {"read_until_eof", "auto_decompress"} <= params.keys()
-    assert isinstance(protocol.should_close, property)
-    assert inspect.iscoroutinefunction(protocol.read)
+    assert isinstance(client_proto.ResponseHandler.should_close, property)
     assert all(isinstance(getattr(connector.Connection, name), property) for name in ("protocol", "transport"))
-    assert all(callable(getattr(connector.Connection, name)) for name in ("release", "close"))
-    assert all(callable(getattr(streams.StreamReader, name)) for name in ("is_eof", "read_nowait", "iter_any"))
-    assert {"code", "headers"} <= set(dir(http.RawResponseMessage))
-    assert issubclass(BadStatusLine, http.HttpProcessingError)
-    assert isinstance(aiohttp.ServerDisconnectedError().message, str)
+    assert callable(connector.Connection.close)

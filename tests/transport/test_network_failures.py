@@ -205,9 +205,12 @@ def test_a_body_that_never_ends_in_time_keeps_its_status(serve_raw, api_at):
         b"SSH-2.0-OpenSSH_9\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" * 10_000,
         b"\0\0",
     ],
-    ids=["ssh", "status", "long-header", "binary"],
+    ids=["ssh", "status", "long-header", "endless-header", "many-headers", "many-heads", "binary"],
 )
 def test_an_answer_that_is_no_http_may_have_acted(serve_raw, api_at, rubbish):
     async def talk(reader, writer):

@@ -9,7 +9,7 @@ from batch_deployer.model.api import CreateRelease, DeleteRelease, ListCharts, S
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.auth.signing import Key
-from batch_deployer.transport.exchange import Reply
+from batch_deployer.transport.channel import Reply
 from batch_deployer.transport.sending import Attempt
 
 AT = {"cluster_id": "c1", "namespace": "n", "name": "web"}

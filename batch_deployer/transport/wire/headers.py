@@ -34,5 +34,8 @@ def http_date(text: str | None) -> float | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str:
-    """The gateway's or the identity service's id of a request, for support tickets; empty when there is none."""
-    return clean(headers.get("X-Request-Id") or headers.get("X-IAM-Trace-Id") or "", _ID_LENGTH)
+    """The gateway's or the identity service's id of a request, for support tickets; empty when there is none.
+
+    `headers`: names in lower case.
+    """
+    return clean(headers.get("x-request-id") or headers.get("x-iam-trace-id") or "", _ID_LENGTH)
