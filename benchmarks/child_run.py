@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import own_cpu, quantile
+from own import own_cpu, quantile
 
 if TYPE_CHECKING:
     from batch_deployer.plan.frozen import Plan

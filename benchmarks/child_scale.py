@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from common import own_cpu, own_peak, quantile
 from fleets import Shape, load_shape
+from own import own_cpu, own_peak, quantile
 
 from batch_deployer.compose import running
 from batch_deployer.compose.listening import Audience, Telling

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -85,16 +84,6 @@ def run_child(script: str, *args: object, expect: int = 0) -> Child:
         )
 
 
-def own_cpu() -> float:
-    """Seconds of a core that this process used so far."""
-    return time.process_time()
-
-
-def own_peak() -> int:
-    """Most bytes that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 class CpuOf:
     """CPU seconds of another process from now on, and its share of a core."""
 
@@ -129,12 +118,6 @@ def take_turns(legs: Mapping[str, Callable[[], T]], rounds: int) -> Mapping[str,
 def median(values: Sequence[float]) -> float:
     """The middle one, to four digits."""
     return rounded(statistics.median(values))
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """Nearest rank."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def rounded(value: float) -> float:

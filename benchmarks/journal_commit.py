@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from common import HERE, main, median, quantile, rounded, take_turns, target
+from common import HERE, main, median, rounded, take_turns, target
+from own import quantile
 
 from batch_deployer.journal.codec import encode
 from batch_deployer.journal.sqlite import SqliteJournal

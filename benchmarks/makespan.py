@@ -16,8 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from common import FIVE_PERCENT, main, quantile, rounded, target
+from common import FIVE_PERCENT, main, rounded, target
 from fleets import Shape, load_shape, world_of
+from own import quantile
 
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.compose.rehearsal import Played, Stage, play
