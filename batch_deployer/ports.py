@@ -46,6 +46,10 @@ class Clock(Protocol):
         """Wait."""
         ...
 
+    def crowded(self) -> bool:
+        """Whether this turn of the event loop has lasted so long that what is left to do had better wait for the next."""
+        ...
+
 
 class Journal(Protocol):
     """Append-only events of one run."""

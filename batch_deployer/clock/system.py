@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import anyio
 
+_TURN = 0.003
+"""Seconds that one turn of the loop may take before those who can wait do so."""
+
 
 class SystemClock:
     """ports.Clock on the running event loop: its time for durations, the wall for the record.
@@ -17,6 +20,8 @@ class SystemClock:
         """`epoch`: wall seconds at monotonic zero, so that wall time follows the loop; None: the real wall clock."""
         self._epoch = epoch
         self._loop_time: Callable[[], float] | None = None
+        self._turn_began: float | None = None
+        """When `crowded` was first asked within the present turn of the loop."""
 
     def monotonic(self) -> float:
         """Give the loop's time. A clock belongs to the loop on which it was first asked."""
@@ -31,3 +36,16 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await anyio.sleep(seconds)
+
+    def crowded(self) -> bool:
+        """Tell by the time since this was first asked within the present turn. A virtual turn takes no time."""
+        if self._epoch is not None:
+            return False
+        now = time.monotonic()
+        if self._turn_began is None:
+            self._turn_began = now
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        return now - self._turn_began > _TURN
+
+    def _end_turn(self) -> None:
+        self._turn_began = None

@@ -112,6 +112,12 @@ class Run:
         track.apply(event, self.now())
         await self.ports.journal.record(event)
         self.ports.listener.hear(event)
+        await self.give_way()
+
+    async def give_way(self) -> None:
+        """Let others have the loop for a turn, if many calls were answered or many intents committed at once."""
+        if self.ports.clock.crowded():
+            await self.ports.clock.sleep(0.0)
 
     def announce(self, event: e.RunEvent) -> None:
         """Make a fact about the run as a whole."""

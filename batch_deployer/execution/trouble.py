@@ -43,6 +43,7 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
         verdict = await _renew(run, board, answer)
     if verdict is Verdict.AUTH:
         run.halt("auth", f"cloud {board.cloud.name} refuses the credential: {describe(answer)}")
+    await run.give_way()
     return answer, verdict, departed
 
 

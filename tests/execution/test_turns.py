@@ -1,0 +1,27 @@
+"""Many answers at once: the loop is given away between them once its turn is long."""
+
+import pytest
+
+from batch_deployer.clock.system import SystemClock
+
+
+@pytest.mark.parametrize("crowded", [True, False])
+def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_turn_is_crowded(
+    make, act, monkeypatch, crowded
+):
+    given_away = []
+    sleep = SystemClock.sleep
+
+    async def watched(clock, seconds):
+        if seconds == 0.0:
+            given_away.append(clock)
+        await sleep(clock, seconds)
+
+    monkeypatch.setattr(SystemClock, "crowded", lambda _: crowded)
+    monkeypatch.setattr(SystemClock, "sleep", watched)
+    plan = make.plan(3)
+    show = act(plan)
+
+    answers, commits = len(show.calls), 3
+    assert make.tally(show, plan) == {"deployed": 3}
+    assert len(given_away) == (answers + commits if crowded else 0)
