@@ -1,7 +1,6 @@
 """A whole run in a process of its own: the command line as users call it, with a watch on the event loop's lag."""
 
 import argparse
-import asyncio
 import json
 import sys
 import time
@@ -9,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lag import watch_lag
 from own import own_cpu, quantile
 
 if TYPE_CHECKING:
     from batch_deployer.plan.frozen import Plan
-
-_TICK = 0.01
 
 
 def main() -> None:
@@ -33,7 +31,7 @@ def main() -> None:
     if options.first_look is not None:
         _look_sooner(options.first_look)
     if options.lag:
-        _watch(lags)
+        watch_lag(lags)
     from batch_deployer.cli.main import main as command  # noqa: PLC0415 - its imports are part of what is measured
 
     started = time.monotonic()
@@ -70,30 +68,6 @@ def _look_sooner(seconds: float) -> None:
 
     patched: Any = planning
     patched.chosen_plan = sooner
-
-
-def _watch(lags: list[float]) -> None:
-    """Have a ticker beside each run that notes how late the loop calls it."""
-    from batch_deployer.compose.running import Runner  # noqa: PLC0415 - see above
-    from batch_deployer.execution.engine import Ending  # noqa: PLC0415 - see above
-
-    run = Runner.run
-
-    async def ticker() -> None:
-        while True:
-            due = time.monotonic() + _TICK
-            await asyncio.sleep(_TICK)
-            lags.append(max(0.0, time.monotonic() - due))
-
-    async def watched(runner: Runner) -> Ending:
-        ticking = asyncio.ensure_future(ticker())
-        try:
-            return await run(runner)
-        finally:
-            ticking.cancel()
-
-    runners: Any = Runner
-    runners.run = watched
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 
 import uvloop
 from fleets import Shape, load_shape
+from lag import watch_lag
 from own import own_cpu, own_peak, quantile
 
 from batch_deployer.compose import running
@@ -37,7 +38,6 @@ from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
 from batch_deployer.report.write import write_reports
 
-_TICK = 0.005
 _WRITES = "5000/s"
 
 
@@ -147,6 +147,7 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
             api.restore(plan, {each.key for each in reader.events() if isinstance(each, Accepted | Intended)})
     store = SecretStore({}, Path.cwd())
     lags: list[float] = []
+    watch_lag(lags)
     audience = Audience(plan, Telling(quiet=True), store, lambda text: print(text, file=sys.stderr))
     run_id = resumed.id if resumed else new_run_id(plan.name, time.time(), 0.5)
     runner = Runner(Task(plan=plan, run_id=run_id, state=state, store=store, folder=resumed, simulated=True), audience)
@@ -154,7 +155,7 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
     composed.opened = _opening(api)
     started, cpu = time.monotonic(), own_cpu()
     with audience:
-        ending = uvloop.run(_watched(runner, lags))
+        ending = uvloop.run(runner.run())
     told |= {
         "run_s": time.monotonic() - started,
         "run_cpu_s": own_cpu() - cpu,
@@ -180,22 +181,6 @@ def _opening(api: SlimApi) -> Any:
         yield dict.fromkeys(plan.clouds, api)
 
     return opened
-
-
-async def _watched(runner: Runner, lags: list[float]) -> Any:
-    """Run with a ticker beside it that notes how late the loop calls it."""
-
-    async def ticker() -> None:
-        while True:
-            due = time.monotonic() + _TICK
-            await asyncio.sleep(_TICK)
-            lags.append(max(0.0, time.monotonic() - due))
-
-    ticking = asyncio.ensure_future(ticker())
-    try:
-        return await runner.run()
-    finally:
-        ticking.cancel()
 
 
 def _virtual(options: argparse.Namespace, told: dict[str, Any]) -> None:

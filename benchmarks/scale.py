@@ -72,7 +72,7 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for size in sizes[:-1]:
+        for size in sizes:
             more = ("--first-look", "0.2") if quick else ()
             rows.append(_row("http", size, _http(folder / f"http-{size}", size, more)))
         slow = ("--install", install)

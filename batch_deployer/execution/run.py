@@ -115,8 +115,8 @@ class Run:
         await self.give_way()
 
     async def give_way(self) -> None:
-        """Let others have the loop for a turn, if many calls were answered or many intents committed at once."""
-        if self.ports.clock.crowded():
+        """Wait for a turn of the loop that is not crowded: many calls may be answered, or intents committed, at once."""
+        while self.ports.clock.crowded():
             await self.ports.clock.sleep(0.0)
 
     def announce(self, event: e.RunEvent) -> None:

@@ -17,7 +17,13 @@ def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_tu
             given_away.append(clock)
         await sleep(clock, seconds)
 
-    monkeypatch.setattr(SystemClock, "crowded", lambda _: crowded)
+    asked = []
+
+    def every_other_time(_):
+        asked.append(crowded)
+        return crowded and len(asked) % 2 == 1
+
+    monkeypatch.setattr(SystemClock, "crowded", every_other_time)
     monkeypatch.setattr(SystemClock, "sleep", watched)
     plan = make.plan(3)
     show = act(plan)
