@@ -191,20 +191,30 @@ def journal_commit(result: Result) -> Lines:
 
 
 def rate_accuracy(result: Result) -> Lines:
-    """Every rate."""
+    """Every rate that is judged, then what jitter costs."""
     head = ("limit", "world", "writes", "achieved over configured", "most in a window", "allowed", "refused")
+    fields = ("limit", "world", "writes", "achieved", "most_in_a_window", "allowed_in_a_window", "refused")
+    yield from table(head, [[each[field] for field in fields] for each in result["rows"]])
+    quickest, slowest = result["jittered"][0]["answers_took_s"]
+    yield (
+        f"On the virtual clock, answers take {show(1000 * quickest)} to {show(1000 * slowest)} ms at random. "
+        "Most possible: p / (p + m), with the mean jitter m of the writes of that run."
+    )
+    yield ""
     rows = [
         (
             each["limit"],
-            each["world"],
             each["writes"],
+            1000 * each["mean_jitter_s"],
             each["achieved"],
+            each["most_possible"],
             each["most_in_a_window"],
             each["allowed_in_a_window"],
             each["refused"],
         )
-        for each in result["rows"]
+        for each in result["jittered"]
     ]
+    head = ("limit", "writes", "mean jitter, ms", "achieved over configured", "most possible", *head[-3:])
     yield from table(head, rows)
 
 
