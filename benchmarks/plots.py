@@ -35,11 +35,17 @@ def overhead(result: Result, axes: Axes) -> None:
 
 
 def makespan(result: Result, axes: Axes) -> None:
-    """Time over the bound, clean and with faults."""
-    for faults, colour, label in ((False, _BLUE, "clean"), (True, _ORANGE, "5% faults")):
+    """Time over the bound, clean and with faults, and with what faults impose on any schedule."""
+    lines = (
+        (False, "over_bound", _BLUE, "o-", "clean"),
+        (True, "over_bound", _ORANGE, "o-", "5% faults"),
+        (True, "over_bound_with_pauses", _ORANGE, "s--", "5% faults, over bound with ordered pauses"),
+        (True, "over_bound_with_pauses_and_grace", _GREY, "^:", "5% faults, over bound with pauses and grace"),
+    )
+    for faults, field, colour, style, label in lines:
         cases = [case for case in result["cases"] if case["faults"] is faults]
         names = [f"{case['deployments']:,}\n{case['writes_limit']}" for case in cases]
-        axes.plot(names, [case["over_bound"] for case in cases], "o-", color=colour, label=label)
+        axes.plot(names, [case[field] for case in cases], style, color=colour, label=label)
     axes.axhline(1.0, color=_GREY, linewidth=0.8)
     axes.set(ylabel="time over the bound", title="Makespan")
     axes.legend(frameon=False)

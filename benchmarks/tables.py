@@ -81,20 +81,19 @@ def versus_sdk(result: Result) -> Lines:
 
 
 def makespan(result: Result) -> Lines:
-    """The grid, then the read budgets."""
+    """The grid, what faults cost at least, then the read budgets."""
     rows = [
         (
             f"{show(case['deployments'])} at {case['writes_limit']}{', 5% faults' if case['faults'] else ''}",
             case["seconds"],
+            case["writes"],
             case["bound"],
             case["over_bound"],
-            case["over_bound_with_pauses"] if case["faults"] else None,
-            case["writes"],
         )
         for case in result["cases"]
     ]
-    head = ("deployments", "virtual s", "bound, s", "over bound", "over bound with ordered pauses", "writes")
-    yield from table(head, rows)
+    yield from table(("deployments", "virtual s", "writes", "bound, s", "over bound"), rows)
+    yield from _faults(result)
     rows = [
         (
             each["reads_limit"],
@@ -111,6 +110,47 @@ def makespan(result: Result) -> Lines:
     yield ""
     head = ("reads allowed", "median, s", "p95, s", "median, share of the install", "p95, share", "reads a deployment")
     yield from table(head, rows)
+
+
+def _faults(result: Result) -> Lines:
+    """The bounds of the runs with faults, and by how much no run could have kept to the plain one."""
+    rough = [case for case in result["cases"] if case["faults"]]
+    rows = [
+        (
+            f"{show(case['deployments'])} at {case['writes_limit']}",
+            case["writes_refused"],
+            case["ordered_pauses"],
+            case["waited_on_top_of_pauses"],
+            case["bound_with_pauses"],
+            case["over_bound_with_pauses"],
+            case["last_waited_to_read_back"],
+            case["bound_with_pauses_and_grace"],
+            case["over_bound_with_pauses_and_grace"],
+        )
+        for case in rough
+    ]
+    yield "With 5% faults, what the server's pauses and the grace before a write is sent again impose on any schedule:"
+    yield ""
+    head = (
+        "deployments",
+        "writes refused",
+        "ordered pauses, s",
+        "waited on top, s",
+        "bound with pauses, s",
+        "over it",
+        "the last to end waited to be read back, s",
+        "bound with pauses and grace, s",
+        "over it",
+    )
+    yield from table(head, rows)
+    worst = max(rough, key=lambda case: case["bound_with_pauses_and_grace"] / case["bound"])
+    least = worst["bound_with_pauses_and_grace"] / worst["bound"]
+    yield (
+        f"Of {show(worst['deployments'])} deployments at {worst['writes_limit']}, {show(worst['writes_refused'])} writes were refused, "
+        f"and the server ordered {show(worst['ordered_pauses'])} s of pauses, while the bound of the limit alone is "
+        f"{show(worst['bound'])} s. No run that met the same refusals could have ended within less than {show(least)} times that bound."
+    )
+    yield ""
 
 
 def scale(result: Result) -> Lines:
@@ -151,20 +191,30 @@ def journal_commit(result: Result) -> Lines:
 
 
 def rate_accuracy(result: Result) -> Lines:
-    """Every rate."""
+    """Every rate that is judged, then what jitter costs."""
     head = ("limit", "world", "writes", "achieved over configured", "most in a window", "allowed", "refused")
+    fields = ("limit", "world", "writes", "achieved", "most_in_a_window", "allowed_in_a_window", "refused")
+    yield from table(head, [[each[field] for field in fields] for each in result["rows"]])
+    quickest, slowest = result["jittered"][0]["answers_took_s"]
+    yield (
+        f"On the virtual clock, answers take {show(1000 * quickest)} to {show(1000 * slowest)} ms at random. "
+        "Most possible: p / (p + m), with the mean jitter m of the writes of that run."
+    )
+    yield ""
     rows = [
         (
             each["limit"],
-            each["world"],
             each["writes"],
+            1000 * each["mean_jitter_s"],
             each["achieved"],
+            each["most_possible"],
             each["most_in_a_window"],
             each["allowed_in_a_window"],
             each["refused"],
         )
-        for each in result["rows"]
+        for each in result["jittered"]
     ]
+    head = ("limit", "writes", "mean jitter, ms", "achieved over configured", "most possible", *head[-3:])
     yield from table(head, rows)
 
 

@@ -90,9 +90,14 @@ class Pool:
         return None
 
     def _wake_another(self) -> None:
-        """Wake one more lane if there is more to do right now."""
-        if self._idle and self._next_time() <= self._clock.monotonic():
+        """Wake one more lane if there is more to do right now; if it is soon, have the time keeper know."""
+        if not self._idle:
+            return
+        at = self._next_time()
+        if at <= self._clock.monotonic():
             self._idle.pop().set()
+        elif at < self._alarm_at:
+            self._alarm.set()
 
     def _next_time(self) -> float:
         now = self._clock.monotonic()

@@ -16,7 +16,7 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     """Make one attempt at a call whose slot is reserved; returns the answer, its meaning, and when it departed."""
     bucket = board.writes if call.writes else board.reads
     departed = run.now()
-    bucket.depart(job.slot, departed)
+    nth = bucket.depart(job.slot, departed)
     board.kinds[call.kind] += 1
     answer = await run.ports.apis[board.cloud.name].call(call)
     now = run.now()
@@ -27,7 +27,7 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     verdict = judge(call, answer)
     board.verdicts[verdict] += 1
     if verdict is Verdict.THROTTLED:
-        _throttle(run, board, call, answer, departed)
+        _throttle(run, board, call, answer, departed, nth=nth)
     else:
         bucket.passed(now, departed)
         if answer.status:
@@ -47,12 +47,12 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     return answer, verdict, departed
 
 
-def _throttle(run: Run, board: Board, call: Call, answer: Answer, departed: float) -> None:
+def _throttle(run: Run, board: Board, call: Call, answer: Answer, departed: float, *, nth: int) -> None:
     bucket, name = (board.writes, "writes") if call.writes else (board.reads, "reads")
     wait = throttle_wait(answer, run.settings.retry.throttle)
     # A little later than asked, and not at the same instant as every other client of this account.
     wait += run.ports.draw() * min(5.0, 0.1 * wait)
-    bucket.throttled(run.now(), wait, departed)
+    bucket.throttled(run.now(), wait, departed, nth)
     run.announce(
         e.Throttled(
             at=run.wall(), cloud=board.cloud.name, bucket=name, wait=wait, rate=bucket.pace, message=answer.message

@@ -141,9 +141,8 @@ def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState 
 
 def _still_absent(run: Run, queue: ClusterQueue, track: Track) -> None:
     """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
-    settings, now = run.settings.reconcile, run.now()
     if not _absent_long_enough(run, track):
-        track.look_at = now + settings.grace / settings.looks
+        track.look_at = _next_absent_look(run, track)
         return
     if track.attempts >= run.settings.retry.max_writes:
         reason = f"{track.operation} was sent {track.attempts} times and never took effect"
@@ -163,6 +162,14 @@ def _absent_long_enough(run: Run, track: Track) -> bool:
     return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
 
 
+def _next_absent_look(run: Run, track: Track) -> float:
+    """When to look again at what is absent: at even gaps, and at once when the grace is over."""
+    settings, now = run.settings.reconcile, run.now()
+    over = (now if track.absent_since is None else track.absent_since) + settings.grace
+    again = now + settings.grace / settings.looks
+    return min(again, over) if over > now else again
+
+
 def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Judge a deployment whose write was accepted."""
     now = run.now()
@@ -177,7 +184,7 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
     elif now >= track.deadline:
         run.finish(track, Outcome.TIMED_OUT, _overdue(queue, track, state, sight), cause=f"timed out {track.status}")
     elif sight is Sight.GONE:
-        track.look_at = now + run.settings.reconcile.grace / run.settings.reconcile.looks
+        track.look_at = _next_absent_look(run, track)
     else:
         track.absent_since, track.absent_looks = None, 0
         track.look_at = now + run.next_gap(track, run.place(track)[0])

@@ -1,11 +1,12 @@
 """Hard rate limits as arithmetic on the times of past calls. Time is an argument; nothing here waits.
 
-Two rules hold at once. The window rule is exact: of any `count + 1` calls, the last leaves more than one period after
-the first, whatever delays each one met between its reservation and its departure, and what can be known of its way to
-the server. The spacing rule smooths: after a throttle, and for limits a second, calls are spread out instead of leaving
-in bursts.
+Two rules hold at once. The window rule is exact: a call leaves only when fewer than `count` others may have arrived
+within the last period, whatever delays each one met between its reservation and its departure, and by what can be known
+of its way to the server. Which ones those are does not matter, so one late answer holds up no more than its own place.
+The spacing rule smooths: after a throttle, and for limits a second, calls are spread out instead of leaving in bursts.
 """
 
+import heapq
 import math
 from collections import deque
 
@@ -13,7 +14,8 @@ from batch_deployer.settings import Rate
 
 GUARD_SHARE = 0.001
 GUARD_MOST = 0.5
-"""The window is kept longer than promised by a thousandth and at most 0.5 s: clocks of two machines are never equal."""
+"""The window is kept longer than promised by a thousandth and at most 0.5 s. A clock that is being set right may run wrong
+by 500 millionths, and ours and the server's may do so in opposite directions."""
 LATE_SHARE = 0.1
 """The server counts a call when it arrives. One whose answer took longer than the quickest may have arrived later by as
 much, and counts as if it had; up to this share of the period, for a slow backend is no slow network. While there is no
@@ -24,52 +26,79 @@ SMOOTHED_BELOW = 5.0
 """Periods up to this many seconds are smoothed; a limit a minute may be used as a burst, so that a small run ends at once."""
 BURST_SHARE = 0.1
 """Calls of a smoothed limit that may leave together, so that what was lost to a late one can be made up for."""
+TOGETHER = 0.002
+"""At a lowered pace, calls due within so many seconds may leave together: timers are no more exact than that, and what they
+lose would lower the pace further."""
 SLOWEST = 0.05
 CUT = 0.9
-"""A throttle lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
+"""A throttle that tells of a limit lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
 STEP = 0.05
-"""Pace regained, as a share of the configured one, per period without a throttle."""
+"""Pace regained, as a share of the configured one, per period in which calls could leave and nothing told of a limit."""
+REMEMBERED = 8
+"""Throttles that are compared to find out whether they tell of a limit; see `Bucket._tells`."""
+APART = 0.3
+"""Counts lie far apart when the lowest is below this share of the highest: more than a limit would move of which another
+tenant uses now 20% and now 70%."""
+NEARLY = 0.95
+"""A count is near the highest from this share of it."""
 
 
 class Bucket:
     """The calls of one kind (reads or writes) to one cloud."""
 
     __slots__ = (
-        "_burst", "_departures", "_echo_before", "_guard", "_late", "_next", "_probe", "_quickest", "_recovered_at", "_slots", "_tat", "factor",
-        "paused_until", "peak", "rate", "throttles",
+        "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_order", "_paused_at", "_place_at",
+        "_probe", "_quickest", "_recovered_at", "_refused_as", "_span", "_taken", "_tat", "_unanswered", "factor", "paused_until",
+        "peak", "rate", "spacing", "throttles",
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
         """`pace`: learned calls a second of an earlier run; `recent`: departures before now that still count."""
         self.rate = rate
-        self.factor = 1.0 if pace is None else min(1.0, max(SLOWEST, pace / rate.per_second))
+        self.factor = 1.0
+        """The present pace as a share of the configured one."""
+        self.spacing = rate.period / rate.count
+        """Seconds between calls at the present pace."""
         self.paused_until = -math.inf
         self._probe: int | None = None
         """Slot of the one call that goes alone after a pause, until its answer shows that the throttle is over."""
         self.throttles = 0
         self.peak = 0
         """Most departures seen in any one period."""
-        self._guard = min(GUARD_MOST, GUARD_SHARE * rate.period)
+        self._span = rate.period + min(GUARD_MOST, GUARD_SHARE * rate.period)
+        """How long a call occupies its place after it arrived at the latest."""
         self._late = LATE_SHARE * rate.period
-        self._slots = [-math.inf] * rate.count
-        """When the last `count` calls arrived at the latest, as a ring; infinity while a reserved call has not left yet."""
-        self._next = 0
+        self._taken = 0
+        """Calls ever reserved: the slot of the next one."""
+        self._free = rate.count
+        """Places that no call has occupied yet."""
+        self._unanswered: dict[int, float] = {}
+        """Until when each call that left and has no answer occupies its place, by slot."""
+        self._order: deque[int] = deque()
+        """Their slots as they left, so the first one's place is free first. Some behind it may be answered by now."""
+        self._answered: list[float] = []
+        """Until when the others occupy theirs, as a heap."""
+        self._place_at = -math.inf
+        """When the next place is free; infinity while that depends on a call that has yet to leave."""
         self._quickest = math.inf
         """Seconds of the quickest answer, fading."""
         self._tat = -math.inf
         self._burst = max(1, math.ceil(rate.count * BURST_SHARE)) if rate.period <= SMOOTHED_BELOW else rate.count
+        self._ahead = (self._burst - 1) * self.spacing
+        """Seconds by which a call may leave sooner than the spacing says."""
         self._departures: deque[float] = deque()
         self._recovered_at = -math.inf
-        """When the pace was last set or raised."""
+        """When the pace was last set or raised, pauses since then left out."""
+        self._paused_at = -math.inf
+        """Since when time does not count towards the recovery."""
         self._echo_before = -math.inf
-        """A throttled call that left before this says nothing new: the pace was cut for the same reason already."""
+        """A throttled call that left before this says nothing new: it was refused for the same reason as another already."""
+        self._refused_as: deque[int] = deque(maxlen=REMEMBERED)
+        """The how-manieth of its period each of the last throttled calls was, echoes left out."""
+        if pace is not None:
+            self._go_at(pace / rate.per_second)
         for at in sorted(recent)[-rate.count :]:
             self.depart(self.take(at), at)
-
-    @property
-    def spacing(self) -> float:
-        """Seconds between calls at the present pace."""
-        return self.rate.period / (self.rate.count * self.factor)
 
     @property
     def pace(self) -> float:
@@ -80,9 +109,7 @@ class Bucket:
         """When the next call may leave: `now` or later; infinity while that depends on a call that has yet to leave."""
         if self._probe is not None:
             return math.inf
-        burst = self._burst if self.factor == 1.0 else 1
-        window = self._slots[self._next] + self.rate.period + self._guard
-        return max(now, window, self._tat - (burst - 1) * self.spacing, self.paused_until)
+        return max(now, self._place_at, self._tat - self._ahead, self.paused_until)
 
     def paused(self, now: float) -> bool:
         """Whether nothing may leave now, not even what was reserved before."""
@@ -90,23 +117,34 @@ class Bucket:
 
     def take(self, now: float) -> int:
         """Reserve the next call; only when `earliest(now) <= now`. Returns the slot to give to `depart`."""
-        slot = self._next
-        self._slots[slot] = math.inf
-        self._next = (slot + 1) % self.rate.count
+        slot = self._taken
+        self._taken = slot + 1
+        if self._free:
+            self._free -= 1
+        else:
+            self._forget_first()
+        if not self._free:
+            self._place_at = self._first_place()
         self._tat = max(now, self._tat) + self.spacing
         if now >= self.paused_until > -math.inf:
             self._probe = slot
         return slot
 
-    def depart(self, slot: int, now: float) -> None:
-        """Note that the reserved call leaves now."""
-        self._slots[slot] = now + self._late
+    def depart(self, slot: int, now: float) -> int:
+        """Note that the reserved call leaves now. Returns the how-manieth it is of those that left within a period."""
+        place_at = now + self._late + self._span
+        self._unanswered[slot] = place_at
+        self._order.append(slot)
+        if self._place_at == math.inf:
+            self._place_at = place_at  # no other call that left occupies its place for longer
         departures = self._departures
         departures.append(now)
         horizon = now - self.rate.period
         while departures[0] <= horizon:
             departures.popleft()
-        self.peak = max(self.peak, len(departures))
+        nth = len(departures)
+        self.peak = max(self.peak, nth)
+        return nth
 
     def answered(self, slot: int, departed: float, now: float, *, left_at: float = 0.0) -> None:
         """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest.
@@ -116,37 +154,83 @@ class Bucket:
         left = max(departed, left_at)
         took = now - left
         self._quickest = min(self._quickest * QUICKEST_FADES, took)
-        if self._slots[slot] == departed + self._late:
-            self._slots[slot] = left + min(took - self._quickest, self._late)
+        if self._unanswered.pop(slot, None) is not None:
+            self._settle(left + min(took - self._quickest, self._late))
 
     def abandon(self, slot: int, now: float) -> None:
-        """Give a reserved call up that never left. It still occupies its slot: a limit is never widened by a fault."""
-        self._slots[slot] = now
+        """Give a reserved call up that never left. It still occupies its place: a limit is never widened by a fault."""
+        self._settle(now)
         if slot == self._probe:
             self._probe = None
 
-    def throttled(self, now: float, wait: float, departed: float) -> None:
-        """Take in a 429 to a call that left at `departed`: pause the whole bucket and lower the pace.
+    def throttled(self, now: float, wait: float, departed: float, nth: int) -> None:
+        """Take in a 429 to the call that left at `departed` as the `nth` of its period: pause the whole bucket.
 
-        Answers to calls that left before the pause ended are echoes of the same throttle: they may prolong it, not cut again.
+        The pace is lowered if the throttle tells of a limit. Answers to calls that left before the pause ended are echoes of
+        the same throttle: they may prolong it, not cut again.
         """
         self._probe = None
         self.throttles += 1
+        if self.paused_until == -math.inf:
+            self._paused_at = now
         if departed >= self._echo_before:
-            self.factor = max(SLOWEST, self.factor * CUT)
-            self._recovered_at = now
+            self._refused_as.append(nth)
+            if self._tells(nth):
+                self._go_at(self.factor * CUT)
+                self._recovered_at = self._paused_at = now
         self.paused_until = max(self.paused_until, now + wait)
         self._echo_before = self.paused_until
 
+    def _tells(self, nth: int) -> bool:
+        """Whether a throttle tells of a limit, so that a lower pace would have avoided it.
+
+        A limit refuses near one count of calls a period, again and again, or, while others share it, near counts of one
+        order. Throttles by chance come at any count. So once recent counts lie far apart, a throttle tells of a limit only
+        if it came near the highest of them and is not the only one there; any other cannot be explained by a limit.
+        """
+        counts = self._refused_as
+        most = max(counts)
+        if min(counts) >= APART * most:
+            return True
+        return nth >= NEARLY * most and sum(count >= NEARLY * most for count in counts) > 1
+
     def passed(self, now: float, departed: float) -> None:
-        """Take in any answer but a 429; the pace recovers additively, one step per period."""
-        if departed >= self.paused_until:
+        """Take in any answer but a 429; the pace recovers additively, one step per period outside of pauses."""
+        if departed >= self.paused_until > -math.inf:
             self._probe = None
-            if self.paused_until > -math.inf:
-                self.paused_until = -math.inf
-                self._recovered_at = now
+            self.paused_until = -math.inf
+            self._recovered_at += now - self._paused_at
         if self._recovered_at == -math.inf:
             self._recovered_at = now  # a pace learned by an earlier process is kept for a period first
-        if self.factor < 1.0 and now - self._recovered_at >= self.rate.period:
-            self.factor = min(1.0, self.factor + STEP)
+        if self.factor < 1.0 and self.paused_until == -math.inf and now - self._recovered_at >= self.rate.period:
+            self._go_at(self.factor + STEP)
             self._recovered_at = now
+
+    def _go_at(self, factor: float) -> None:
+        """Set the pace, within its bounds."""
+        self.factor = min(1.0, max(SLOWEST, factor))
+        self.spacing = self.rate.period / (self.rate.count * self.factor)
+        self._ahead = (self._burst - 1) * self.spacing if self.factor == 1.0 else TOGETHER
+
+    def _settle(self, arrived: float) -> None:
+        """Note when a call arrived at the latest, or would have."""
+        heapq.heappush(self._answered, arrived + self._span)
+        first = self._first_place()
+        if not self._free:
+            self._place_at = first
+
+    def _first_place(self) -> float:
+        """When the call that arrived before all others leaves the window; infinity while all have yet to leave."""
+        order, unanswered = self._order, self._unanswered
+        while order and order[0] not in unanswered:
+            order.popleft()
+        first = unanswered[order[0]] if order else math.inf
+        answered = self._answered
+        return answered[0] if answered and answered[0] < first else first
+
+    def _forget_first(self) -> None:
+        """Forget that call: the next one takes its place."""
+        if self._answered and self._answered[0] == self._place_at:
+            heapq.heappop(self._answered)
+        else:
+            del self._unanswered[self._order.popleft()]

@@ -66,6 +66,16 @@ def test_after_a_pause_one_call_goes_alone_until_it_is_answered(make, act):
     assert make.tally(show, plan) == {"deployed": 20}
 
 
+def test_once_the_lone_call_is_answered_the_others_follow_at_the_pace_and_not_one_by_one(make, act):
+    creates = frozenset({"create_release"})
+    plan = make.plan(20, limits=Limits(writes=Rate(20, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    rules = [make.rule("throttle", until=0.5, calls=creates), make.rule("slow", seconds=3.0, until=60.0, calls=creates)]
+    show = act(plan, faults=rules)
+    over = show.of(e.Throttled)[-1].at - show.events[0].at + show.of(e.Throttled)[-1].wait - 0.1
+    _, second, *others = (at for at in sorted(called.at for called in show.sent("create_release")) if at >= over)
+    assert others[9] - second < 1.0
+
+
 def test_a_throttle_storm_is_not_answered_with_a_storm_of_retries(make, act):
     plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(100)))
     show = act(plan, faults=[make.rule("throttle", starts=0.3, until=60.0)])

@@ -130,6 +130,15 @@ def test_a_create_of_unknown_fate_is_read_back_and_never_made_twice(make, act, e
         assert all(missing.at - show.of(e.Uncertain)[0].at >= 60.0 for missing in show.of(e.Missing))
 
 
+def test_a_create_that_stays_absent_is_made_again_as_the_grace_ends_whatever_else_is_looked_at_there(make, act):
+    plan = make.plan(1, ("web", "db"))
+    creates = frozenset({"create_release"})
+    lost = make.rule("error", status=504, release="apps/web", attempts=(1,), calls=creates)
+    show = act(plan, faults=[lost, make.rule("stuck", release="apps/db")])
+    (uncertain,), (missing,) = show.of(e.Uncertain), show.of(e.Missing)
+    assert 60.0 <= missing.at - uncertain.at < 63.0
+
+
 def test_a_stale_list_after_an_ambiguous_create_does_not_lead_to_a_second_one(make, act):
     plan = make.plan(4)
     faults = [
