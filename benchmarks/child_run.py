@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lag import watch_lag
-from own import own_cpu, quantile
+from own import own_cpu, own_peak, quantile
 
 if TYPE_CHECKING:
     from batch_deployer.plan.frozen import Plan
@@ -38,7 +38,7 @@ def main() -> None:
     sys.argv = ["batch-deployer", "run", str(options.manifest), "--state-dir", str(options.state), "--yes"]
     code = command()
     size = sum(path.stat().st_size for path in options.state.rglob("journal.db*"))
-    told = {"cpu": own_cpu(), "wall": time.monotonic() - started, "journal_bytes": size}
+    told = {"cpu": own_cpu(), "wall": time.monotonic() - started, "rss": own_peak(), "journal_bytes": size}
     if lags:
         told |= {"lag_p50": quantile(lags, 0.5), "lag_p99": quantile(lags, 0.99), "lag_max": max(lags)}
     options.result.write_text(json.dumps(told))

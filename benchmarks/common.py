@@ -43,8 +43,6 @@ class Child:
     cpu: float
     """Seconds of a core, user and system, its own children included."""
     wall: float
-    rss: int
-    """Most bytes it ever held."""
     told: Mapping[str, Any]
     """What it wrote into its result file."""
 
@@ -79,7 +77,6 @@ def run_child(script: str, *args: object, expect: int = 0) -> Child:
         return Child(
             cpu=usage.ru_utime + usage.ru_stime,
             wall=time.monotonic() - started,
-            rss=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             told=json.loads(result.read_text()) if result.exists() else {},
         )
 

@@ -47,7 +47,7 @@ class Shape:
     writes: str = UNBOUND
     reads: str = UNBOUND
     per_cluster: str = "1"
-    connections: int = 64
+    connections: int = 32
     pairs: bool = False
     """Every pair as a line of a CSV, instead of releases with targets."""
     timeout: str = "15m"

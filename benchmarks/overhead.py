@@ -115,7 +115,7 @@ def _starts(rounds: int) -> Mapping[str, float]:
 
 def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main`
     """All rounds, and ratios of medians."""
-    shape = Shape(clusters=20, releases=2) if quick else Shape(clusters=5000, releases=2)
+    shape = Shape(clusters=20, releases=2) if quick else Shape(clusters=2500, releases=2)
     rounds = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
         legs = _Legs(Path(folder), shape, ["--first-look", "0.1"] if quick else [])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import anyio
 
-_TURN = 0.0015
+_TURN = 0.001
 """Seconds that one turn of the loop may take before those who can wait do so."""
 
 

@@ -189,6 +189,9 @@ def _finished(track: Track, event: e.Finished, _now: float) -> None:
     track.outcome, track.reason, track.cause = event.outcome, event.reason, event.fingerprint
     track.status = sys.intern(event.status or track.status)
     track.revision = event.revision or track.revision
+    # Nothing asks for these any more: a hundred thousand of each would take their memory to the run's end.
+    track.sent_at = track.accepted_at = track.started_at = track.deadline = track.look_at = track.not_before = 0.0
+    track.absent_since, track.asked_of, track.old_updated_at = None, "", ""
 
 
 def _await_end(track: Track, now: float) -> None:

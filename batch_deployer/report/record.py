@@ -79,7 +79,8 @@ class DeploymentRecord:
     """Why it waits, was refused or must be read back, in the last such event's words."""
     reason: str = ""
     fingerprint: str = ""
-    request_ids: tuple[str, ...] = ()
+    request_ids: str = ""
+    """One a line: a text takes half the memory of a list, and most have one."""
 
     @property
     def word(self) -> str:
@@ -119,7 +120,7 @@ class DeploymentRecord:
     def heed(self, request_id: str) -> None:
         """Keep a request id."""
         if request_id:
-            self.request_ids += (request_id,)
+            self.request_ids = f"{self.request_ids}\n{request_id}" if self.request_ids else request_id
 
     def _reopen(self) -> None:
         """A resumed part takes up again what an earlier part had ended without starting it."""

@@ -79,7 +79,7 @@ def row(story: Story, record: DeploymentRecord) -> Row:
         install_duration=_rounded(record.install_duration),
         reason=reason_of(story, record),
         fingerprint=clean(record.fingerprint),
-        request_ids=[clean(request_id) for request_id in record.request_ids],
+        request_ids=[clean(request_id) for request_id in record.request_ids.splitlines()],
     )
 
 

@@ -38,7 +38,7 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
     record = tell(plan, bad_night).records["id-2/apps/web"]
     assert (record.action, record.outcome, record.status, record.revision) == ("upgrade", Outcome.FAILED, "FAILED", 5)
     assert (record.attempts, record.refusals, record.uncertain) == (2, 1, 1)
-    assert record.request_ids == ("req-lost",)
+    assert record.request_ids == "req-lost"
     assert (record.planned, record.started) == (start + 141, start + 142)
     assert (record.accepted, record.finished) == (start + 270, start + 300)
     assert (record.duration, record.install_duration) == (158.0, 30.0)
