@@ -35,7 +35,10 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
             for state in answer.body
             if isinstance(state, ReleaseState)
         }
+        # What asks for a look while this list is taken in has been judged by it already.
+        asked_for = queue.look_at
         fold(run, queue, states, departed)
+        queue.look_at = asked_for
     else:
         look_failed(run, board, queue, answer, verdict)
     look_again(run, board, queue)

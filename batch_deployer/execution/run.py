@@ -102,6 +102,9 @@ class Run:
     def emit(self, track: Track, event: e.DeploymentEvent) -> None:
         """Make something a fact: fold it, note it, tell the listeners. Durable with the next commit."""
         track.apply(event, self.now())
+        if isinstance(event, e.Refused | e.Accepted):
+            queue = self.place(track)[1]
+            queue.refused = 0 if isinstance(event, e.Accepted) else queue.refused + (event.wait > 0)
         self.ports.journal.note(event)
         self.ports.listener.hear(event)
         if isinstance(event, e.Finished):
@@ -135,6 +138,7 @@ class Run:
         queue.watching.pop(track.key, None)
         queue.waiting.pop(track.key, None)
         queue.withdraw(track)
+        queue.left -= 1
         was_under_way = track.phase in UNDER_WAY
         self.emit(
             track,
@@ -188,7 +192,9 @@ class Run:
             else None
         )
         urgency = board.urgency(board.queues[track.deployment.cluster.id])
-        gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency)
+        gap = next_gap(
+            elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency, under_way=board.under_way
+        )
         return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
 
     def learn(self, track: Track, seconds: float) -> None:
