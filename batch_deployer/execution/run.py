@@ -1,7 +1,8 @@
 """What all steps of a run share: the ports, the tracks, and the one way to make something a fact."""
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -185,17 +186,19 @@ class Run:
 
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""
-        elapsed = max(0.0, self.now() - track.accepted_at)
-        learned = (
-            self.durations.get(track.deployment.release.chart.learned_as)
-            if track.operation is not Operation.DELETE
-            else None
-        )
-        urgency = board.urgency(board.queues[track.deployment.cluster.id])
-        gap = next_gap(
-            elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency, under_way=board.under_way
-        )
-        return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
+        return self.shortest_gap((track,), board, board.queues[track.deployment.cluster.id])
+
+    def shortest_gap(self, tracks: Iterable[Track], board: Board, queue: ClusterQueue) -> float:
+        """Seconds until the next look is worth its call to the first of these, all under way on one cluster."""
+        now, settings, gap = self.now(), self.settings.watch, math.inf
+        urgency, busy, under_way = board.urgency(queue), board.shortest_gap(), board.under_way
+        for track in tracks:
+            elapsed = max(0.0, now - track.accepted_at)
+            deleting = track.operation is Operation.DELETE
+            learned = None if deleting else self.durations.get(track.deployment.release.chart.learned_as)
+            own = next_gap(elapsed, learned, settings, busy=busy, urgency=urgency, under_way=under_way)
+            gap = min(gap, own, max(track.deadline - now, settings.shortest))
+        return gap
 
     def learn(self, track: Track, seconds: float) -> None:
         """Take in how long an install or upgrade took."""

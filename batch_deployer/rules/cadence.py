@@ -28,12 +28,15 @@ class Urgency(Enum):
 class Durations:
     """Seconds that past installs of one chart took."""
 
-    __slots__ = ("_newest", "_sorted")
+    __slots__ = ("_newest", "_sorted", "early", "usual")
 
     def __init__(self, known: Iterable[float] = ()) -> None:
         """Take the most recent figures of earlier runs, oldest first."""
         self._newest = list(known)[-KEPT:]
         self._sorted = sorted(self._newest)
+        self.early = self.usual = 0.0
+        """Within which the quickest twentieth and the quicker half ended; 0 while none is known."""
+        self._sum_up()
 
     def __len__(self) -> int:
         """How many are known."""
@@ -45,10 +48,16 @@ class Durations:
             self._sorted.remove(self._newest.pop(0))
         self._newest.append(seconds)
         insort(self._sorted, seconds)
+        self._sum_up()
 
     def quantile(self, share: float) -> float:
         """Seconds within which `share` of the installs ended."""
         return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
+
+    def _sum_up(self) -> None:
+        """Looks ask far more often than installs end."""
+        if self._sorted:
+            self.early, self.usual = self.quantile(0.05), self.quantile(0.5)
 
 
 def next_gap(
@@ -68,8 +77,8 @@ def next_gap(
     budget affords all who wait; `under_way`: deployments of which only the last to end opens the gate.
     """
     if learned is not None and len(learned) >= ENOUGH:
-        early = learned.quantile(0.05)
-        gap = min(LEARNED_GROWTH, settings.growth) * max(learned.quantile(0.5), elapsed)
+        early = learned.early
+        gap = min(LEARNED_GROWTH, settings.growth) * max(learned.usual, elapsed)
     else:
         early, gap = settings.first, settings.growth * elapsed
     urgent, shortest = _urgent(elapsed, urgency, under_way, settings)
