@@ -143,8 +143,9 @@ class WatchSettings:
     """When to look at a cluster that has deployments under way."""
 
     first: float = 5.0
-    """No look sooner after a write; nothing finishes faster, so it would only spend reads."""
+    """No look sooner after a write: nothing finishes faster. Nor after another look, while nobody waits for an end."""
     shortest: float = 2.0
+    """Between two looks while somebody waits for an end."""
     longest: float = 60.0
     growth: float = 0.2
     """While nothing is learned: gap as a share of the time already waited, so delay stays proportional."""

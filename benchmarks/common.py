@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ FIVE_PERCENT = (
     FaultRule(effect=Effect.RESET, name="reset", acts=Acts.AT_ONCE, calls=WRITES, probability=0.01),
 )
 """5% of the writes and 3% of the reads meet trouble: throttles, errors, and answers that never come."""
-_LIBRARIES = ("aiohttp", "uvloop", "msgspec", "anyio", "huaweicloudsdkcce")
+_LIBRARIES = ("aiohttp", "uvloop", "msgspec", "anyio", "huaweicloudsdkcce", "httptools")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +63,27 @@ def machine() -> Mapping[str, Any]:
 def run_child(script: str, *args: object, expect: int = 0) -> Child:
     """Run a script of this folder in a fresh process. It gets `--result FILE` and may write one JSON object there."""
     with tempfile.TemporaryDirectory() as folder:
-        result, errors = Path(folder) / "result.json", Path(folder) / "stderr"
-        # An installed program has its bytecode: where none may be written, each start would compile all of ours anew.
-        environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        command = [sys.executable, str(HERE / script), *map(str, args), "--result", str(result)]
+        result = Path(folder) / "result.json"
+        child = run_python(HERE / script, *args, "--result", result, expect=(expect,))
+        return replace(child, told=json.loads(result.read_text())) if result.exists() else child
+
+
+def run_python(*args: object, expect: Collection[int] = (0,)) -> Child:
+    """Run Python with arguments in a fresh process, to an end with one of the expected exit codes."""
+    # An installed program has its bytecode: where none may be written, each start would compile all of ours anew.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *map(str, args)]
+    with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
-        with errors.open("wb") as told:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told, env=environ)
-            _, status, usage = os.wait4(process.pid, 0)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environ)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != expect:
-            raise RuntimeError(f"{script} ended with {process.returncode}:\n{errors.read_text()[-2000:]}")
-        return Child(
-            cpu=usage.ru_utime + usage.ru_stime,
-            wall=time.monotonic() - started,
-            told=json.loads(result.read_text()) if result.exists() else {},
-        )
+        if process.returncode not in expect:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")[-2000:]
+            raise RuntimeError(f"{' '.join(command[1:4])} ended with {process.returncode}:\n{said}")
+    return Child(cpu=usage.ru_utime + usage.ru_stime, wall=wall, told={})
 
 
 class CpuOf:

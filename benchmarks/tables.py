@@ -60,22 +60,26 @@ def overhead(result: Result) -> Lines:
 
 def versus_sdk(result: Result) -> Lines:
     """Both clients, world by world."""
-    limits = result["limits"]
-    yield f"Limits {limits['writes']} writes and {limits['reads']} reads, time {show(result['speed'])} times as fast."
-    yield ""
     fields = (
         ("wall, s", "wall_s"),
         ("CPU, s", "cpu_s"),
-        ("CPU a release, ms", "cpu_ms_per_release"),
+        ("CPU a deployed release, ms", "cpu_ms_per_deployed"),
         ("writes", "writes"),
         ("reads", "reads"),
+        ("reads a deployed release", "reads_per_deployed"),
         ("429s", "throttled"),
         ("duplicate creates in the ledger", "duplicates"),
         ("creates refused: the name exists", "creates_refused_as_existing"),
-        ("releases lost", "lost"),
+        ("releases not deployed", "lost"),
         ("ends reported wrong", "reported_wrong"),
     )
     for world, legs in result["worlds"].items():
+        limits = result["limits"][world]
+        yield (
+            f"`{world}`: limits of {limits['writes']} writes and {limits['reads']} reads, "
+            f"time {show(result['speed'][world])} times as fast."
+        )
+        yield ""
         head = (f"{world}, {show(result['deployments'][world])} releases", "product", "SDK")
         yield from table(head, [(name, legs["product"][key], legs["sdk"][key]) for name, key in fields])
 

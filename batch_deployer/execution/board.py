@@ -9,6 +9,7 @@ from collections import Counter, deque
 from itertools import count
 
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, PhaseJob, Question, WriteJob
+from batch_deployer.execution.line import Line
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.plan.frozen import CloudSpec
@@ -62,7 +63,7 @@ class Board:
         self.verdicts: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()
         self._seq = count()
-        self._offers: list[tuple[int, int, int, int, ClusterQueue]] = []
+        self._line = Line(writes.rate.count)
         self._looks: list[tuple[float, int, ClusterQueue]] = []
         self._firsts: list[tuple[int, int, int, ClusterQueue]] = []
         self._first_listed: set[str] = set()
@@ -76,6 +77,7 @@ class Board:
         self.cap = max(1, limits.in_flight.of(sum(queue.total for queue in self.queues.values())))
         for queue in self.queues.values():
             queue.cap = max(1, limits.per_cluster.of(queue.total))
+            queue.left = queue.total
 
     # -- what the steps tell the board ---------------------------------------------------------------------------------
 
@@ -114,14 +116,12 @@ class Board:
 
     def offer(self, queue: ClusterQueue) -> None:
         """Let a cluster stand in line for a write, if it has one that may start."""
+        self._line.refreshed(queue)
         if queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
             return
         track = queue.first_ready()
         if track is not None:
-            rank = (track.deployment.wave, -track.deployment.priority)
-            if queue.offered is None or rank < queue.offered:  # a more urgent one moves its cluster up
-                queue.offered = rank
-                heapq.heappush(self._offers, (*rank, queue.turn, next(self._seq), queue))
+            self._line.join(queue, track)
 
     def begin(self, queue: ClusterQueue) -> None:
         """Count a deployment as under way."""
@@ -148,8 +148,10 @@ class Board:
         """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""
         if self.under_way >= self.cap:
             return Urgency.NEXT
-        if self._offers or self._firsts:
-            return Urgency.NOBODY  # the writes are what limits, and they find work elsewhere
+        if self._line or self._firsts:
+            # The writes are what limits, and they find work elsewhere; unless what waits here would go before that.
+            full = bool(self._line and queue.waiting) and queue.under_way >= queue.cap
+            return Urgency.NEXT if full and queue.rounds() > self._line.rounds else Urgency.NOBODY
         return Urgency.NEXT if queue.waiting else Urgency.GATE
 
     # -- what the pool asks the board ----------------------------------------------------------------------------------
@@ -176,8 +178,8 @@ class Board:
         if self.calls >= int(self.concurrency.limit):
             return math.inf
         at = self._later[0][0] if self._later else math.inf
-        if self._offers and self._may_write():
-            at = min(at, self.writes.earliest(now))
+        if self._line and self._may_write():
+            at = min(at, max(self.writes.earliest(now), self._line.open_at(now)))
         due = math.inf
         if self._asks or (self.open and self._firsts):
             due = now
@@ -203,22 +205,18 @@ class Board:
             self.offer(queue)
 
     def _take_write(self, now: float) -> Job | None:
-        if not self._offers or not self._may_write() or self.writes.earliest(now) > now:
+        if not self._may_write() or self.writes.earliest(now) > now:
             return None
-        while self._offers:
-            wave, urgency, _, _, queue = heapq.heappop(self._offers)
-            if queue.offered != (wave, urgency):
-                continue  # an entry that a more urgent one has replaced
-            queue.offered = None
-            track = queue.first_ready()
-            operation = track.next_operation() if track is not None else None
-            if track is None or operation is None or not queue.may_start():
+        while (found := self._line.next(now)) is not None:
+            queue, track = found
+            operation = track.next_operation()
+            if operation is None:
                 continue
             if now - queue.observed_at > self.settings.reconcile.fresh:
+                self._line.refresh(queue, now)
                 self.look_soon(queue, now)  # offered again once it has been looked at
                 continue
             queue.take_ready()
-            queue.turn += 1
             self.begin(queue)
             self.offer(queue)
             return WriteJob(self.writes.take(now), queue=queue, track=track, operation=operation)
@@ -233,7 +231,7 @@ class Board:
             return question
         if not self.open:
             return None
-        starving = not self._offers and not self.holding
+        starving = not self._line and not self.holding
         queue = None
         if self._firsts and (starving or self._reads_sent % FIRST_LOOK_TURN == 0):
             queue = self._first()

@@ -1,5 +1,6 @@
 """One look at a cluster: a single list that answers for every deployment waiting or under way there."""
 
+import math
 from collections.abc import Mapping
 
 from batch_deployer.errors import BadInput
@@ -11,7 +12,7 @@ from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.execution.unreachable import look_failed
-from batch_deployer.execution.verdicts import ABSENT, under_way, waiting
+from batch_deployer.execution.verdicts import ABSENT, no_news, under_way, waiting
 from batch_deployer.model.api import ListReleases, ReleaseState
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
@@ -35,7 +36,10 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
             for state in answer.body
             if isinstance(state, ReleaseState)
         }
+        # What asks for a look while this list is taken in has been judged by it already.
+        asked_for = queue.look_at
         fold(run, queue, states, departed)
+        queue.look_at = asked_for
     else:
         look_failed(run, board, queue, answer, verdict)
     look_again(run, board, queue)
@@ -43,10 +47,13 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
 
 def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], departed: float) -> None:
     """Take in what the list shows, by key. An end may release others that need it: those come too."""
+    now = run.now()
     for track in list(queue.watching.values()):
         # What changed after the list was asked for is not judged by it.
         if track.phase in (Phase.WATCHING, Phase.UNCERTAIN) and track.since <= departed:
-            under_way(run, queue, track, states.get(track.key))
+            state = states.get(track.key)
+            if not no_news(track, state, now):
+                under_way(run, queue, track, state)
     judged: set[str] = set()
     while fresh := [track for track in queue.waiting.values() if _is_news(track, states) and track.key not in judged]:
         for track in fresh:
@@ -69,11 +76,16 @@ def _is_news(track: Track, states: Mapping[str, ReleaseState]) -> bool:
 
 def look_again(run: Run, board: Board, queue: ClusterQueue) -> None:
     """Plan the next look, if anything here still waits for one, and let the cluster offer its writes."""
-    asked_for, queue.look_at = queue.look_at, float("inf")
+    going_on = [track for track in queue.watching.values() if track.look_at == math.inf]
+    if going_on:  # the next look serves all of them
+        at = run.now() + run.shortest_gap(going_on, board, queue)
+        for track in going_on:
+            track.look_at = at
+    asked_for, queue.look_at = queue.look_at, math.inf
     at, now = min(asked_for, queue.next_look()), run.now()
     for track in queue.waiting.values():
         if not track.queued and not queue.deferred and track.not_before <= now:
             at = min(at, max(track.look_at, now))
-    if at < float("inf"):
+    if at < math.inf:
         board.look_soon(queue, at)
     board.offer(queue)

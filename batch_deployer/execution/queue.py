@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from batch_deployer.execution.track import Track
 from batch_deployer.model.deployment import Cluster
+from batch_deployer.rules.order import Rank, rank, rounds
 from batch_deployer.rules.retry import Breaker
 
 
@@ -13,8 +14,8 @@ class ClusterQueue:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
-        "_ready", "asking_phase", "breaker", "cap", "cluster", "deferred", "look_at", "looking", "observed_at", "offered",
-        "phase", "phase_asked_at", "phase_reason", "total", "turn", "under_way", "waiting", "watching",
+        "_ready", "arrived", "asking_phase", "breaker", "cap", "cluster", "deferred", "left", "look_at", "looking",
+        "observed_at", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "total", "under_way", "waiting", "watching",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster) -> None:
@@ -22,6 +23,8 @@ class ClusterQueue:
         self.cluster = cluster
         self.total = 0
         """Deployments of the plan on this cluster."""
+        self.left = 0
+        """Those of them that have not ended; set when the caps are."""
         self.cap = 1
         """Deployments that may be under way at once."""
         self.waiting: dict[str, Track] = {}
@@ -29,10 +32,12 @@ class ClusterQueue:
         self.watching: dict[str, Track] = {}
         """Under way and to be looked at: accepted or of unknown fate."""
         self.under_way = 0
-        self.turn = 0
-        """Writes sent so far: the cluster with the fewest goes next."""
-        self.offered: tuple[int, int] | None = None
-        """Wave and negated priority with which it stands among the clusters that offer a write; None: it does not."""
+        self.refused = 0
+        """Writes that were refused and told to wait since the last one that was accepted."""
+        self.arrived = -1
+        """Its place among the clusters of the cloud in the order in which they first had something to write; -1: not yet."""
+        self.offered: Rank | None = None
+        """The rank with which it stands among the clusters that offer a write; None: it does not."""
         self.looking = False
         """Whether a look is under way; there is never more than one."""
         self.look_at = math.inf
@@ -47,24 +52,36 @@ class ClusterQueue:
         self.asking_phase = False
         self.deferred = False
         """Whether starts are held back because of the phase."""
-        self._ready: list[tuple[int, int, int, Track]] = []
+        self._ready: list[tuple[tuple[int, int, int, int], Track]] = []
 
     def may_start(self) -> bool:
         """Whether the cluster is fit for one more deployment under way."""
         return not self.deferred and not self.breaker.tripped and self.under_way < self.cap
 
+    def rank(self, track: Track) -> Rank:
+        """Its rank as it is now, for the deployment that it would start."""
+        return rank(
+            track.deployment.wave, track.deployment.priority, rounds=self.rounds(), refused=self.refused,
+            begun=self.under_way > 0, arrived=self.arrived,
+        )  # fmt: skip
+
+    def rounds(self) -> int:
+        """How many times the cluster still has to be filled up."""
+        return rounds(self.left, self.cap)
+
     def make_ready(self, track: Track) -> None:
-        """Line a decided deployment up for its write: by wave, then priority, then plan order."""
+        """Line a decided deployment up for its write: by wave, then priority, then how often refused, then plan order."""
         if not track.queued:
             track.queued = True
             deployment = track.deployment
-            heapq.heappush(self._ready, (deployment.wave, -deployment.priority, track.ordinal, track))
+            place = (deployment.wave, -deployment.priority, track.refused, track.ordinal)
+            heapq.heappush(self._ready, (place, track))
 
     def first_ready(self) -> Track | None:
         """Give the deployment whose write comes next, leaving it there."""
         ready = self._ready
         while ready:
-            track = ready[0][3]
+            track = ready[0][1]
             if track.queued and track.key in self.waiting and track.next_operation() is not None:
                 return track
             heapq.heappop(ready)
@@ -73,7 +90,7 @@ class ClusterQueue:
 
     def take_ready(self) -> Track:
         """Remove the deployment that `first_ready` gave."""
-        track = heapq.heappop(self._ready)[3]
+        track = heapq.heappop(self._ready)[1]
         track.queued = False
         del self.waiting[track.key]
         return track

@@ -47,6 +47,8 @@ def _line_up(run: Run, now: float) -> None:
             track.deadline = now + track.deployment.release.timeout
             track.absent_since, track.absent_looks = None, 0
             board.look_soon(queue, now)
+        elif track.phase is Phase.FINISHED:
+            run.place(track)[1].left -= 1
         elif track.phase is Phase.WAITING:
             track.asked_of = ""
             track.not_before = now

@@ -1,7 +1,8 @@
 """What all steps of a run share: the ports, the tracks, and the one way to make something a fact."""
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -102,6 +103,9 @@ class Run:
     def emit(self, track: Track, event: e.DeploymentEvent) -> None:
         """Make something a fact: fold it, note it, tell the listeners. Durable with the next commit."""
         track.apply(event, self.now())
+        if isinstance(event, e.Refused | e.Accepted):
+            queue = self.place(track)[1]
+            queue.refused = 0 if isinstance(event, e.Accepted) else queue.refused + (event.wait > 0)
         self.ports.journal.note(event)
         self.ports.listener.hear(event)
         if isinstance(event, e.Finished):
@@ -141,6 +145,7 @@ class Run:
         queue.watching.pop(track.key, None)
         queue.waiting.pop(track.key, None)
         queue.withdraw(track)
+        queue.left -= 1
         was_under_way = track.phase in UNDER_WAY
         self.emit(
             track,
@@ -187,15 +192,19 @@ class Run:
 
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""
-        elapsed = max(0.0, self.now() - track.accepted_at)
-        learned = (
-            self.durations.get(track.deployment.release.chart.learned_as)
-            if track.operation is not Operation.DELETE
-            else None
-        )
-        urgency = board.urgency(board.queues[track.deployment.cluster.id])
-        gap = next_gap(elapsed, learned, self.settings.watch, busy=board.shortest_gap(), urgency=urgency)
-        return min(gap, max(track.deadline - self.now(), self.settings.watch.shortest))
+        return self.shortest_gap((track,), board, board.queues[track.deployment.cluster.id])
+
+    def shortest_gap(self, tracks: Iterable[Track], board: Board, queue: ClusterQueue) -> float:
+        """Seconds until the next look is worth its call to the first of these, all under way on one cluster."""
+        now, settings, gap = self.now(), self.settings.watch, math.inf
+        urgency, busy, under_way = board.urgency(queue), board.shortest_gap(), board.under_way
+        for track in tracks:
+            elapsed = max(0.0, now - track.accepted_at)
+            deleting = track.operation is Operation.DELETE
+            learned = None if deleting else self.durations.get(track.deployment.release.chart.learned_as)
+            own = next_gap(elapsed, learned, settings, busy=busy, urgency=urgency, under_way=under_way)
+            gap = min(gap, own, max(track.deadline - now, settings.shortest))
+        return gap
 
     def learn(self, track: Track, seconds: float) -> None:
         """Take in how long an install or upgrade took."""

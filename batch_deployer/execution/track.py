@@ -32,7 +32,7 @@ class Track:
     __slots__ = (
         "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "deadline", "deployment", "look_at",
         "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
-        "reason", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
+        "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
         "waits_for",
     )  # fmt: skip
 
@@ -56,6 +56,8 @@ class Track:
         self.status = ""
         self.revision = 0
         self.reason = ""
+        self.refused = 0
+        """Refusals that ordered a wait: somebody else holds it, or its cluster's service has trouble."""
         self.outcome: Outcome | None = None
         self.cause = ""
         """Fingerprint of its failure."""
@@ -146,6 +148,7 @@ def _accepted(track: Track, _event: e.Accepted, now: float) -> None:
 
 def _refused(track: Track, event: e.Refused, now: float) -> None:
     track.attempts -= 1
+    track.refused += event.wait > 0
     track.not_before = now + event.wait
 
 

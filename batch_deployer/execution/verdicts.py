@@ -1,5 +1,7 @@
 """What one look means for one deployment: decide, confirm, go on waiting, or end."""
 
+import math
+
 from batch_deployer.execution.jobs import HistoryJob
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
@@ -186,8 +188,24 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
     elif sight is Sight.GONE:
         track.look_at = _next_absent_look(run, track)
     else:
-        track.absent_since, track.absent_looks = None, 0
-        track.look_at = now + run.next_gap(track, run.place(track)[0])
+        _goes_on(track)
+
+
+def no_news(track: Track, state: ReleaseState | None, now: float) -> bool:
+    """Whether a look says no more of a deployment under way than the last one did, as most do: it goes on."""
+    same = (
+        state is not None and state.status in PENDING and track.phase is Phase.WATCHING and now < track.deadline
+        and state.status == track.status and state.revision == track.revision and track.operation is not Operation.DELETE
+    )  # fmt: skip
+    if same:
+        _goes_on(track)
+    return same
+
+
+def _goes_on(track: Track) -> None:
+    """Have it looked at when its end may be near: together with all others of its cluster, once the look is taken in."""
+    track.absent_since, track.absent_looks = None, 0
+    track.look_at = math.inf
 
 
 def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sight: Sight) -> str:

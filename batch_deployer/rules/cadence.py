@@ -10,28 +10,33 @@ from batch_deployer.settings import WatchSettings
 ENOUGH = 5
 """Fewer finished installs than this teach nothing."""
 KEPT = 200
+LEARNED_GROWTH = 0.15
+"""Gap as a share of the time already waited, or of the usual install time if that is longer, once that is learned."""
 
 
 class Urgency(Enum):
     """Who waits for an end to be noticed. The value is the gap between looks, as a share of the time already waited."""
 
     NOBODY = math.inf
-    """A late notice costs the run nothing: the gap is that of the settings."""
+    """A late notice costs the run nothing: the gap is that of the settings, and never shorter than before a first look."""
     NEXT = 0.05
     """The next deployment of a full cluster or cloud."""
-    GATE = 0.02
-    """The end of the wave or run: what is noticed late, the run takes longer."""
+    GATE = 0.015
+    """The end of the wave or run, while one deployment is under way: what is noticed late, the run takes longer."""
 
 
 class Durations:
     """Seconds that past installs of one chart took."""
 
-    __slots__ = ("_newest", "_sorted")
+    __slots__ = ("_newest", "_sorted", "early", "usual")
 
     def __init__(self, known: Iterable[float] = ()) -> None:
         """Take the most recent figures of earlier runs, oldest first."""
         self._newest = list(known)[-KEPT:]
         self._sorted = sorted(self._newest)
+        self.early = self.usual = 0.0
+        """Within which the quickest twentieth and the quicker half ended; 0 while none is known."""
+        self._sum_up()
 
     def __len__(self) -> int:
         """How many are known."""
@@ -43,10 +48,16 @@ class Durations:
             self._sorted.remove(self._newest.pop(0))
         self._newest.append(seconds)
         insort(self._sorted, seconds)
+        self._sum_up()
 
     def quantile(self, share: float) -> float:
         """Seconds within which `share` of the installs ended."""
         return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
+
+    def _sum_up(self) -> None:
+        """Looks ask far more often than installs end."""
+        if self._sorted:
+            self.early, self.usual = self.quantile(0.05), self.quantile(0.5)
 
 
 def next_gap(
@@ -56,20 +67,38 @@ def next_gap(
     *,
     busy: float = 0.0,
     urgency: Urgency = Urgency.NOBODY,
+    under_way: int = 1,
 ) -> float:
     """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
 
     Gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of the install
-    time with few looks. Learned, the first look comes when the quickest twentieth has ended. `busy` is the
-    shortest gap that the read budget affords all who wait.
+    time with few looks. Learned, the first look comes when the quickest twentieth has ended, but no sooner than a gap
+    away: it has probably been looked at just now, for others on its cluster. `busy` is the shortest gap that the read
+    budget affords all who wait; `under_way`: deployments of which only the last to end opens the gate.
     """
-    gap = min(settings.growth, urgency.value) * elapsed
     if learned is not None and len(learned) >= ENOUGH:
-        early = learned.quantile(0.05)
-        gap = early - elapsed if elapsed < early else min(gap, 0.1 * max(learned.quantile(0.5), elapsed))
-    elif elapsed < settings.first:
-        gap = settings.first - elapsed
-    return max(min(gap, settings.longest), settings.shortest, busy)
+        early = learned.early
+        gap = min(LEARNED_GROWTH, settings.growth) * max(learned.usual, elapsed)
+    else:
+        early, gap = settings.first, settings.growth * elapsed
+    urgent, shortest = _urgent(elapsed, urgency, under_way, settings)
+    gap = max(min(gap, urgent), early - elapsed)
+    return max(min(gap, settings.longest), shortest, busy)
+
+
+def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: WatchSettings) -> tuple[float, float]:
+    """Seconds until the next look is worth its call to whoever waits (infinity: nobody does), and the least there may be.
+
+    A late notice of one of n delays the gate with a chance of about 1 in n, and a look costs the same whatever n is: what
+    is lost by delays and what is spent on looks balance where the gap grows with the root of n. The shortest gap grows
+    with it, later, so that the very last ends are noticed at once.
+    """
+    leisurely = max(settings.shortest, settings.first)
+    if urgency is Urgency.NOBODY:
+        return math.inf, leisurely
+    share: float = urgency.value
+    stretch = math.sqrt(under_way) if urgency is Urgency.GATE else 1.0
+    return share * elapsed * stretch, min(settings.shortest * max(1.0, stretch / 2), leisurely)
 
 
 def affordable_gap(clusters: int, reads_per_second: float, settings: WatchSettings) -> float:

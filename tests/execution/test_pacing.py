@@ -151,17 +151,6 @@ def test_one_sick_cluster_delays_no_other(make, act, effect):
             assert at - healthy.finishes()[key] < 0.2 * (healthy.finishes()[key] - healthy.events[0].at)
 
 
-def test_clusters_share_the_writes_evenly(make, act):
-    many, few = make.cluster(0), make.cluster(1)
-    pairs = [make.deployment(many, make.release(f"web-{number}")) for number in range(30)]
-    pairs += [make.deployment(few, make.release(f"web-{number}")) for number in range(3)]
-    limits = Limits(writes=Rate(10, 60.0), reads=Rate(50, 1.0), per_cluster=Share(50))
-    plan = make.plan(1, limits=limits, deployments=pairs)
-    show = act(plan)
-    first = [called.call.cluster_id for called in show.sent("create_release")][:10]
-    assert first.count(few.id) == 3
-
-
 def test_one_throttled_cloud_delays_no_other(make, act):
     plan = make.plan(20, clouds=("one", "two"))
     show = act(plan, faults=[make.rule("throttle", cloud="one", until=300.0)])

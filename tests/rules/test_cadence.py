@@ -4,10 +4,10 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import ENOUGH, KEPT, Durations, Urgency, affordable_gap, next_gap
+from batch_deployer.rules.cadence import ENOUGH, KEPT, LEARNED_GROWTH, Durations, Urgency, affordable_gap, next_gap
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
@@ -30,16 +30,17 @@ def lognormal(median, spread, size=KEPT):
 
 
 @given(duration=st.floats(0.1, 20_000.0))
+@example(duration=6.0)
 def test_an_end_is_noticed_within_a_fixed_share_of_the_install_time(duration):
     delay, _ = watch(duration)
     share = min(SETTINGS.growth * duration, SETTINGS.longest)
-    assert delay <= max(share, SETTINGS.shortest, SETTINGS.first - duration) + 1e-6
+    assert delay <= max(share, SETTINGS.first) + 1e-6
 
 
-@pytest.mark.parametrize(("duration", "most"), [(4.0, 1), (30.0, 14), (100.0, 25), (500.0, 39)])
+@pytest.mark.parametrize(("duration", "most"), [(4.0, 1), (30.0, 6), (100.0, 17), (500.0, 31)])
 def test_the_number_of_looks_grows_with_the_logarithm_of_the_install_time(duration, most):
-    linear = SETTINGS.shortest / SETTINGS.growth
-    bound = 2 + linear / SETTINGS.shortest + max(0.0, math.log(duration / linear)) / math.log(1 + SETTINGS.growth)
+    linear = SETTINGS.first / SETTINGS.growth
+    bound = 2 + linear / SETTINGS.first + max(0.0, math.log(duration / linear)) / math.log(1 + SETTINGS.growth)
     _, looks = watch(duration)
     assert looks <= bound
     assert looks <= most
@@ -47,8 +48,16 @@ def test_the_number_of_looks_grows_with_the_logarithm_of_the_install_time(durati
 
 def test_nothing_is_looked_at_before_anything_can_have_ended():
     assert next_gap(0.0, None, SETTINGS) == SETTINGS.first
-    assert next_gap(4.5, None, SETTINGS) == SETTINGS.shortest
-    assert next_gap(5.0, None, SETTINGS) == SETTINGS.shortest
+    assert next_gap(0.0, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.first
+    assert next_gap(4.5, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.shortest
+
+
+def test_looks_are_close_together_only_while_somebody_waits():
+    for elapsed in (5.0, 10.0, 20.0):
+        assert next_gap(elapsed, None, SETTINGS) == SETTINGS.first
+        assert next_gap(elapsed, Durations([8.0] * 10), SETTINGS) == SETTINGS.first
+        for urgency in (Urgency.NEXT, Urgency.GATE):
+            assert next_gap(elapsed, None, SETTINGS, urgency=urgency) == SETTINGS.shortest
 
 
 def test_a_gap_is_never_longer_than_the_longest():
@@ -63,12 +72,12 @@ def test_few_finished_installs_teach_nothing():
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("median", [10.0, 60.0, 300.0])
-def test_what_was_learned_halves_the_delay_where_most_installs_end(median, spread):
+def test_what_was_learned_bounds_the_delay_where_most_installs_end(median, spread):
     learned = lognormal(median, spread)
     for share in (0.06, 0.25, 0.5, 0.75, 0.94):
         duration = learned.quantile(share)
         delay, _ = watch(duration, learned)
-        assert delay <= max(SETTINGS.shortest, 0.1 * max(median * 1.3, duration)) + 1e-6
+        assert delay <= max(SETTINGS.first, 0.12 * max(median * 1.3, duration)) + 1e-6
 
 
 @pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
@@ -81,6 +90,21 @@ def test_what_somebody_waits_for_is_noticed_within_a_fiftieth(duration, learned)
     assert watch(duration, learned)[1] <= looks <= watch(duration, learned, urgency=Urgency.GATE)[1]
 
 
+@pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
+def test_the_gate_waits_for_the_last_of_many_so_its_looks_are_rarer_the_more_are_under_way(learned):
+    alone, four, many, crowd = (
+        next_gap(400.0, learned, SETTINGS, urgency=Urgency.GATE, under_way=number) for number in (1, 4, 25, 1000)
+    )
+    assert (four, many) == (pytest.approx(2 * alone), pytest.approx(5 * alone))
+    assert crowd == next_gap(400.0, learned, SETTINGS)
+
+
+@pytest.mark.parametrize("under_way", [1, 25])
+def test_the_next_in_a_full_cluster_waits_for_any_end_however_many_are_under_way(under_way):
+    gap = next_gap(400.0, None, SETTINGS, urgency=Urgency.NEXT, under_way=under_way)
+    assert gap == pytest.approx(0.05 * 400.0)
+
+
 def test_urgency_never_outruns_the_read_budget():
     assert next_gap(100.0, None, SETTINGS, busy=17.0, urgency=Urgency.GATE) == 17.0
 
@@ -91,7 +115,7 @@ def test_learned_looks_stay_few_even_when_install_times_are_spread_wide(median, 
     learned = lognormal(median, spread)
     late = learned.quantile(0.95)
     # Until the first end may come (bounded by the longest gap), dense up to the median, then in proportion.
-    bound = 3 + learned.quantile(0.05) / SETTINGS.longest + 21 + math.log(late / median) / math.log(1.05)
+    bound = 3 + learned.quantile(0.05) / SETTINGS.longest + 9 + math.log(late / median) / math.log(1.12)
     bound += late / SETTINGS.longest
     _, looks = watch(late, learned)
     assert looks <= bound
@@ -101,13 +125,23 @@ def test_the_first_learned_look_waits_for_the_quickest_installs():
     learned = Durations([40.0] + [55.0] * 99)
     assert next_gap(0.0, learned, SETTINGS) == 55.0
     assert next_gap(30.0, learned, SETTINGS) == 25.0
-    assert next_gap(54.5, learned, SETTINGS) == SETTINGS.shortest
+
+
+def test_a_first_look_soon_after_one_for_others_comes_a_whole_gap_later():
+    learned = Durations([40.0] + [55.0] * 99)
+    assert next_gap(54.5, learned, SETTINGS) == next_gap(55.0, learned, SETTINGS) == pytest.approx(0.12 * 55.0)
 
 
 def test_an_install_slower_than_all_before_is_looked_at_in_proportion_again():
     learned = Durations([100.0] * 50)
-    assert next_gap(100.0, learned, SETTINGS) == 10.0
-    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.1 * 300)
+    assert next_gap(100.0, learned, SETTINGS) == pytest.approx(0.12 * 100)
+    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.12 * 300)
+
+
+def test_what_was_learned_makes_slow_settings_quicker_and_quick_ones_no_slower():
+    slow, learned = WatchSettings(growth=0.5), Durations([100.0] * 50)
+    assert next_gap(100.0, learned, slow) == pytest.approx(LEARNED_GROWTH * 100)
+    assert next_gap(100.0, None, slow) == pytest.approx(50.0)
 
 
 def test_a_busy_read_budget_stretches_every_gap_even_beyond_the_longest():
