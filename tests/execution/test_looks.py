@@ -1,0 +1,49 @@
+"""What a look says anew of a deployment that is under way: mostly nothing."""
+
+import pytest
+
+from batch_deployer.execution.track import Track
+from batch_deployer.execution.verdicts import no_news
+from batch_deployer.model.api import ReleaseState, Status
+from batch_deployer.model.deployment import Operation
+from batch_deployer.rules.lifecycle import Phase
+
+
+@pytest.fixture
+def track(make):
+    """Seen pending at revision 3, with ten minutes to go."""
+    track = Track(make.deployment(make.cluster(0), make.release()), 0)
+    track.phase, track.operation = Phase.WATCHING, Operation.UPGRADE
+    track.status, track.revision, track.deadline = Status.PENDING_UPGRADE, 3, 600.0
+    return track
+
+
+def seen(status=Status.PENDING_UPGRADE, revision=3):
+    return ReleaseState(name="web", namespace="apps", status=status, revision=revision)
+
+
+def test_what_is_still_pending_as_before_is_no_news(track):
+    assert no_news(track, seen(), 599.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "now"),
+    [
+        (None, 0.0),
+        (seen(Status.DEPLOYED), 0.0),
+        (seen(Status.PENDING_ROLLBACK), 0.0),
+        (seen(revision=4), 0.0),
+        (seen(), 600.0),
+    ],
+    ids=["gone", "ended", "another status", "another revision", "its time is over"],
+)
+def test_whatever_differs_is_news(track, state, now):
+    assert not no_news(track, state, now)
+
+
+@pytest.mark.parametrize(
+    ("phase", "operation"), [(Phase.UNCERTAIN, Operation.UPGRADE), (Phase.WATCHING, Operation.DELETE)]
+)
+def test_a_write_of_unknown_fate_and_a_delete_are_always_judged(track, phase, operation):
+    track.phase, track.operation = phase, operation
+    assert not no_news(track, seen(), 0.0)
