@@ -172,7 +172,7 @@ def _worlds(quick: bool) -> Mapping[str, _World]:  # noqa: FBT001 - as `measure`
         }
     return {
         "room": _World(clusters=150, releases=10, speed=24.0, **wide),
-        "limits": _World(clusters=60, releases=10, speed=12.0),
+        "limits": _World(clusters=120, releases=10, speed=24.0),
         "faults": _World(clusters=6, releases=10, speed=12.0, faults=FIVE_PERCENT),
     }
 

@@ -35,8 +35,10 @@ class Pool:
         self._clock = clock
         self._perform = perform
         self._keep_time = keep_time
-        self._idle: list[anyio.Event] = []
-        self._alarm = anyio.Event()
+        self._idle: list[asyncio.Future[None]] = []
+        """What each lane without work waits for."""
+        self._alarm: asyncio.Future[None] | None = None
+        """What the time keeper waits for."""
         self._alarm_at = math.inf
         self._turn = 0
 
@@ -54,17 +56,18 @@ class Pool:
 
     def poke(self) -> None:
         """Have the time keeper look at once: something changed from outside."""
-        self._alarm.set()
+        if self._alarm is not None:
+            _wake(self._alarm)
 
     async def _lane(self) -> None:
-        since_rest = 0
+        loop, since_rest = asyncio.get_running_loop(), 0
         while True:
             taken = self._next_job()
             if taken is None:
-                wake = anyio.Event()
+                wake = loop.create_future()
                 self._idle.append(wake)
                 self._reschedule()
-                await wake.wait()
+                await wake
                 continue
             board, job = taken
             self._wake_another()
@@ -95,18 +98,20 @@ class Pool:
             return
         at = self._next_time()
         if at <= self._clock.monotonic():
-            self._idle.pop().set()
+            _wake(self._idle.pop())
         elif at < self._alarm_at:
-            self._alarm.set()
+            self.poke()
 
     def _next_time(self) -> float:
-        now = self._clock.monotonic()
-        return min((board.wake_at(now) for board in self._boards), default=math.inf)
+        now, at = self._clock.monotonic(), math.inf
+        for board in self._boards:
+            at = min(at, board.wake_at(now))
+        return at
 
     def _reschedule(self) -> None:
         """The job that just ended may have brought something forward."""
         if self._next_time() < self._alarm_at:
-            self._alarm.set()
+            self.poke()
 
     async def _time_keeper(self) -> None:
         loop = asyncio.get_running_loop()
@@ -119,18 +124,24 @@ class Pool:
             at = self._next_time()
             if at <= now:
                 at = math.inf if not self._idle else now
-            self._alarm = anyio.Event()
+            self._alarm = alarm = loop.create_future()
             self._alarm_at = min(due, at)
             wait = self._alarm_at - self._clock.monotonic()
             if wait == math.inf:
-                await self._alarm.wait()
+                await alarm
             elif wait > 0:
                 # Not a cancel scope with a deadline: its float misses uvloop's whole milliseconds by a hair, and spins.
-                timer = loop.call_later(math.ceil(wait / TICK) * TICK, self._alarm.set)
-                await self._alarm.wait()
+                timer = loop.call_later(math.ceil(wait / TICK) * TICK, _wake, alarm)
+                await alarm
                 timer.cancel()
             else:
                 await anyio.lowlevel.checkpoint()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    """Let whoever waits go on; it may have been woken already, or cancelled."""
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

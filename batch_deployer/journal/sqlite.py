@@ -14,8 +14,9 @@ from batch_deployer.journal.store import Store
 from batch_deployer.journal.writer import BATCH, Writer
 from batch_deployer.model.events import Event
 
-LINGER = 0.05
-"""Seconds for which a note waits for a commit that somebody waits for; then it gets one of its own."""
+LINGER = 0.5
+"""Seconds for which a note waits for a commit that somebody waits for; then it gets one of its own. A note that a crash takes
+with it costs no more than a look: its intent was durable before anything left, so the write is read back."""
 
 
 class SqliteJournal:
