@@ -34,8 +34,8 @@ class SystemClock:
         return time.time() if self._epoch is None else self._epoch + self.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await anyio.sleep(seconds)
+        """Wait; 0: for the next turn of the loop, as cheaply as that can be had."""
+        await (anyio.sleep(seconds) if seconds > 0 else asyncio.sleep(0))
 
     def crowded(self) -> bool:
         """Tell by the time since this was first asked within the present turn. A virtual turn takes no time."""
