@@ -48,7 +48,7 @@ def _safe(text: str) -> str:
     return text if text[:1].isalnum() or not text.lstrip().startswith(_FORMULA) else "'" + text
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _shared(text: str) -> str:
     """The same for a text that many deployments share."""
     return _safe(text)

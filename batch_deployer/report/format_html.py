@@ -67,7 +67,7 @@ def _line(row: Row) -> str:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _escaped(text: str) -> str:
     """A text as HTML; most are shared by many deployments."""
     return str(escape(text))

@@ -95,7 +95,7 @@ def _counts(records: Iterable[DeploymentRecord]) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _shared(text: str) -> str:
     """A text that many deployments share, as it stands in an attribute."""
     return escape(clean(text))

@@ -83,7 +83,7 @@ def row(story: Story, record: DeploymentRecord) -> Row:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def shared(text: str) -> str:
     """A text that many deployments share, cleaned."""
     return clean(text)
