@@ -117,7 +117,7 @@ def test_a_report_folder_that_cannot_be_used_is_found_before_the_run(project):
     assert project.provider.ledger()["creates"] == {}
 
 
-@pytest.mark.parametrize("kilobytes", [30, 45, 60])
+@pytest.mark.parametrize("kilobytes", [28, 32, 36, 40])
 def test_a_disk_that_takes_no_more_is_one_clear_line_and_the_summary_is_still_told(project, kilobytes):
     process = subprocess.run(
         ["sh", "-c", 'ulimit -f "$0"; exec "$@"', str(2 * kilobytes), sys.executable, "-m", "batch_deployer",
