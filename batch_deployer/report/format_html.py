@@ -33,6 +33,7 @@ def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None =
         lstrip_blocks=True,
     )
     environment.filters["span"] = _span
+    environment.globals["outcome"] = _outcome
     environment.filters["count"] = lambda number: f"{number:,}"
     script = environment.get_template("report.js").render()
     summary, good = summary or summarise(story), good_words(story)
@@ -56,15 +57,22 @@ def _lines(rows: Iterator[Row]) -> Iterator[Markup]:
 
 
 def _line(row: Row) -> str:
-    word, cell = _escaped(row.outcome), _escaped
+    cell = _escaped
     return (
-        f'<tr data-outcome="{word}"><td title="{cell(row.cluster_id)}">{cell(row.cluster_name)}</td>'
+        f'<tr data-outcome="{cell(row.outcome)}"><td title="{cell(row.cluster_id)}">{cell(row.cluster_name)}</td>'
         f"<td>{cell(row.namespace)}</td><td>{cell(row.name)}</td><td>{cell(row.chart)} {cell(row.version)}</td>"
         f"<td>{cell(row.wave)}</td><td>{cell(row.action)}</td>"
-        f'<td><span class="o o-{word}">{word.replace("_", " ")}</span></td>'
+        f"<td>{_outcome(row.outcome)}</td>"
         f'<td class="n">{row.revision or ""}</td><td class="n">{row.attempts}</td>'
         f'<td class="n">{_span(row.duration)}</td><td class="why">{cell(row.reason)}</td></tr>'
     )
+
+
+@lru_cache(maxsize=64)
+def _outcome(word: str) -> Markup:
+    """An outcome in its colour."""
+    text = _escaped(word)
+    return Markup(f'<span class="o o-{text}">{text.replace("_", " ")}</span>')  # noqa: S704 - the word is escaped
 
 
 @lru_cache(maxsize=1024)
