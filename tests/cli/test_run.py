@@ -117,7 +117,8 @@ def test_a_report_folder_that_cannot_be_used_is_found_before_the_run(project):
     assert project.provider.ledger()["creates"] == {}
 
 
-@pytest.mark.parametrize("kilobytes", [28, 32, 36, 40])
+# Less than the journal of this run needs even when its events share as few commits as they can.
+@pytest.mark.parametrize("kilobytes", [24, 28, 32])
 def test_a_disk_that_takes_no_more_is_one_clear_line_and_the_summary_is_still_told(project, kilobytes):
     process = subprocess.run(
         ["sh", "-c", 'ulimit -f "$0"; exec "$@"', str(2 * kilobytes), sys.executable, "-m", "batch_deployer",
