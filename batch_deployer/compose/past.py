@@ -9,8 +9,8 @@ from batch_deployer.journal.state import StateDir
 from batch_deployer.model.events import Event
 from batch_deployer.plan.frozen import Plan
 
-_WINDOW_MARGIN = 5.0
-"""Seconds beyond a window in which a write is still remembered; journals and clouds disagree by a little."""
+_WINDOW_MARGIN = 10.0
+"""Seconds beyond a window in which a write is still remembered: a commit may have held it up for as long, and clocks differ."""
 
 
 def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -> Past:

@@ -54,7 +54,7 @@ class Past:
     paces: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Learned calls a second by (cloud, `writes` or `reads`)."""
     recent_writes: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Wall times of writes that may still count against a window, by cloud."""
+    """Wall times until which writes that may still count against a window may have arrived, by cloud; may be infinity."""
 
 
 class Engine:
@@ -138,7 +138,7 @@ class Engine:
                 return Board(cloud, self._run.settings, writes=board.writes, reads=board.reads)
         paces, run = past.paces, self._run
         behind = run.wall() - run.now()
-        # A write of the future was noted by a clock that was ahead: it may be as late as just now.
+        # A write of the future was noted by a clock that was ahead, or nobody knows when it left: as late as just now.
         recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
         writes = min((other.limits.writes for other in alike), key=lambda rate: rate.per_second)
         reads = min((other.limits.reads for other in alike), key=lambda rate: rate.per_second)

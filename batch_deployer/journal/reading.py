@@ -7,7 +7,7 @@ from typing import Self
 
 from batch_deployer.journal.codec import decode
 from batch_deployer.journal.database import Database
-from batch_deployer.model.events import Event, Intended, RunFinished, RunStarted
+from batch_deployer.model.events import Event, RunFinished, RunStarted
 
 _CHUNK = 2048
 """Rows a query: no read transaction lasts long, so the writer can always take its log home."""
@@ -47,13 +47,13 @@ class JournalReader:
         last = decode(rows, str(self._path))[0] if rows else None
         return last if isinstance(last, RunStarted | RunFinished) else None
 
-    def intents(self, since: float) -> Iterator[Intended]:
-        """Writes that were about to leave at or after the wall time `since`, latest first."""
+    def backwards(self, since: float) -> Iterator[Event]:
+        """Events, latest first, until all that are left happened before the wall time `since`."""
         before = 0 if self._empty else self._database.run("last_seq")[0][0] + 1
         while before > 1 and (rows := self._database.run("backwards", before, _CHUNK)):
             before = rows[-1][0]
             events = decode(rows, str(self._path))
-            yield from (event for event in events if isinstance(event, Intended) and event.at >= since)
+            yield from events
             # Events of one moment may be noted slightly out of order, so only a whole older chunk ends the search.
             if max(event.at for event in events) < since:
                 return

@@ -1,6 +1,7 @@
 """The state folder: one folder a run, and what all runs share."""
 
 import errno
+import math
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from batch_deployer.journal.machine import here, is_alive, stamp
 from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import RunDir, RunInfo, RunMeta, RunState
 from batch_deployer.journal.shared import SharedState
+from batch_deployer.rules.arrivals import arrivals
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -122,9 +124,10 @@ class StateDir:
         return [run for run in gone if run.id in removed]
 
     def recent_writes(self, scope: str, since: float) -> Sequence[float]:
-        """Wall times, at or after `since`, of writes that any run here was about to send within a scope, sorted.
+        """Wall times, at or after `since`, until which writes of any run here within a scope may have arrived, sorted.
 
-        Taken from the journals' intents, which are there whatever ended the run. Journals not touched since are not opened.
+        Infinity: no answer is noted. Taken from the journals' intents, which are there whatever ended the run. Journals not
+        touched since are not opened.
         """
         times: list[float] = []
         for run in self._folders():
@@ -133,10 +136,15 @@ class StateDir:
             scopes = run.scopes()
             try:
                 with JournalReader(run.journal_path) as reader:
-                    intents = list(reader.intents(since))
+                    found = list(arrivals(reader.backwards(since)))
             except JournalError:
                 continue  # another run's damaged journal is no reason not to run
-            times += (intent.at for intent in intents if scopes.get(intent.key.partition("/")[0]) == scope)
+            times += (
+                until
+                for intent, until in found
+                if (until if until < math.inf else intent.at) >= since
+                and scopes.get(intent.key.partition("/")[0]) == scope
+            )
         return sorted(times)
 
     def _folders(self) -> Sequence[RunDir]:

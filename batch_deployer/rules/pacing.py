@@ -53,7 +53,7 @@ class Bucket:
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
-        """`pace`: learned calls a second of an earlier run; `recent`: departures before now that still count."""
+        """`pace`: learned calls a second of an earlier run; `recent`: arrivals before now that still count."""
         self.rate = rate
         self.factor = 1.0
         """The present pace as a share of the configured one."""

@@ -27,6 +27,18 @@ def test_no_window_of_writes_or_reads_is_ever_above_its_limit(make, act, rate):
     assert show.fleet.throttles["sim", "writes"].peak == rate.count
 
 
+def test_a_limit_holds_over_a_kill_although_the_disk_held_the_last_writes_up(make, act, stage, monkeypatch):
+    monkeypatch.setattr(stage, "COMMIT", 1.5)
+    plan = make.plan(10, limits=Limits(writes=Rate(4, 6.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    first = act(plan, trap=stage.Trap(moment="sent", number=16, luck=1.0))
+    assert first.ending is None
+    assert first.fleet.throttles["sim", "writes"].peak == 4
+    monkeypatch.setattr(stage, "COMMIT", 0.0)
+    last = stage.resume(plan, first, after=0.2)
+    assert make.tally(last, plan) == {"deployed": 10}
+    assert last.fleet.throttles["sim", "writes"].peak == 4
+
+
 def test_the_peaks_that_are_reported_are_those_that_the_server_saw(make, act):
     plan = make.plan(30, limits=Limits(writes=Rate(10, 60.0), reads=Rate(5, 1.0)))
     show = act(plan)

@@ -1,6 +1,7 @@
 """The state folder: private, whole, findable, and tidy."""
 
 import asyncio
+import math
 import os
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from batch_deployer.journal.runs import RunMeta, RunState, new_run_id
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model.deployment import Operation
-from batch_deployer.model.events import Intended, RunFinished, RunStarted
+from batch_deployer.model.events import Accepted, Intended, RunFinished, RunStarted
 from batch_deployer.settings import LeaseSettings
 
 DAY = 86_400.0
@@ -275,12 +276,22 @@ def test_recent_writes_come_from_the_journals_of_all_runs_by_scope(state):
         with SqliteJournal(run.journal_path, inline=True) as journal:
             for age in (90.0, 30.0 - number):
                 for cluster in ("c-1", "c-2"):
-                    key = f"{cluster}/ns/x"
-                    journal.note(Intended(at=NOW - age, key=key, operation=Operation.CREATE, attempt=1))
+                    key = f"{cluster}/ns/x-{age}"
+                    journal.note(Intended(at=NOW - age - 2, key=key, operation=Operation.CREATE, attempt=1))
+                    journal.note(Accepted(at=NOW - age, key=key, operation=Operation.CREATE))
         os.utime(run.journal_path, (NOW, NOW))
     assert state.recent_writes("de", NOW - 60) == [NOW - 30, NOW - 29]
     assert state.recent_writes("nl", NOW - 60) == [NOW - 28]
     assert state.recent_writes("elsewhere", NOW - 60) == []
+
+
+def test_a_write_without_an_answer_may_have_left_until_now_unless_its_intent_is_old(state):
+    run = state.create_run("r", "{}", RunMeta(manifest="m", started=NOW), scopes={"c": "de"})
+    with SqliteJournal(run.journal_path, inline=True) as journal:
+        for age in (70.0, 50.0):
+            journal.note(Intended(at=NOW - age, key=f"c/ns/x-{age}", operation=Operation.CREATE, attempt=1))
+    os.utime(run.journal_path, (NOW, NOW))
+    assert state.recent_writes("de", NOW - 60) == [math.inf]
 
 
 def test_recent_writes_do_not_open_journals_that_were_not_touched_since(state, add, monkeypatch):

@@ -19,6 +19,7 @@ from batch_deployer.execution.run import Ports
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.plan.frozen import Plan
+from batch_deployer.rules.arrivals import arrivals
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.transport import SimulatedApi
 from batch_deployer.simulator.world import World
@@ -224,12 +225,11 @@ def resume(plan: Plan, show: Show, *, seed: int = 0, after: float = 30.0, **prop
 
 
 def _recent(plan: Plan, events: Sequence[e.Event]) -> Mapping[str, Sequence[float]]:
-    """Times of the writes in a journal, by cloud, as the state folder gives them to the next process."""
+    """The writes in a journal, by cloud, as the state folder gives them to the next process."""
     cloud_of = {each.key: each.cluster.cloud for each in plan.deployments}
     times: dict[str, list[float]] = {name: [] for name in plan.clouds}
-    for event in events:
-        if isinstance(event, e.Intended):
-            times[cloud_of[event.key]].append(event.at)
+    for intent, until in arrivals(reversed(events)):
+        times[cloud_of[intent.key]].append(until)
     return times
 
 
