@@ -17,9 +17,10 @@ GUARD_MOST = 0.5
 """The window is kept longer than promised by a thousandth and at most 0.5 s. A clock that is being set right may run wrong
 by 500 millionths, and ours and the server's may do so in opposite directions."""
 LATE_SHARE = 0.1
+LATE_LEAST = 0.25
 """The server counts a call when it arrives. One whose answer took longer than the quickest may have arrived later by as
-much, and counts as if it had; up to this share of the period, for a slow backend is no slow network. While there is no
-answer it counts as late by the whole share."""
+much, and counts as if it had; up to this share of the period or so many seconds, for a slow backend is no slow network, but
+a gateway on a busy machine is easily held up for a moment. While there is no answer it counts as late by all of that."""
 QUICKEST_FADES = 1.0001
 """The quickest answer seen is forgotten by this factor a call, so that a route that became longer is learned."""
 SMOOTHED_BELOW = 5.0
@@ -67,7 +68,7 @@ class Bucket:
         """Most departures seen in any one period."""
         self._span = rate.period + min(GUARD_MOST, GUARD_SHARE * rate.period)
         """How long a call occupies its place after it arrived at the latest."""
-        self._late = LATE_SHARE * rate.period
+        self._late = max(LATE_LEAST, LATE_SHARE * rate.period)
         self._taken = 0
         """Calls ever reserved: the slot of the next one."""
         self._free = rate.count

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.rules.pacing import GUARD_SHARE, LATE_SHARE, QUICKEST_FADES, Bucket
+from batch_deployer.rules.pacing import GUARD_SHARE, LATE_LEAST, LATE_SHARE, QUICKEST_FADES, Bucket
 from batch_deployer.settings import Rate
 
 RATES = ("10/min", "7/90s", "100/5min", "1/s", "3/s", "10/s", "20/2s", "200/s", "2000/s")
@@ -169,17 +169,20 @@ def test_a_call_that_was_reserved_and_has_not_left_holds_up_no_other_place():
     rate=st.sampled_from(RATES),
     seed=st.integers(0, 2**32),
     delay=st.sampled_from((0.0, 0.3)),
-    there=st.sampled_from((0.001, 0.02, 0.09)),
+    there=st.sampled_from((0.01, 0.2, 0.95)),
     back=st.sampled_from((0.0, 0.05, 1.5)),
     abandoned=st.sampled_from((0.0, 0.1)),
 )
 def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_there(
     rate, seed, delay, there, back, abandoned
 ):
-    """Calls leave some time after they were reserved, arrive jittered, and are answered in any order or given up."""
+    """Calls leave some time after they were reserved, arrive jittered, and are answered in any order or given up.
+
+    `delay`, `back`: in periods; `there`: share of the lateness that is reckoned with.
+    """
     rate, rng, order = Rate.parse(rate), random.Random(seed), count()
     bucket, arrivals, coming, now = Bucket(rate), [], [], 0.0
-    way = min(0.01 * rate.period, 0.1)
+    way, latest = min(0.01 * rate.period, 0.1), max(LATE_LEAST, LATE_SHARE * rate.period)
 
     def on():
         nonlocal now
@@ -191,9 +194,7 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
         else:
             bucket.depart(slot, now)
             # The quickest way there and back is known only once it was taken; the first call takes it.
-            late, slow = (
-                (rng.random() * there * rate.period, rng.random() * back * rate.period) if arrivals else (0.0, 0.0)
-            )
+            late, slow = (rng.random() * there * latest, rng.random() * back * rate.period) if arrivals else (0.0, 0.0)
             arrivals.append(now + way + late)
             heapq.heappush(coming, (arrivals[-1] + way + slow, next(order), "answer", slot, now))
 
@@ -227,7 +228,7 @@ def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_with
             slot = reserved.pop(rng.randrange(len(reserved)))
             bucket.depart(slot, now)
             out.append((slot, now))
-            latest[slot] = now + LATE_SHARE * rate.period
+            latest[slot] = now + max(LATE_LEAST, LATE_SHARE * rate.period)
         elif act == "answer" and out:
             slot, departed = out.pop(rng.randrange(len(out)))
             bucket.answered(slot, departed, now)
