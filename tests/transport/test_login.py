@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import traceback
 
 import pytest
@@ -75,6 +76,65 @@ def test_a_project_id_wins_over_a_name_and_secrets_are_filled_in(serve, log_in, 
         "password": "hidden",
         "domain": {"name": "E"},
     }
+
+
+def test_a_login_whose_connection_breaks_is_not_sent_again_unseen(serve_raw, log_in, clock):
+    came = []
+
+    async def talk(reader, _writer):
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async def scenario():
+        async with serve_raw(talk) as url, log_in("password", PASSWORD, endpoint=url):
+            pass
+
+    with pytest.raises(CloudUnreachable, match="no connection; check auth_url"):
+        asyncio.run(scenario())
+    assert len(came) == 1 + len(clock.slept) == 4
+
+
+def test_a_password_that_is_no_text_is_sent_nowhere(serve, log_in, token_answer):
+    cloud = Cloud(token_answer)
+    with pytest.raises(AuthFailed, match="holds text that is no valid Unicode") as failed:
+        run(serve, log_in, cloud, "password", PASSWORD | {"password": "pass\udcff"})
+    assert failed.value.__context__ is None
+    assert cloud.bodies == []
+
+
+def test_domains_and_projects_go_by_id_where_one_is_given(serve, log_in, token_answer):
+    cloud = Cloud(token_answer)
+    ids = {"user_domain_id": "d1", "project_id": "p1", "agency": "deployers", "agency_domain_id": "d2"}
+    run(serve, log_in, cloud, "agency", PASSWORD | ids)
+    first, second = cloud.bodies
+    assert first["identity"]["password"]["user"]["domain"] == first["scope"]["domain"] == {"id": "d1"}
+    assert second["identity"]["assume_role"] == {"domain_id": "d2", "xrole_name": "deployers"}
+    assert second["scope"] == {"project": {"id": "p1"}}
+
+
+def test_a_login_with_a_password_loads_no_library_that_only_other_logins_need(serve, token_answer):
+    code = (
+        "import asyncio, sys\n"
+        "from batch_deployer.clock.system import SystemClock\n"
+        "from batch_deployer.plan.frozen import AuthSpec, CloudSpec\n"
+        "from batch_deployer.settings import WireSettings\n"
+        "from batch_deployer.transport.connect import open_api\n"
+        "async def main():\n"
+        "    options = {'username': 'demo', 'password': 'demo', 'user_domain': 'sim', 'project': 'sim'}\n"
+        "    spec = CloudSpec(name='sim', endpoint=sys.argv[1], auth=AuthSpec(method='password', options=options))\n"
+        "    api = await open_api(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock())\n"
+        "    await api.close()\n"
+        "asyncio.run(main())\n"
+        "print(sorted({'requests', 'keystoneauth1', 'urllib3'} & set(sys.modules)))\n"
+    )
+
+    async def scenario():
+        async with serve(Cloud(token_answer)) as url:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", code, url, stdout=asyncio.subprocess.PIPE
+            )
+            return (await process.communicate())[0]
+
+    assert asyncio.run(scenario()).decode().strip() == "[]"
 
 
 def test_the_token_tells_the_project_that_clusters_are_listed_by(serve, log_in, token_answer):

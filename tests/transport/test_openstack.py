@@ -1,9 +1,12 @@
 import asyncio
+import logging
+import socket
+import traceback
 
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts, ListClusters
 
 
@@ -86,6 +89,44 @@ def test_an_entry_of_clouds_yaml_logs_in(serve, log_in, cloud):
     }
     assert cloud.bodies[0]["scope"]["project"]["name"] == "eu-de"
     assert cloud.calls[-1]["X-Auth-Token"] == "T1"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "told"),
+    [
+        (401, AuthFailed, "user 'robot' was refused (HTTP 401 IAM.0062 bad ******)"),
+        (404, AuthFailed, "HTTP 404 IAM.0062 bad ******; check auth_url"),
+        (503, CloudUnreachable, "HTTP 503 IAM.0062 bad ******"),
+        (302, CloudUnreachable, "the answer is no token; check that auth_url"),
+    ],
+)
+def test_a_refused_login_of_clouds_yaml_is_one_clear_line_without_its_password(
+    serve, log_in, cloud, caplog, status, kind, told
+):
+    caplog.set_level(logging.DEBUG)
+    body = {"error_code": "IAM.0062", "error_msg": "bad pass-word-1"}
+    cloud.answer = lambda: web.json_response(body, status=status, headers={"Location": "http://127.0.0.1:1/"})
+    with pytest.raises(kind) as failed:
+        run(serve, log_in, cloud, "clouds", {"cloud": "otc-prod"}, write_clouds(PASSWORD_ENTRY))
+    text = str(failed.value)
+    assert text.startswith("cloud 'c': login at http://127.0.0.1:")
+    assert told in text
+    assert "\n" not in text
+    assert "pass-word-1" not in "".join(traceback.format_exception(failed.value)) + caplog.text
+
+
+def test_a_login_of_clouds_yaml_that_nobody_answers_makes_the_cloud_unreachable(log_in):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+        async def scenario():
+            write_clouds(PASSWORD_ENTRY)(url)
+            async with log_in("clouds", {"cloud": "otc-prod"}, endpoint=url):
+                pass
+
+        with pytest.raises(CloudUnreachable, match="no connection; check auth_url"):
+            asyncio.run(scenario())
 
 
 def test_the_entry_is_named_as_the_cloud_unless_told_and_secure_yaml_adds_the_password(serve, log_in, cloud):

@@ -1,5 +1,4 @@
 import asyncio
-import threading
 
 import pytest
 from aiohttp import web
@@ -19,7 +18,7 @@ class Script:
         self.results = list(results)
         self.tries = 0
 
-    def __call__(self):
+    async def __call__(self):
         self.tries += 1
         return self.results.pop(0)
 
@@ -99,20 +98,18 @@ def test_an_early_renewal_that_fails_harms_nothing_and_is_tried_again_after_a_mi
 
 @pytest.mark.parametrize("forced", [False, True], ids=["early", "after-a-refusal"])
 def test_other_calls_go_on_with_the_old_token_while_it_is_renewed(serve, api_at, clock, forced):
-    may_answer = threading.Event()
-
     async def handler(_request):
         return web.json_response([])
 
     async def scenario():
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        asked, may_answer = asyncio.Event(), asyncio.Event()
 
         class Slow(Script):
-            def __call__(self):
-                result = super().__call__()
+            async def __call__(self):
+                result = await super().__call__()
                 if result.value == "two":
-                    loop.call_soon_threadsafe(asked.set)
-                    may_answer.wait(5)
+                    asked.set()
+                    await may_answer.wait()
                 return result
 
         token = RenewedToken(Slow(Token(value="one", lifetime=3600), Token(value="two")), clock=clock, timeout=60)

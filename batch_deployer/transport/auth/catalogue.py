@@ -1,6 +1,7 @@
 """Where CCE is, by the service catalogue that comes with a token. Pure."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from batch_deployer.errors import BadInput
@@ -8,6 +9,21 @@ from batch_deployer.transport.auth.tokens import Endpoint
 
 TYPES = ("ccev2.0", "cce", "containerengine")
 """In order of trust: the first is the bare host, the others end in an old path."""
+
+
+def public_endpoints(catalogue: Any) -> tuple[Endpoint, ...]:
+    """The public addresses of a token's `catalog`; what cannot be understood is left out."""
+    services = [service for service in catalogue if isinstance(service, dict)] if isinstance(catalogue, list) else []
+    return tuple(
+        Endpoint(
+            type=str(service.get("type") or ""),
+            region=str(endpoint.get("region_id") or endpoint.get("region") or ""),
+            url=str(endpoint.get("url") or ""),
+        )
+        for service in services
+        for endpoint in service.get("endpoints") or ()
+        if isinstance(endpoint, dict) and endpoint.get("interface") == "public"
+    )
 
 
 def cce_endpoint(catalogue: Sequence[Endpoint], region: str, who: str) -> str:

@@ -14,12 +14,13 @@ from batch_deployer.transport.address import checked, is_loopback, tls_context
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.catalogue import cce_endpoint
 from batch_deployer.transport.auth.credential import Credential, FixedToken
+from batch_deployer.transport.auth.failures import Failures
 from batch_deployer.transport.auth.keystone import KeystoneLogin
 from batch_deployer.transport.auth.openstack import Entry, from_clouds, from_environment
 from batch_deployer.transport.auth.options import needs, read_options
-from batch_deployer.transport.auth.passwords import agency_login, password_login
+from batch_deployer.transport.auth.passwords import PasswordLogin, agency_steps, password_steps, subject
 from batch_deployer.transport.auth.signing import Key
-from batch_deployer.transport.auth.tokens import RenewedToken
+from batch_deployer.transport.auth.tokens import Login, RenewedToken
 
 _LEGACY_HOSTS = ".otc.t-systems.com"
 """There only the legacy form of signatures is proven, everywhere else only the newer one."""
@@ -87,16 +88,14 @@ async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
         for name in ("username", "password"):
             needs(entry.agency, asking.who, "agency", name)
         return await _by_password(asking, "agency", entry.agency)
-    login = KeystoneLogin(
+    failures = Failures(
         who=asking.who,
         auth_url=_auth_url(asking, entry.auth_url),
         subject=entry.subject,
-        plugin=entry.plugin,
         secrets=entry.secrets,
-        ca_file=cloud.ca_file,
         timeout=asking.wire.read_timeout,
     )
-    return await _log_in(asking, login)
+    return await _log_in(asking, KeystoneLogin(failures=failures, plugin=entry.plugin, ca_file=cloud.ca_file))
 
 
 async def _by_password(asking: Asking, method: str, options: Mapping[str, str]) -> Identity:
@@ -104,18 +103,19 @@ async def _by_password(asking: Asking, method: str, options: Mapping[str, str]) 
     needs(options, asking.who, method, "user_domain", "user_domain_id")
     if method == "agency":
         needs(options, asking.who, method, "agency_domain", "agency_domain_id")
-    complete = {**options, "auth_url": _auth_url(asking, options.get("auth_url", ""))}
-    build = agency_login if method == "agency" else password_login
+    failures = Failures(
+        who=asking.who,
+        auth_url=_auth_url(asking, options.get("auth_url", "")),
+        subject=subject(options),
+        secrets=(options["password"],),
+        timeout=asking.wire.read_timeout,
+    )
+    steps = agency_steps(options) if method == "agency" else password_steps(options)
+    login = PasswordLogin(failures=failures, steps=steps, wire=asking.wire, ca_file=asking.cloud.ca_file)
+    return await _log_in(asking, login)
 
-    def load() -> KeystoneLogin:
-        ca_file, timeout = asking.cloud.ca_file, asking.wire.read_timeout
-        return build(complete, who=asking.who, ca_file=ca_file, timeout=timeout)
 
-    # Loading keystoneauth1 takes a moment: not on the event loop.
-    return await _log_in(asking, await anyio.to_thread.run_sync(load))
-
-
-async def _log_in(asking: Asking, login: KeystoneLogin) -> Identity:
+async def _log_in(asking: Asking, login: Login) -> Identity:
     wire, cloud = asking.wire, asking.cloud
     credential = RenewedToken(login, clock=asking.clock, timeout=wire.connect + 2 * wire.read_timeout)
     token = await credential.start()

@@ -34,7 +34,7 @@ class Entry:
     key: Key | None = None
     token: str = field(default="", repr=False)
     agency: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Options as `passwords.agency_login` takes them."""
+    """Options as `passwords.agency_steps` takes them."""
     plugin: Any = field(default=None, repr=False)
     """Any other method: a keystoneauth1 identity plugin."""
     secrets: tuple[str, ...] = field(default=(), repr=False)

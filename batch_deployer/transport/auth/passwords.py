@@ -1,86 +1,166 @@
-"""Logins with a user's password, straight or on behalf of another account through an agency."""
+"""Logins with a user's password, straight or on behalf of another account through an agency.
 
-from collections.abc import Mapping
+Two requests at most, so they go over our own connections: the libraries that could do it cost each start more than all else
+that it loads (keystoneauth1 with requests: 0.13 s of a core and 10 MB).
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from batch_deployer.transport.auth.keystone import KeystoneLogin
+import aiohttp
+import msgspec
+
+from batch_deployer import __version__
+from batch_deployer.settings import WireSettings
+from batch_deployer.transport.address import tls_context
+from batch_deployer.transport.auth.catalogue import public_endpoints
+from batch_deployer.transport.auth.failures import Failures
+from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable
+from batch_deployer.transport.channel import NoHttp, Reply
+from batch_deployer.transport.exchange import Exchange
+from batch_deployer.transport.receiving import ENCODINGS
+from batch_deployer.transport.sending import Attempt, header_lines, whole
+from batch_deployer.transport.wire.loose import document, text
+from batch_deployer.transport.wire.requests import JSON, Request
+
+_Body = Mapping[str, Any]
 
 
-def password_login(options: Mapping[str, str], *, who: str, ca_file: str, timeout: float) -> KeystoneLogin:
-    """`options`: username, password, user_domain, auth_url, and project or project_id (an id wins)."""
-    return KeystoneLogin(
-        who=who,
-        auth_url=options["auth_url"],
-        subject=_subject(options),
-        plugin=_user(options, **_project_scope(options)),
-        secrets=(options["password"],),
-        ca_file=ca_file,
-        timeout=timeout,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordLogin:
+    """A login of one step or, through an agency, of two. Satisfies `tokens.Login`."""
+
+    failures: Failures
+    steps: Sequence[_Body] = field(repr=False)
+    """Bodies to send, one after the other, each with the token that the one before brought."""
+    wire: WireSettings
+    ca_file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Cloud and address, for messages."""
+        return self.failures.place
+
+    async def __call__(self) -> Token | Refused | Unavailable:
+        """Try once."""
+        url = self.failures.auth_url
+        tls = tls_context(self.ca_file) if self.ca_file else None
+        exchange = Exchange(url, connections=1, most=self.wire.max_body, tls=tls)
+        try:
+            result: Token | Refused | Unavailable = self.failures.no_token()
+            value = ""
+            for body in self.steps:
+                result = await self._step(exchange, body, value)
+                if not isinstance(result, Token):
+                    return result
+                value = result.value
+            return result
+        finally:
+            await exchange.close()
+
+    async def _step(self, exchange: Exchange, body: _Body, token: str) -> Token | Refused | Unavailable:
+        try:
+            request = Request(method="POST", path="/auth/tokens", body=msgspec.json.encode({"auth": body}))
+        except UnicodeEncodeError:
+            return self.failures.other("user, password or project holds text that is no valid Unicode")
+        parts = urlsplit(self.failures.auth_url)
+        headers = {
+            "Host": parts.netloc,
+            "Accept": JSON,
+            "Accept-Encoding": ENCODINGS,
+            "User-Agent": f"batch-deployer/{__version__}",
+            "Content-Type": JSON,
+        }
+        if token:
+            headers["X-Auth-Token"] = token
+        bounds = aiohttp.ClientTimeout(total=self.failures.timeout, sock_connect=self.wire.connect)
+        try:
+            # As a write: what may have arrived is not sent twice, since repeated failures lock an account.
+            attempt = Attempt(write=True, fence=None)
+            reply = await exchange.perform(
+                whole(request, parts.path, header_lines(headers)), bounds=bounds, attempt=attempt
+            )
+        except (aiohttp.ClientError, NoHttp, OSError) as error:
+            return self._failure(error)
+        if reply.status >= 400:
+            return self.failures.answered(reply.status, reply.body)
+        return read_token(reply, self.wire.max_depth) or self.failures.no_token()
+
+    def _failure(self, error: Exception) -> Unavailable:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+            return self.failures.uncertified()
+        if isinstance(error, asyncio.TimeoutError):
+            return self.failures.silent()
+        return self.failures.no_token() if isinstance(error, NoHttp) else self.failures.unconnected()
 
 
-def agency_login(options: Mapping[str, str], *, who: str, ca_file: str, timeout: float) -> KeystoneLogin:
-    """As `password_login`, beside `agency` and `agency_domain` (name) or `agency_domain_id` of who delegates.
+def password_steps(options: Mapping[str, str]) -> Sequence[_Body]:
+    """`options`: username, password, user_domain or user_domain_id, and project or project_id (an id wins)."""
+    return [_user(options) | _project_scope(options)]
+
+
+def agency_steps(options: Mapping[str, str]) -> Sequence[_Body]:
+    """As `password_steps`, beside `agency` and `agency_domain` (name) or `agency_domain_id` of who delegates.
 
     The project is one of the delegating account.
     """
-    from keystoneauth1.identity.v3 import Auth  # noqa: PLC0415 - heavy, and only a login needs it
-
     # Acting for an agency is a permission of a global service, so the user's own token is scoped to the domain.
-    scope = {"domain_name": options.get("user_domain") or None, "domain_id": options.get("user_domain_id") or None}
-    return KeystoneLogin(
-        who=who,
-        auth_url=options["auth_url"],
-        subject=f"{_subject(options)} for agency {options['agency']!r}",
-        plugin=Auth(options["auth_url"], [_assume_role(_user(options, **scope), options)], **_project_scope(options)),
-        secrets=(options["password"],),
-        ca_file=ca_file,
-        timeout=timeout,
+    own = _user(options) | {"scope": {"domain": _named(options, "user_domain")}}
+    domain = {f"domain_{name}": value for name, value in _named(options, "agency_domain").items()}
+    # The documentation's tables say agency_name; its examples and the provider's client send xrole_name.
+    role = {**domain, "xrole_name": options["agency"]}
+    return [own, {"identity": {"methods": ["assume_role"], "assume_role": role}} | _project_scope(options)]
+
+
+def subject(options: Mapping[str, str]) -> str:
+    """Who logs in, for messages."""
+    domain = options.get("user_domain") or options.get("user_domain_id") or "default"
+    user = f"user {options['username']!r} of domain {domain!r}"
+    return f"{user} for agency {options['agency']!r}" if options.get("agency") else user
+
+
+def read_token(reply: Reply, max_depth: int) -> Token | None:
+    """What the identity service answers to a login (section 5.1 of docs/api.md); None when it is no token."""
+    value, body = reply.headers.get("x-subject-token", ""), document(reply.body, max_depth)
+    found = body.get("token") if isinstance(body, dict) else None
+    if not value.isascii() or not value.isprintable() or not value.strip() or not isinstance(found, dict):
+        return None
+    project = found.get("project")
+    return Token(
+        value=value.strip(),
+        lifetime=_lifetime(text(found, "issued_at"), text(found, "expires_at")),
+        project_id=text(project, "id") if isinstance(project, dict) else "",
+        catalogue=public_endpoints(found.get("catalog")),
     )
 
 
-def _subject(options: Mapping[str, str]) -> str:
-    domain = options.get("user_domain") or options.get("user_domain_id") or "default"
-    return f"user {options['username']!r} of domain {domain!r}"
+def _lifetime(issued: str, expires: str) -> float:
+    """Seconds from issue to end, both by the server's clock, so that ours may be wrong. Unknown: it never ends."""
+    try:
+        return max(0.0, (datetime.fromisoformat(expires) - datetime.fromisoformat(issued)).total_seconds())
+    except (ValueError, TypeError):
+        return math.inf
+
+
+def _user(options: Mapping[str, str]) -> dict[str, Any]:
+    domain = _named(options, "user_domain")
+    user = {"name": options["username"], "password": options["password"], "domain": domain}
+    return {"identity": {"methods": ["password"], "password": {"user": user}}}
 
 
 def _project_scope(options: Mapping[str, str]) -> dict[str, Any]:
     """No domain is sent with a project's name: the identity service looks in the user's own."""
-    if options.get("project_id"):
-        return {"project_id": options["project_id"]}
-    return {"project_name": options["project"]} if options.get("project") else {}
+    named = _named(options, "project")
+    return {"scope": {"project": named}} if named else {}
 
 
-def _user(options: Mapping[str, str], **scope: Any) -> Any:
-    from keystoneauth1.identity.v3 import Password  # noqa: PLC0415 - as above
-
-    return Password(
-        auth_url=options["auth_url"],
-        username=options["username"],
-        password=options["password"],
-        user_domain_name=options.get("user_domain") or None,
-        user_domain_id=options.get("user_domain_id") or None,
-        **scope,
-    )
-
-
-def _assume_role(user: Any, options: Mapping[str, str]) -> Any:
-    """The identity method `assume_role` (section 5.1), which keystoneauth1 does not know."""
-    from keystoneauth1.identity.v3 import AuthMethod  # noqa: PLC0415 - as above
-
-    who = (
-        {"domain_id": options["agency_domain_id"]}
-        if options.get("agency_domain_id")
-        else {"domain_name": options["agency_domain"]}
-    )
-
-    class AssumeRole(AuthMethod):
-        def get_auth_data(
-            self, session: Any, _auth: Any, headers: dict[str, str], request_kwargs: dict[str, object]
-        ) -> tuple[str, dict[str, str]]:
-            del request_kwargs
-            headers["X-Auth-Token"] = user.get_auth_ref(session).auth_token
-            # The documentation's tables say agency_name; its examples and the provider's client send xrole_name.
-            return "assume_role", {**who, "xrole_name": options["agency"]}
-
-    return AssumeRole()
+def _named(options: Mapping[str, str], name: str) -> dict[str, str]:
+    """By id if there is one, else by name."""
+    if options.get(f"{name}_id"):
+        return {"id": options[f"{name}_id"]}
+    return {"name": options[name]} if options.get(name) else {}

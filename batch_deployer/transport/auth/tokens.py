@@ -58,14 +58,14 @@ class Unavailable:
 
 
 class Login(Protocol):
-    """One attempt at getting a token. Blocks, so it runs in a worker thread; raises nothing, and names no secret."""
+    """One attempt at getting a token. Raises nothing, and names no secret."""
 
     @property
     def place(self) -> str:
         """Cloud and address, for messages."""
         ...
 
-    def __call__(self) -> Token | Refused | Unavailable:
+    async def __call__(self) -> Token | Refused | Unavailable:
         """Try once."""
         ...
 
@@ -137,9 +137,8 @@ class RenewedToken:
             await self._clock.sleep(left.pop(0))
 
     async def _attempt(self) -> Token | Refused | Unavailable:
-        # A cancelled run must end at once, so the thread may be left to its own time-outs.
         with anyio.move_on_after(self._timeout):
-            return await anyio.to_thread.run_sync(self._login, abandon_on_cancel=True)
+            return await self._login()
         return Unavailable(f"{self._login.place}: no answer within {self._timeout:g} s")
 
     def _keep(self, token: Token) -> None:

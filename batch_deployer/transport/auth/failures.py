@@ -1,0 +1,76 @@
+"""What can go wrong at a login, each a value with a line of our own: whatever the server echoed, the secrets are struck out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from batch_deployer.model.values import MASK
+from batch_deployer.transport.auth.tokens import Refused, Unavailable
+from batch_deployer.transport.wire.errors import read_error
+from batch_deployer.transport.wire.text import clean
+
+_TRANSIENT = frozenset({408, 410, 429})
+"""Beside every 5xx. 410 is the identity service failing over to another region (IAM.0020)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Who logs in where, and how each failure of that reads."""
+
+    who: str
+    """Cloud, for messages: `cloud 'otc-de'`."""
+    auth_url: str
+    subject: str
+    """User or what else logs in, for messages."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """Texts to strike out of messages."""
+    timeout: float = 30.0
+    """Seconds for each wait on the network."""
+
+    @property
+    def place(self) -> str:
+        """Cloud and address, for messages."""
+        return f"{self.who}: login at {self.auth_url}"
+
+    def answered(self, status: int, content: bytes) -> Refused | Unavailable:
+        """An HTTP status from 400, and its body."""
+        body = read_error(content)
+        said = " ".join(part for part in (body.code, body.message) if part)
+        cause = f"HTTP {status}" + (f" {self._tidy(said)}" if said else "")
+        if status in _TRANSIENT or status >= 500:
+            return Unavailable(f"{self.place}: {cause}")
+        if status == 404:
+            return Refused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
+        if status in {401, 403, 400}:
+            return Refused(
+                f"{self.place}: {self.subject} was refused ({cause}); correct user, domain, password and project. "
+                "Not tried again, as repeated failures lock the account"
+            )
+        return Refused(f"{self.place}: {cause}; check auth_url")
+
+    def uncertified(self) -> Unavailable:
+        """No verified TLS."""
+        return Unavailable(
+            f"{self.place}: its TLS certificate cannot be verified; give the issuer as ca_file", again=False
+        )
+
+    def silent(self) -> Unavailable:
+        """Nothing came in time."""
+        return Unavailable(f"{self.place}: no answer within {self.timeout:g} s")
+
+    def unconnected(self) -> Unavailable:
+        """No connection, or one that broke."""
+        return Unavailable(f"{self.place}: no connection; check auth_url, the network and the proxy settings")
+
+    def no_token(self) -> Unavailable:
+        """A good answer of something else."""
+        return Unavailable(f"{self.place}: the answer is no token; check that auth_url is an identity service")
+
+    def other(self, text: str) -> Refused:
+        """Anything else, as the library that met it says it."""
+        return Refused(f"{self.place} failed: {self._tidy(text)}; check the auth settings")
+
+    def _tidy(self, text: str) -> str:
+        for secret in self.secrets:
+            if secret:
+                text = text.replace(secret, MASK)
+        return clean(text)
