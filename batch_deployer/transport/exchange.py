@@ -5,20 +5,27 @@ more, on a new connection, when a kept one turns out to be dead. Redirects and c
 """
 
 import asyncio
-import math
 import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
+from batch_deployer import __version__
 from batch_deployer.transport.address import proxy_for
-from batch_deployer.transport.channel import Channel, Disconnected, Reply
+from batch_deployer.transport.channel import Channel, Disconnected, NoHttp, Reply
 from batch_deployer.transport.deadlines import Deadlines
 from batch_deployer.transport.kept import Kept
-from batch_deployer.transport.receiving import unpacked
-from batch_deployer.transport.sending import Attempt
+from batch_deployer.transport.receiving import ENCODINGS, unpacked
+from batch_deployer.transport.sending import Attempt, header_lines
+from batch_deployer.transport.wire.requests import JSON
 
+FAILURES = (aiohttp.ClientError, NoHttp, OSError)
+"""All that `Exchange.perform` raises when no answer came, TimeoutError (an OSError) included."""
+UNVERIFIED = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+"""Those of them that say: no TLS connection that could be trusted."""
 _NAMES_KEPT = 300
 """Seconds for which a looked-up address is used again."""
 
@@ -28,6 +35,10 @@ class Exchange:
 
     def __init__(self, endpoint: str, *, connections: int, most: int, tls: ssl.SSLContext | None) -> None:
         """`connections`: at once. `most`: bytes of a body. `tls`: None verifies by aiohttp's default."""
+        self.base = urlsplit(endpoint).path
+        """Path of the endpoint, before that of every request."""
+        self.host = URL(endpoint).host_port_subcomponent or urlsplit(endpoint).netloc
+        """As the header names it."""
         self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAMES_KEPT, ssl=True if tls is None else tls)
         # The environment's proxy is looked up once. aiohttp's trust_env would do so for every call, in a thread,
         # and read .netrc besides, which could put a foreign password onto our requests.
@@ -41,15 +52,29 @@ class Exchange:
         self._deadlines = Deadlines()
         self._most = most
 
-    async def perform(self, request: bytes, *, bounds: aiohttp.ClientTimeout, attempt: Attempt) -> Reply:
+    def header_lines(self, content_type: str, credential: Mapping[str, str]) -> bytes:
+        """All headers but the length. Raises BadInput for a value that could not be one."""
+        return header_lines(
+            {
+                "Host": self.host,
+                "Accept": JSON,
+                "Accept-Encoding": ENCODINGS,
+                "User-Agent": f"batch-deployer/{__version__}",
+                "Content-Type": content_type,
+                **credential,
+            }
+        )
+
+    async def perform(self, request: bytes, *, total: float, connect: float, attempt: Attempt) -> Reply:
         """Send a whole request and take its answer; a body that is not whole is a fault of the reply.
 
-        Raises FenceLost, NoHttp, aiohttp.ClientError, or OSError with TimeoutError; `attempt.left` tells how far it got.
+        `total`, `connect`: seconds, of all of it and of making a connection. Raises FenceLost or one of FAILURES;
+        `attempt.left` tells how far it got.
         """
         try:
-            with self._deadlines.within(math.inf if bounds.total is None else bounds.total):
+            with self._deadlines.within(total):
                 async with self._room:
-                    reply = await self._answered(request, bounds, attempt)
+                    reply = await self._answered(request, total, connect, attempt)
         except TimeoutError:
             if attempt.head is None:
                 raise
@@ -62,7 +87,7 @@ class Exchange:
         self._kept.drop_all()
         await self._connector.close()
 
-    async def _answered(self, request: bytes, bounds: aiohttp.ClientTimeout, attempt: Attempt) -> Reply:
+    async def _answered(self, request: bytes, total: float, connect: float, attempt: Attempt) -> Reply:
         channel = self._kept.take()
         if channel is not None:
             try:
@@ -74,6 +99,7 @@ class Exchange:
             else:
                 self._kept.give_back(channel)
                 return reply
+        bounds = aiohttp.ClientTimeout(total=total, sock_connect=connect)
         channel = Channel(await self._connector.connect(self._place, [], bounds), self._most)
         reply = await channel.ask(request, attempt)
         self._kept.give_back(channel)

@@ -1,25 +1,22 @@
 """The API over HTTP: one attempt per call, every failure of network or server an Answer."""
 
 import ssl
-from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
-from batch_deployer import __version__
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.channel import NoHttp, Reply
-from batch_deployer.transport.exchange import Exchange
-from batch_deployer.transport.receiving import ENCODINGS, hide, without
-from batch_deployer.transport.sending import Attempt, FenceLost, header_lines, whole
+from batch_deployer.transport.channel import Reply
+from batch_deployer.transport.exchange import FAILURES, UNVERIFIED, Exchange
+from batch_deployer.transport.receiving import hide, without
+from batch_deployer.transport.sending import Attempt, FenceLost, whole
 from batch_deployer.transport.wire.answers import decode
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
-from batch_deployer.transport.wire.requests import JSON, Request, encode
+from batch_deployer.transport.wire.requests import Request, encode
 from batch_deployer.transport.wire.text import clean
 
 _SKEW = 60.0
@@ -42,20 +39,16 @@ class HttpApi:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Raises BadInput unless `endpoint` is https, or http to this machine. `tls`: None verifies by aiohttp's default."""
-        self._endpoint = checked(endpoint, "endpoint")
-        self._base = urlsplit(self._endpoint).path
-        self._host = URL(self._endpoint).host_port_subcomponent or urlsplit(self._endpoint).netloc
+        endpoint = checked(endpoint, "endpoint")
         self._project_id = project_id
         self._credential = credential
         self._wire = wire
         self._clock = clock
         self._fence = fence
         self._refusal = ""
-        self._read_time = aiohttp.ClientTimeout(total=wire.read_timeout, sock_connect=wire.connect)
-        self._write_time = aiohttp.ClientTimeout(total=wire.write_timeout, sock_connect=wire.connect)
         self._kept = (-1, "", b"", "")
         """Generation, content type, header lines and token of the last request that was not signed."""
-        self._exchange = Exchange(self._endpoint, connections=connections, most=wire.max_body, tls=tls)
+        self._exchange = Exchange(endpoint, connections=connections, most=wire.max_body, tls=tls)
 
     async def call(self, call: Call) -> Answer:
         """One attempt. Raises only BadInput, for a call that cannot be put into a request."""
@@ -67,13 +60,14 @@ class HttpApi:
         lines, token = self._headers(request, generation)
         try:
             reply = await self._exchange.perform(
-                whole(request, self._base, lines),
-                bounds=self._write_time if call.writes else self._read_time,
+                whole(request, self._exchange.base, lines),
+                total=self._wire.write_timeout if call.writes else self._wire.read_timeout,
+                connect=self._wire.connect,
                 attempt=attempt,
             )
         except FenceLost:
             return Answer(sent=Sent.NO, message="fence lost", credential=generation)
-        except (aiohttp.ClientError, NoHttp, OSError) as error:
+        except FAILURES as error:
             sent = Sent.MAYBE if attempt.left else Sent.NO
             return Answer(sent=sent, message=_told(error, sent), credential=generation)
         return self._answer(call, reply, generation, token, attempt.left_at)
@@ -91,17 +85,8 @@ class HttpApi:
         known, content_type, lines, token = self._kept
         if known == generation and content_type == request.content_type:
             return lines, token
-        shown = self._credential.headers(request, self._host)
-        lines = header_lines(
-            {
-                "Host": self._host,
-                "Accept": JSON,
-                "Accept-Encoding": ENCODINGS,
-                "User-Agent": f"batch-deployer/{__version__}",
-                "Content-Type": request.content_type,
-                **shown,
-            }
-        )
+        shown = self._credential.headers(request, self._exchange.host)
+        lines = self._exchange.header_lines(request.content_type, shown)
         token = shown.get("X-Auth-Token", "")
         if not self._credential.signs:
             self._kept = generation, request.content_type, lines, token
@@ -157,7 +142,7 @@ def _told(error: Exception, sent: Sent) -> str:
         return "no answer in time" if sent is Sent.MAYBE else "no connection in time"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"no such host: {error.host}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(error, UNVERIFIED):
         return (
             f"no TLS connection to {error.host}:{error.port}: its certificate cannot be verified, or it speaks no TLS"
         )

@@ -93,6 +93,30 @@ def test_a_login_whose_connection_breaks_is_not_sent_again_unseen(serve_raw, log
     assert len(came) == 1 + len(clock.slept) == 4
 
 
+def test_the_second_step_of_an_agency_is_not_sent_again_on_another_connection(serve_raw, log_in, clock):
+    """Its connection was used before, so a read that broke on it would silently go once more."""
+    came = []
+    token = json.dumps({"token": {}}).encode()
+    head = b"HTTP/1.1 201 Created\r\nX-Subject-Token: T\r\nContent-Length: %d\r\n\r\n"
+
+    async def talk(reader, writer):
+        for answer in (head % len(token) + token, b""):
+            request = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[16:]) for line in request.split(b"\r\n") if line.startswith(b"Content-Length: "))
+            came.append(b"assume_role" in await reader.readexactly(length))
+            writer.write(answer)
+            await writer.drain()
+
+    async def scenario():
+        options = PASSWORD | {"agency": "deployers", "agency_domain": "CUSTOMER"}
+        async with serve_raw(talk) as url, log_in("agency", options, endpoint=url):
+            pass
+
+    with pytest.raises(CloudUnreachable, match="no connection; check auth_url"):
+        asyncio.run(scenario())
+    assert came == [False, True] * (1 + len(clock.slept))
+
+
 def test_a_password_that_is_no_text_is_sent_nowhere(serve, log_in, token_answer):
     cloud = Cloud(token_answer)
     with pytest.raises(AuthFailed, match="holds text that is no valid Unicode") as failed:

@@ -20,7 +20,7 @@ from batch_deployer.transport.auth.openstack import Entry, from_clouds, from_env
 from batch_deployer.transport.auth.options import needs, read_options
 from batch_deployer.transport.auth.passwords import PasswordLogin, agency_steps, password_steps, subject
 from batch_deployer.transport.auth.signing import Key
-from batch_deployer.transport.auth.tokens import Login, RenewedToken
+from batch_deployer.transport.auth.tokens import Login, RenewedToken, sendable
 
 _LEGACY_HOSTS = ".otc.t-systems.com"
 """There only the legacy form of signatures is proven, everywhere else only the newer one."""
@@ -124,7 +124,7 @@ async def _log_in(asking: Asking, login: Login) -> Identity:
 
 
 def _ready(asking: Asking, token: str, project_id: str) -> Identity:
-    if not token.isascii() or not token.isprintable() or " " in token:
+    if not sendable(token):
         raise BadInput(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
     return Identity(credential=FixedToken(asking.who, token), project_id=project_id, ca_file=asking.cloud.ca_file)
 

@@ -4,27 +4,22 @@ Two requests at most, so they go over our own connections: the libraries that co
 that it loads (keystoneauth1 with requests: 0.13 s of a core and 10 MB).
 """
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
-from batch_deployer import __version__
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import tls_context
 from batch_deployer.transport.auth.catalogue import public_endpoints
 from batch_deployer.transport.auth.failures import Failures
-from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable
+from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable, sendable
 from batch_deployer.transport.channel import NoHttp, Reply
-from batch_deployer.transport.exchange import Exchange
-from batch_deployer.transport.receiving import ENCODINGS
-from batch_deployer.transport.sending import Attempt, header_lines, whole
+from batch_deployer.transport.exchange import FAILURES, UNVERIFIED, Exchange
+from batch_deployer.transport.sending import Attempt, whole
 from batch_deployer.transport.wire.loose import document, text
 from batch_deployer.transport.wire.requests import JSON, Request
 
@@ -68,33 +63,25 @@ class PasswordLogin:
             request = Request(method="POST", path="/auth/tokens", body=msgspec.json.encode({"auth": body}))
         except UnicodeEncodeError:
             return self.failures.other("user, password or project holds text that is no valid Unicode")
-        parts = urlsplit(self.failures.auth_url)
-        headers = {
-            "Host": parts.netloc,
-            "Accept": JSON,
-            "Accept-Encoding": ENCODINGS,
-            "User-Agent": f"batch-deployer/{__version__}",
-            "Content-Type": JSON,
-        }
-        if token:
-            headers["X-Auth-Token"] = token
-        bounds = aiohttp.ClientTimeout(total=self.failures.timeout, sock_connect=self.wire.connect)
+        lines = exchange.header_lines(JSON, {"X-Auth-Token": token} if token else {})
         try:
             # As a write: what may have arrived is not sent twice, since repeated failures lock an account.
-            attempt = Attempt(write=True, fence=None)
             reply = await exchange.perform(
-                whole(request, parts.path, header_lines(headers)), bounds=bounds, attempt=attempt
+                whole(request, exchange.base, lines),
+                total=self.failures.timeout,
+                connect=self.wire.connect,
+                attempt=Attempt(write=True, fence=None),
             )
-        except (aiohttp.ClientError, NoHttp, OSError) as error:
+        except FAILURES as error:
             return self._failure(error)
         if reply.status >= 400:
             return self.failures.answered(reply.status, reply.body)
         return read_token(reply, self.wire.max_depth) or self.failures.no_token()
 
     def _failure(self, error: Exception) -> Unavailable:
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        if isinstance(error, UNVERIFIED):
             return self.failures.uncertified()
-        if isinstance(error, asyncio.TimeoutError):
+        if isinstance(error, TimeoutError):
             return self.failures.silent()
         return self.failures.no_token() if isinstance(error, NoHttp) else self.failures.unconnected()
 
@@ -128,11 +115,11 @@ def read_token(reply: Reply, max_depth: int) -> Token | None:
     """What the identity service answers to a login (section 5.1 of docs/api.md); None when it is no token."""
     value, body = reply.headers.get("x-subject-token", ""), document(reply.body, max_depth)
     found = body.get("token") if isinstance(body, dict) else None
-    if not value.isascii() or not value.isprintable() or not value.strip() or not isinstance(found, dict):
+    if not value or not sendable(value) or not isinstance(found, dict):
         return None
     project = found.get("project")
     return Token(
-        value=value.strip(),
+        value=value,
         lifetime=_lifetime(text(found, "issued_at"), text(found, "expires_at")),
         project_id=text(project, "id") if isinstance(project, dict) else "",
         catalogue=public_endpoints(found.get("catalog")),

@@ -41,6 +41,11 @@ class Token:
     catalogue: tuple[Endpoint, ...] = ()
 
 
+def sendable(value: str) -> bool:
+    """Whether a text can be a token: it goes into a header as it is."""
+    return value.isascii() and value.isprintable() and " " not in value
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The identity service said no: never to be tried again with the same secret."""
