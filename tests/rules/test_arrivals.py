@@ -34,3 +34,9 @@ def test_what_other_deployments_and_the_run_noted_says_nothing_of_a_write():
 def test_each_write_of_a_deployment_has_a_time_of_its_own():
     events = [intended(1.0), accepted(2.0), intended(5.0, attempt=2)]
     assert until(*events) == [(5.0, math.inf), (1.0, 2.0)]
+
+
+def test_a_write_left_before_the_next_part_of_its_run_started():
+    """Its process was dead by then, since the next part holds the lock."""
+    resumed = e.RunStarted(at=7.0, run="r", manifest="m", resumed=True)
+    assert until(intended(1.0), resumed, accepted(9.0), intended(10.0, "b")) == [(10.0, math.inf), (1.0, 7.0)]
