@@ -144,7 +144,7 @@ class WatchSettings:
 
     first: float = 5.0
     """No look sooner after a write: nothing finishes faster. Nor after another look, while nobody waits for an end."""
-    shortest: float = 2.0
+    shortest: float = 1.5
     """Between two looks while somebody waits for an end."""
     longest: float = 60.0
     growth: float = 0.2

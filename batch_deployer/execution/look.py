@@ -29,7 +29,7 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
         queue.looking = False
     if verdict is Verdict.OK and isinstance(answer.body, list):
         queue.breaker.passed()
-        queue.observed_at = departed
+        queue.observed_before, queue.observed_at = queue.observed_at, departed
         prefix = queue.cluster.id
         states = {
             f"{prefix}/{state.namespace}/{state.name}": state

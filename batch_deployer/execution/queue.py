@@ -15,7 +15,7 @@ class ClusterQueue:
 
     __slots__ = (
         "_ready", "arrived", "asking_phase", "breaker", "cap", "cluster", "deferred", "left", "look_at", "looking",
-        "observed_at", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "total", "under_way", "waiting", "watching",
+        "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "total", "under_way", "waiting", "watching",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster) -> None:
@@ -44,6 +44,8 @@ class ClusterQueue:
         """When the next look is due; infinity: none."""
         self.observed_at = -math.inf
         """When the last good look left."""
+        self.observed_before = -math.inf
+        """When the one before it left."""
         self.breaker = Breaker()
         self.phase = ""
         """`status.phase` of the cluster as far as known."""

@@ -15,7 +15,7 @@ from batch_deployer.model.deployment import Action, Operation, Outcome, ReleaseS
 from batch_deployer.model.values import Json, render
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
-from batch_deployer.rules.cadence import Durations, next_gap
+from batch_deployer.rules.cadence import Durations, lesson, next_gap
 from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
@@ -206,8 +206,10 @@ class Run:
             gap = min(gap, own, max(track.deadline - now, settings.shortest))
         return gap
 
-    def learn(self, track: Track, seconds: float) -> None:
-        """Take in how long an install or upgrade took."""
+    def learn(self, track: Track, under_way_at: float) -> None:
+        """Take in how long an install or upgrade took that is over, and was not at `under_way_at`."""
+        accepted_at = track.accepted_at
+        seconds = lesson(max(0.0, under_way_at - accepted_at), self.now() - accepted_at, self.settings.watch)
         chart = track.deployment.release.chart.learned_as
         self.durations.setdefault(chart, Durations()).add(seconds)
         self.new_durations.setdefault(chart, []).append(seconds)

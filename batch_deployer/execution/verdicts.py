@@ -223,7 +223,7 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
     """End the operation: go on with the action's next step, or end the deployment."""
     spec, operation = track.deployment.release, track.operation
     if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
-        run.learn(track, run.now() - track.accepted_at)
+        run.learn(track, queue.observed_before)
     undoing = operation is Operation.ROLLBACK and track.action is Action.UPGRADE
     more = not failed and track.settled + 1 < len(track.steps)
     undo = (

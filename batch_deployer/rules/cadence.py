@@ -21,7 +21,7 @@ class Urgency(Enum):
     """A late notice costs the run nothing: the gap is that of the settings, and never shorter than before a first look."""
     NEXT = 0.05
     """The next deployment of a full cluster or cloud."""
-    GATE = 0.015
+    GATE = 0.012
     """The end of the wave or run, while one deployment is under way: what is noticed late, the run takes longer."""
 
 
@@ -58,6 +58,16 @@ class Durations:
         """Looks ask far more often than installs end."""
         if self._sorted:
             self.early, self.usual = self.quantile(0.05), self.quantile(0.5)
+
+
+def lesson(under_way_at: float, over_by: float, settings: WatchSettings) -> float:
+    """Seconds that an install teaches, which was under way after `under_way_at` seconds and over after `over_by`.
+
+    Where looks come late, since reads are scarce or give way to writes, an end is noticed long after it came. Taken for the
+    install's time, the delay would put off the looks at others, and so go on. So it teaches no more than a look in time
+    would have shown.
+    """
+    return min(over_by, under_way_at + max(settings.first, settings.growth * under_way_at))
 
 
 def next_gap(

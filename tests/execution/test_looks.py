@@ -1,12 +1,15 @@
 """What a look says anew of a deployment that is under way: mostly nothing."""
 
+import msgspec
 import pytest
 
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.verdicts import no_news
+from batch_deployer.model import events as e
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Operation
 from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.settings import Limits, Rate, Share
 
 
 @pytest.fixture
@@ -47,3 +50,19 @@ def test_whatever_differs_is_news(track, state, now):
 def test_a_write_of_unknown_fate_and_a_delete_are_always_judged(track, phase, operation):
     track.phase, track.operation = phase, operation
     assert not no_news(track, seen(), 0.0)
+
+
+def test_an_end_that_was_noticed_late_is_not_learned_as_a_long_install(make, act):
+    """One connection, taken by writes for as long as there are any: the first looks come long after the first ends."""
+    limits = Limits(
+        writes=Rate(500, 1.0), reads=Rate(500, 1.0), in_flight=Share(1000), per_cluster=Share(5), connections=1
+    )
+    plan = make.plan(100, ("web", "db", "cache", "queue", "mail"), limits=limits)
+    world = make.world(plan)
+    quick = tuple(msgspec.structs.replace(chart, install=2.0, spread=0.0) for chart in world.charts)
+    show = act(plan, world=msgspec.structs.replace(world, charts=quick))
+
+    sent, noticed = show.of(e.Accepted)[0].at, show.of(e.Finished)[0].at
+    (learned,) = show.engine.learned.values()
+    assert noticed - sent > 10.0
+    assert max(learned) <= plan.settings.watch.first

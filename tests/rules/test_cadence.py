@@ -7,7 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import ENOUGH, KEPT, LEARNED_GROWTH, Durations, Urgency, affordable_gap, next_gap
+from batch_deployer.rules.cadence import (
+    ENOUGH,
+    KEPT,
+    LEARNED_GROWTH,
+    Durations,
+    Urgency,
+    affordable_gap,
+    lesson,
+    next_gap,
+)
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
@@ -174,3 +183,12 @@ def test_the_oldest_duration_is_the_one_forgotten():
 def test_a_quantile_is_the_time_within_which_that_share_ended():
     learned = Durations(float(n) for n in range(100, 0, -1))
     assert [learned.quantile(share) for share in (0.0, 0.05, 0.5, 0.95)] == [1.0, 6.0, 51.0, 96.0]
+
+
+@pytest.mark.parametrize(
+    ("under_way_at", "over_by", "seconds"),
+    [(40.0, 44.0, 44.0), (0.0, 4.0, 4.0), (0.0, 45.0, 5.0), (50.0, 90.0, 56.0)],
+    ids=["a look in time", "the first look in time", "the first look late", "a later look late"],
+)
+def test_an_end_that_was_noticed_late_teaches_no_more_than_a_look_in_time_would_have(under_way_at, over_by, seconds):
+    assert lesson(under_way_at, over_by, SETTINGS) == pytest.approx(seconds)
