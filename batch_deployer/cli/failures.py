@@ -3,8 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +82,9 @@ def innermost(error: BaseException) -> BaseException:
 
 
 def _crash(error: BaseException, session: Session) -> str:
+    import tempfile
+    import traceback
+
     text = session.redact("".join(traceback.format_exception(error)))
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     head = f"batch-deployer {__version__}, Python {sys.version.split()[0]} on {sys.platform}, {stamp}Z\n\n"

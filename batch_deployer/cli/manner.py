@@ -5,17 +5,27 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from batch_deployer.cli.options import DURATION, FOLDER, Parsed, log_format_option, state_dir_option, together
 from batch_deployer.errors import TooLate
-from batch_deployer.rules.window import Window, moment
+
+if TYPE_CHECKING:
+    from batch_deployer.rules.window import Window
+
+
+def _window(text: str) -> "Window":
+    from batch_deployer.rules.window import Window
+
+    return Window.parse(text)
 
 
 def _start_by(text: str) -> str:
     """Checked now, meant later: the time of day nearest to the moment of the start."""
+    from batch_deployer.rules.window import moment
+
     moment(text, 0.0)
     return text
 
@@ -39,7 +49,7 @@ manner_options = together(
     ),
     click.option(
         "--window",
-        type=Parsed("window", Window.parse),
+        type=Parsed("window", _window),
         metavar="WINDOW",
         help='Start only within it and nothing new after it, for example "22:00-05:00 Europe/Berlin"; exit 6.',
     ),
@@ -67,7 +77,7 @@ class Manner:
     deadline: float | None
     overlap: Literal["fail", "wait", "skip"]
     start_by: str | None
-    window: Window | None
+    window: "Window | None"
     jitter: float | None
     ping: str | None
     metrics_file: Path | None
@@ -92,7 +102,11 @@ class Manner:
             opens, _ = self.window.around(now)
             if now < opens:
                 raise TooLate(f"the window {self.window} is closed; it opens in {(opens - now) / 3600:.1f} h")
-        if self.start_by is not None and now > moment(self.start_by, now):
+        if self.start_by is None:
+            return
+        from batch_deployer.rules.window import moment
+
+        if now > moment(self.start_by, now):
             raise TooLate(f"it is later than --start-by {self.start_by}; nothing was started")
 
     def time_left(self, now: float, planned: float | None) -> float | None:

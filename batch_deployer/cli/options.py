@@ -6,8 +6,6 @@ from typing import Any, TypeVar
 
 import click
 
-from batch_deployer.settings import parse_duration
-
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Decorated], Decorated]
 
@@ -29,7 +27,13 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
             self.fail(str(error), param, ctx)
 
 
-DURATION = Parsed("duration", parse_duration)
+def _duration(text: str) -> float:
+    from batch_deployer.settings import parse_duration
+
+    return parse_duration(text)
+
+
+DURATION = Parsed("duration", _duration)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
