@@ -134,7 +134,7 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
         found = take_turns(
             {"sqlite": lambda: legs.run("sqlite"), "memory": lambda: legs.run("memory"), "bare": legs.bare}, rounds
         )
-        starts = take_turns({"run": legs.start, "bare": legs.start_bare}, rounds)
+        starts = take_turns({"run": legs.start, "bare": legs.start_bare}, min(3, rounds))
     per_call = {name: median([1e6 * leg["cpu"] / leg["calls"] for leg in each]) for name, each in found.items()}
     idle = {"sqlite": "run", "memory": "run", "bare": "bare"}
     growing = {

@@ -20,6 +20,9 @@ from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
 
+PATIENCE = 32
+"""Crowded turns of the loop, of some milliseconds each, that a step lets pass at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -119,8 +122,13 @@ class Run:
         await self.give_way()
 
     async def give_way(self) -> None:
-        """Wait for a turn of the loop that is not crowded: many calls may be answered, or intents committed, at once."""
-        while self.ports.clock.crowded():
+        """Wait for a turn of the loop that is not crowded: many calls may be answered, or intents committed, at once.
+
+        Not for ever: whoever comes late in each turn of a busy loop would find all of them crowded.
+        """
+        for _ in range(PATIENCE):
+            if not self.ports.clock.crowded():
+                return
             await self.ports.clock.sleep(0.0)
 
     def announce(self, event: e.RunEvent) -> None:

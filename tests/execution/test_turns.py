@@ -31,3 +31,10 @@ def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_tu
     answers, commits = len(show.calls), 3
     assert make.tally(show, plan) == {"deployed": 3}
     assert len(given_away) == (answers + commits if crowded else 0)
+
+
+def test_nobody_gives_way_for_ever_in_a_loop_that_stays_crowded(make, act, monkeypatch):
+    """Others come first in each of its turns, and may take them whole: for seconds, when all installs end at once."""
+    monkeypatch.setattr(SystemClock, "crowded", lambda _: True)
+    plan = make.plan(3)
+    assert make.tally(act(plan), plan) == {"deployed": 3}
