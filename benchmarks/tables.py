@@ -73,6 +73,7 @@ def versus_sdk(result: Result) -> Lines:
         ("releases not deployed", "lost"),
         ("ends reported wrong", "reported_wrong"),
     )
+    starts = result["start_cpu_s"]
     for world, legs in result["worlds"].items():
         limits = result["limits"][world]
         yield (
@@ -81,7 +82,19 @@ def versus_sdk(result: Result) -> Lines:
         )
         yield ""
         head = (f"{world}, {show(result['deployments'][world])} releases", "product", "SDK")
-        yield from table(head, [(name, legs["product"][key], legs["sdk"][key]) for name, key in fields])
+        rows = [(name, legs["product"][key], legs["sdk"][key]) for name, key in fields]
+        beyond = [
+            1000
+            * (legs[client]["cpu_s"] - starts[client])
+            / max(1, result["deployments"][world] - legs[client]["lost"])
+            for client in ("product", "sdk")
+        ]
+        yield from table(head, [*rows, ("CPU a deployed release beyond that for one, ms", *beyond)])
+    yield (
+        f"For one release the product needs {show(starts['product'])} s of CPU and the SDK {show(starts['sdk'])} s, "
+        "nearly all of it to start."
+    )
+    yield ""
 
 
 def makespan(result: Result) -> Lines:
