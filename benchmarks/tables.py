@@ -84,9 +84,7 @@ def versus_sdk(result: Result) -> Lines:
         head = (f"{world}, {show(result['deployments'][world])} releases", "product", "SDK")
         rows = [(name, legs["product"][key], legs["sdk"][key]) for name, key in fields]
         beyond = [
-            1000
-            * (legs[client]["cpu_s"] - starts[client])
-            / max(1, result["deployments"][world] - legs[client]["lost"])
+            1000 * (legs[client]["cpu_s"] - starts[client]) / max(1, legs[client]["deployed"])
             for client in ("product", "sdk")
         ]
         yield from table(head, [*rows, ("CPU a deployed release beyond that for one, ms", *beyond)])

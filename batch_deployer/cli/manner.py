@@ -22,11 +22,15 @@ def _window(text: str) -> "Window":
     return Window.parse(text)
 
 
-def _start_by(text: str) -> str:
-    """Checked now, meant later: the time of day nearest to the moment of the start."""
+def _moment(text: str, near: float) -> float:
     from batch_deployer.rules.window import moment
 
-    moment(text, 0.0)
+    return moment(text, near)
+
+
+def _start_by(text: str) -> str:
+    """Checked now, meant later: the time of day nearest to the moment of the start."""
+    _moment(text, 0.0)
     return text
 
 
@@ -102,11 +106,7 @@ class Manner:
             opens, _ = self.window.around(now)
             if now < opens:
                 raise TooLate(f"the window {self.window} is closed; it opens in {(opens - now) / 3600:.1f} h")
-        if self.start_by is None:
-            return
-        from batch_deployer.rules.window import moment
-
-        if now > moment(self.start_by, now):
+        if self.start_by is not None and now > _moment(self.start_by, now):
             raise TooLate(f"it is later than --start-by {self.start_by}; nothing was started")
 
     def time_left(self, now: float, planned: float | None) -> float | None:

@@ -67,7 +67,7 @@ def lesson(under_way_at: float, over_by: float, settings: WatchSettings) -> floa
     install's time, the delay would put off the looks at others, and so go on. So it teaches no more than a look in time
     would have shown.
     """
-    return min(over_by, under_way_at + max(settings.first, settings.growth * under_way_at))
+    return min(over_by, under_way_at + next_gap(under_way_at, None, settings))
 
 
 def next_gap(

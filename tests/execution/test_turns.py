@@ -1,5 +1,7 @@
 """Many answers at once: the loop is given away between them once its turn is long."""
 
+from itertools import count
+
 import pytest
 
 from batch_deployer.clock.system import SystemClock
@@ -35,6 +37,12 @@ def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_tu
 
 def test_nobody_gives_way_for_ever_in_a_loop_that_stays_crowded(make, act, monkeypatch):
     """Others come first in each of its turns, and may take them whole: for seconds, when all installs end at once."""
-    monkeypatch.setattr(SystemClock, "crowded", lambda _: True)
+    asked = count()
+
+    def always(_):
+        assert next(asked) < 10_000, "still waiting"
+        return True
+
+    monkeypatch.setattr(SystemClock, "crowded", always)
     plan = make.plan(3)
     assert make.tally(act(plan), plan) == {"deployed": 3}

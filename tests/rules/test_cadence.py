@@ -187,8 +187,14 @@ def test_a_quantile_is_the_time_within_which_that_share_ended():
 
 @pytest.mark.parametrize(
     ("under_way_at", "over_by", "seconds"),
-    [(40.0, 44.0, 44.0), (0.0, 4.0, 4.0), (0.0, 45.0, 5.0), (50.0, 90.0, 56.0)],
-    ids=["a look in time", "the first look in time", "the first look late", "a later look late"],
+    [(40.0, 44.0, 44.0), (0.0, 4.0, 4.0), (0.0, 45.0, 5.0), (50.0, 90.0, 56.0), (600.0, 700.0, 660.0)],
+    ids=[
+        "a look in time",
+        "the first look in time",
+        "the first look late",
+        "a later look late",
+        "looks are never further apart",
+    ],
 )
 def test_an_end_that_was_noticed_late_teaches_no_more_than_a_look_in_time_would_have(under_way_at, over_by, seconds):
     assert lesson(under_way_at, over_by, SETTINGS) == pytest.approx(seconds)
