@@ -160,7 +160,7 @@ class Engine:
                 await look(self._run, board, job)
             case question:
                 await answer(self._run, board, question)
-        if self._run.halted or self._rollout.at_gate():
+        if self._run.halted or self._signal or self._rollout.at_gate():
             self._pool.poke()
 
     def _keep_time(self, now: float) -> float | None:

@@ -35,29 +35,33 @@ class Pool:
         self._clock = clock
         self._perform = perform
         self._keep_time = keep_time
+        self._lanes = sum(board.cloud.limits.connections for board in self._boards)
         self._idle: list[asyncio.Future[None]] = []
         """What each lane without work waits for."""
-        self._alarm: asyncio.Future[None] | None = None
-        """What the time keeper waits for."""
+        self._alarm: asyncio.TimerHandle | None = None
+        """Wakes a lane when the next call may leave."""
         self._alarm_at = math.inf
+        self._news: asyncio.Future[None] | None = None
+        """What the time keeper waits for."""
         self._turn = 0
 
     async def run(self) -> None:
         """Work until `keep_time` says that the run is over; whatever is still under way then is cancelled."""
-        lanes = sum(board.cloud.limits.connections for board in self._boards)
         try:
             async with anyio.create_task_group() as group:
-                for _ in range(lanes):
+                for _ in range(self._lanes):
                     group.start_soon(self._lane)
                 await self._time_keeper()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
+        finally:
+            self._disarm()
 
     def poke(self) -> None:
-        """Have the time keeper look at once: something changed from outside."""
-        if self._alarm is not None:
-            _wake(self._alarm)
+        """Have the time keeper look at once: something changed that it judges by."""
+        if self._news is not None:
+            _wake(self._news)
 
     async def _lane(self) -> None:
         loop, since_rest = asyncio.get_running_loop(), 0
@@ -66,11 +70,12 @@ class Pool:
             if taken is None:
                 wake = loop.create_future()
                 self._idle.append(wake)
-                self._reschedule()
+                if self._arm() == math.inf and len(self._idle) == self._lanes:
+                    self.poke()  # Nothing is under way or due: is it over, or a stall?
                 await wake
                 continue
             board, job = taken
-            self._wake_another()
+            self._arm()
             try:
                 await self._perform(board, job)
             finally:
@@ -92,50 +97,48 @@ class Pool:
                 return board, job
         return None
 
-    def _wake_another(self) -> None:
-        """Wake one more lane if there is more to do right now; if it is soon, have the time keeper know."""
-        if not self._idle:
-            return
-        at = self._next_time()
-        if at <= self._clock.monotonic():
-            _wake(self._idle.pop())
-        elif at < self._alarm_at:
-            self.poke()
-
-    def _next_time(self) -> float:
+    def _arm(self) -> float:
+        """See to it that a lane is there when the next call may leave; gives that time, infinity when nobody knows it."""
         now, at = self._clock.monotonic(), math.inf
         for board in self._boards:
             at = min(at, board.wake_at(now))
+        if not self._idle:
+            return at  # whichever lane is done first looks for itself
+        if at <= now:
+            _wake(self._idle.pop())  # it arms for the one after
+        elif at < self._alarm_at:
+            self._disarm()
+            self._alarm_at = at
+            self._alarm = _later(at - now, self._ring)
         return at
 
-    def _reschedule(self) -> None:
-        """The job that just ended may have brought something forward."""
-        if self._next_time() < self._alarm_at:
-            self.poke()
+    def _ring(self) -> None:
+        self._disarm()
+        self._arm()
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm, self._alarm_at = None, math.inf
 
     async def _time_keeper(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            now = self._clock.monotonic()
-            due = self._keep_time(now)
+            due = self._keep_time(self._clock.monotonic())
             if due is None:
                 return
-            self._wake_another()
-            at = self._next_time()
-            if at <= now:
-                at = math.inf if not self._idle else now
-            self._alarm = alarm = loop.create_future()
-            self._alarm_at = min(due, at)
-            wait = self._alarm_at - self._clock.monotonic()
-            if wait == math.inf:
-                await alarm
-            elif wait > 0:
-                # Not a cancel scope with a deadline: its float misses uvloop's whole milliseconds by a hair, and spins.
-                timer = loop.call_later(math.ceil(wait / TICK) * TICK, _wake, alarm)
-                await alarm
+            self._arm()
+            self._news = news = loop.create_future()
+            wait = max(0.0, due - self._clock.monotonic())
+            timer = _later(wait, _wake, news) if wait < math.inf else None
+            await news
+            if timer is not None:
                 timer.cancel()
-            else:
-                await anyio.lowlevel.checkpoint()
+
+
+def _later(seconds: float, what: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+    """Not a cancel scope with a deadline: its float misses uvloop's whole milliseconds by a hair, and spins."""
+    return asyncio.get_running_loop().call_later(math.ceil(seconds / TICK) * TICK, what, *args)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
