@@ -114,7 +114,8 @@ class Pool:
 
     def _ring(self) -> None:
         self._disarm()
-        self._arm()
+        if self._idle:
+            _wake(self._idle.pop())
 
     def _disarm(self) -> None:
         if self._alarm is not None:

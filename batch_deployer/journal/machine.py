@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """One moment on two clocks, seconds."""
+class Stamp(NamedTuple):
+    """One moment on two clocks, seconds. A tuple, as two are made for every write."""
 
     boot: float
     """Since boot, suspended time included; no one can set this clock. Compares only within one boot."""

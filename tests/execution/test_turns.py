@@ -1,10 +1,13 @@
-"""Many answers at once: the loop is given away between them once its turn is long."""
+"""Whose turn it is: the loop is given away between many answers at once, and a run never waits for nothing."""
 
 from itertools import count
 
 import pytest
 
 from batch_deployer.clock.system import SystemClock
+from batch_deployer.execution.engine import STALL
+from batch_deployer.execution.line import Line
+from batch_deployer.model import events as e
 
 
 @pytest.mark.parametrize("crowded", [True, False])
@@ -46,3 +49,21 @@ def test_nobody_gives_way_for_ever_in_a_loop_that_stays_crowded(make, act, monke
     monkeypatch.setattr(SystemClock, "crowded", always)
     plan = make.plan(3)
     assert make.tally(act(plan), plan) == {"deployed": 3}
+
+
+def test_a_run_that_would_wait_for_nothing_sees_it_at_once_and_looks_again(make, act, monkeypatch):
+    """Whatever bug would make it so: here a cluster that is forgotten when it first offers its write."""
+    join, forgotten = Line.join, []
+
+    def forgetful(line, queue, track):
+        if len(forgotten) < 2:
+            forgotten.append(queue)  # it offers twice in a row: as its deployment gets ready, and as the look is over
+        else:
+            join(line, queue, track)
+
+    monkeypatch.setattr(Line, "join", forgetful)
+    plan = make.plan(1)
+    show = act(plan)
+    assert make.tally(show, plan) == {"deployed": 1}
+    assert [call.at for call in show.sent("create_release")] == [pytest.approx(STALL, abs=1.0)]
+    assert ["report this bug" in warning.message for warning in show.of(e.Warned)] == [True]
