@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -17,9 +18,13 @@ from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.process import Options
 from batch_deployer.simulator.server import serve
 
+_COLLECT_AFTER = 50_000
+"""Objects made between two searches for cycles: a request leaves few behind, and a fleet is large to search."""
+
 
 def main() -> int:
     """Serve until terminated, until stopped over HTTP, or until standard input ends (unless `outlive`)."""
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     options = msgspec.json.decode(sys.stdin.buffer.readline(), type=Options)
     try:
         options.world.check()

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from batch_deployer.simulator import replies
 from batch_deployer.simulator.chance import hexadecimal
 from batch_deployer.simulator.inventory import SimCloud
@@ -16,8 +18,7 @@ _LOCKED = {"user": 900.0, "key": 300.0}
 """Seconds for which a user or an access key is locked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who was let in."""
 
     cloud: SimCloud

@@ -1,6 +1,7 @@
 """JSON objects exactly as the API shows them (sections 2.4 to 2.6 of the API card)."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -69,7 +70,13 @@ class ClusterListBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def release_time(at: float) -> str:
     """Epoch seconds as releases show them: whole seconds, +08:00."""
-    return datetime.fromtimestamp(int(at), _BEIJING).isoformat()
+    return _in_beijing(int(at))
+
+
+@lru_cache(maxsize=1024)
+def _in_beijing(at: int) -> str:
+    """Kept, as a list shows two for each release."""
+    return datetime.fromtimestamp(at, _BEIJING).isoformat()
 
 
 def chart_time(at: float) -> str:

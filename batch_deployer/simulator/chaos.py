@@ -1,8 +1,9 @@
 """Which rule hits which request: matching and chance, both independent of the order in which requests arrive."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import msgspec
 
 from batch_deployer.model.api import Status
 from batch_deployer.simulator.chance import uniform
@@ -10,8 +11,7 @@ from batch_deployer.simulator.fault_rules import ANSWERS, FATES, Effect, FaultRu
 from batch_deployer.simulator.inventory import SimCluster
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What one request is about."""
 
     cloud: str
@@ -29,8 +29,7 @@ class Subject:
         return f"{self.kind} {self.cloud} {self.cluster_id}/{self.namespace}/{self.release}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a write that takes effect."""
 
     final: Status | None = None

@@ -1,6 +1,5 @@
 """Read HTTP requests as strictly as the API does: exact paths, documented mandatory fields, right types."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -28,8 +27,7 @@ MAX_BODY = 12 * 1024 * 1024
 """Bytes that the gateway takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request that can be handed to the fleet."""
 
     call: Call
@@ -39,8 +37,7 @@ class Request:
     """The answer is another view on what the call brings."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """A request that is refused before the fleet sees it."""
 
     kind: str

@@ -1,7 +1,6 @@
 """Write replies as the API does: documented objects, the five error shapes, the gateway's headers."""
 
 import json
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -17,14 +16,13 @@ QUOTA = 200
 """Charts that a project may hold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     """Status, headers and bytes of an HTTP answer."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def encode(reply: Reply, request: Request | None, *, now: float, dates: bool = False) -> Encoded:

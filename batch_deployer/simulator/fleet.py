@@ -6,8 +6,9 @@ asks later; chance is keyed by what it is about, so two requests may change plac
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from batch_deployer.model.api import (
     Call,
@@ -130,7 +131,7 @@ class Fleet:
         rule = self.chaos.answer(subject, attempt, self._elapsed(now))
         turn = self._turn(now, subject, attempt=attempt)
         reply = self._execute(call, turn) if rule is None else self._spoil(rule, call, turn, token)
-        return self._answered(cloud, call.kind, replace(reply, request_id=turn.request_id))
+        return self._answered(cloud, call.kind, msgspec.structs.replace(reply, request_id=turn.request_id))
 
     def refuse(self, cloud: str, kind: str, reply: Reply, now: float, *, writes: bool) -> Reply:
         """Count a request that the server could not even read; the gateway's limits apply to it all the same."""

@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from batch_deployer.model.api import PENDING, CreateRelease, DeleteRelease, Status, UpdateRelease, Write
 from batch_deployer.model.deployment import Operation
@@ -27,8 +28,7 @@ _PENDING = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a write, and what became of it when it took effect."""
 
     reply: Reply

@@ -1,13 +1,13 @@
 """What the fleet answers to one request, and every error that it knows, with the provider's real words (section 4)."""
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from batch_deployer.settings import Rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """An error body: shape B (service), C (gateway), E (identity) or G (HTML from a proxy)."""
 
     shape: str
@@ -17,8 +17,7 @@ class Problem:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, or the absence of one."""
 
     status: int = 0
@@ -33,7 +32,7 @@ class Reply:
 
     def after(self, delay: float) -> "Reply":
         """The same, later."""
-        return replace(self, delay=self.delay + delay)
+        return msgspec.structs.replace(self, delay=self.delay + delay)
 
 
 CUT = Reply()

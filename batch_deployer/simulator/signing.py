@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
+import msgspec
+
 _HEADER = re.compile(
     r"SDK-HMAC-SHA256 (?P<form>Access|Credential)=(?P<who>[^,\s]+),\s*"
     r"SignedHeaders=(?P<headers>[a-z0-9;_-]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
@@ -27,8 +29,7 @@ class Signed:
     signature: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came over the wire."""
 
     method: str

@@ -1,6 +1,6 @@
 """The circumstances of one write."""
 
-from dataclasses import dataclass
+import msgspec
 
 from batch_deployer.simulator.chaos import Subject
 from batch_deployer.simulator.ledger import Entry
@@ -9,8 +9,7 @@ SHOWN_DELETED = 1.0
 """Simulated seconds for which a deleted release is still shown, as DELETED."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """When, by whom, at which attempt."""
 
     now: float
