@@ -22,6 +22,8 @@ from batch_deployer.simulator.process import SimulatorProcess
 from batch_deployer.simulator.world import World
 
 _INSTALL = 0.01
+_FIRST_LOOK = ("--first-look", "1")
+"""Seconds after which a release is first looked at: installs end at once here, and nothing is learned from waiting for them."""
 _STARTS = {
     "python": ("-c", "pass"),
     "import batch_deployer": ("-c", "import batch_deployer"),
@@ -129,7 +131,7 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
     shape = Shape(clusters=20, releases=2) if quick else Shape(clusters=2500, releases=2)
     rounds = 1 if quick else 5
     with tempfile.TemporaryDirectory() as folder:
-        legs = _Legs(Path(folder), shape, ["--first-look", "0.1"] if quick else [])
+        legs = _Legs(Path(folder), shape, ["--first-look", "0.1"] if quick else _FIRST_LOOK)
         recorded = legs.record()
         found = take_turns(
             {"sqlite": lambda: legs.run("sqlite"), "memory": lambda: legs.run("memory"), "bare": legs.bare}, rounds
