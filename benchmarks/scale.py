@@ -77,7 +77,7 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
             more = ("--first-look", "0.2") if quick else ()
             rows.append(_row("http", size, _http(folder / f"http-{size}", size, more)))
         for size in sizes:
-            slow = ("--install", install if size == sizes[-1] else install / 10)
+            slow = ("--install", install / 10 if size == sizes[0] else install)
             rows.append(_row("slim", size, _local("slim", folder / f"slim-{size}", size, *slow)))
         rows.extend(_row("virtual", size, _local("virtual", folder / f"virtual-{size}", size)) for size in sizes)
         load = _row("load", sizes[-1], _local("load", folder / "load", sizes[-1]))

@@ -78,7 +78,7 @@ def versus_sdk(result: Result) -> Lines:
         limits = result["limits"][world]
         yield (
             f"`{world}`: limits of {limits['writes']} writes and {limits['reads']} reads, "
-            f"time {show(result['speed'][world])} times as fast."
+            f"time {show(result['speed'][world])} times as fast; rounds: {len(result['rounds'][world]['sdk'])}."
         )
         yield ""
         head = (f"{world}, {show(result['deployments'][world])} releases", "product", "SDK")
@@ -93,6 +93,11 @@ def versus_sdk(result: Result) -> Lines:
         "nearly all of it to start."
     )
     yield ""
+    yield "Where the product's CPU goes in `limits`:"
+    yield ""
+    a_release = result["worlds"]["limits"]["product"]["cpu_ms_per_deployed"]
+    parts = [(part, f"{100 * share:.1f}%", share * a_release) for part, share in result["profile"].items()]
+    yield from table(("part", "share", "ms a release"), parts)
 
 
 def makespan(result: Result) -> Lines:

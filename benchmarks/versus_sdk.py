@@ -9,7 +9,8 @@ In `room` the limits are so wide that neither meets a 429, so that all releases 
 narrow; in `faults`, moreover, 5% of the writes are throttled, failed or without an answer. CPU is that of the whole
 process, start and imports included. Times are medians of the rounds, counts the worst of them. What a release costs is counted per release that is really DEPLOYED at the end, by
 the server's word; reads count whether they were answered or refused. The two take turns in who begins. What a client needs
-to deploy a single release is mostly its start, and is shown apart: the smaller a rollout, the more of it that is.
+to deploy a single release is mostly its start, and is shown apart: the smaller a rollout, the more of it that is. One more
+run of the product in `limits` is sampled every few milliseconds of CPU, to show which of its parts use them.
 """
 
 import json
@@ -238,6 +239,18 @@ def _starts(rounds: int) -> Mapping[str, float]:
     return {client: rounded(median(seconds)) for client, seconds in take_turns(legs, rounds).items()}
 
 
+def _profile(world: _World) -> Mapping[str, float]:
+    """Share of the product's CPU by part, the largest first."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        quick = _faster(load_shape(folder / "plan", world.shape), world.speed)
+        with SimulatorProcess(world_of(quick), seed=_SEED, speed=world.speed) as simulator:
+            manifest = _manifest(folder / "run", world, quick, simulator.url)
+            told = run_child("child_profile.py", manifest, folder / "state").told
+    samples = sum(count for _, count in told["parts"])
+    return {part: rounded(count / samples) for part, count in told["parts"]}
+
+
 def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main`
     """Both clients in every world."""
     worlds = _worlds(quick)
@@ -258,6 +271,7 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
         "rounds": rounds,
         "worlds": found,
         "start_cpu_s": starts,
+        "profile": _profile(worlds["limits"]),
         "simulator_share": most,
         "valid": most <= MOST_SIMULATOR,
         "targets": _targets(found),
