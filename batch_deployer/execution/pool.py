@@ -66,22 +66,16 @@ class Pool:
     async def _lane(self) -> None:
         loop, since_rest = asyncio.get_running_loop(), 0
         while True:
-            now = self._clock.monotonic()
-            at = self._next_time(now)
-            taken = self._next_job(now) if at <= now else None
+            taken = self._next_job()
             if taken is None:
                 wake = loop.create_future()
                 self._idle.append(wake)
-                if at <= now:
-                    at = self._next_time(now)  # what was due has been found out of date
-                self._arm(now, at)
-                if at == math.inf and len(self._idle) == self._lanes:
+                if self._arm() == math.inf and len(self._idle) == self._lanes:
                     self.poke()  # Nothing is under way or due: is it over, or a stall?
                 await wake
                 continue
             board, job = taken
-            if self._idle:  # otherwise whichever lane is done first looks for itself
-                self._arm(now, self._next_time(now))
+            self._arm()
             try:
                 await self._perform(board, job)
             finally:
@@ -91,8 +85,9 @@ class Pool:
                 since_rest = 0
                 await anyio.lowlevel.checkpoint()
 
-    def _next_job(self, now: float) -> tuple[Board, Job] | None:
+    def _next_job(self) -> tuple[Board, Job] | None:
         """Take a job from the boards in turn."""
+        now = self._clock.monotonic()
         boards = self._boards
         for step in range(len(boards)):
             board = boards[(self._turn + step) % len(boards)]
@@ -102,21 +97,23 @@ class Pool:
                 return board, job
         return None
 
-    def _next_time(self, now: float) -> float:
-        """When the next call may leave; infinity when only the end of one under way can tell."""
-        at = math.inf
+    def _arm(self) -> float:
+        """See to it that a lane is there when the next call may leave.
+
+        Gives that time; infinity when nobody knows it, or no lane is idle: then whichever is done first looks for itself.
+        """
+        now, at = self._clock.monotonic(), math.inf
+        if not self._idle:
+            return at
         for board in self._boards:
             at = min(at, board.wake_at(now))
-        return at
-
-    def _arm(self, now: float, at: float) -> None:
-        """See to it that a lane is there `at` the time when the next call may leave. Some lane must be idle."""
         if at <= now:
             _wake(self._idle.pop())  # it arms for the one after
         elif at < self._alarm_at:
             self._disarm()
             self._alarm_at = at
             self._alarm = _later(at - now, self._ring)
+        return at
 
     def _ring(self) -> None:
         self._disarm()
@@ -134,11 +131,9 @@ class Pool:
             due = self._keep_time(self._clock.monotonic())
             if due is None:
                 return
-            now = self._clock.monotonic()
-            if self._idle:
-                self._arm(now, self._next_time(now))
+            self._arm()
             self._news = news = loop.create_future()
-            wait = max(0.0, due - now)
+            wait = max(0.0, due - self._clock.monotonic())
             timer = _later(wait, _wake, news) if wait < math.inf else None
             await news
             if timer is not None:
