@@ -7,10 +7,11 @@ many times milder than they are. The product has as many connections as the SDK 
 
 In `room` the limits are so wide that neither meets a 429, so that all releases are deployed by both. In `limits` they are
 narrow; in `faults`, moreover, 5% of the writes are throttled, failed or without an answer. CPU is that of the whole
-process, start and imports included. Times are medians of the rounds, counts the worst of them. What a release costs is counted per release that is really DEPLOYED at the end, by
-the server's word; reads count whether they were answered or refused. The two take turns in who begins. What a client needs
-to deploy a single release is mostly its start, and is shown apart: the smaller a rollout, the more of it that is. One more
-run of the product in `limits` is sampled every few milliseconds of CPU, to show which of its parts use them.
+process, start and imports included. Times are medians of the rounds, counts the worst of them. What a release costs is
+counted per release that is really DEPLOYED at the end, by the server's word; reads count whether they were answered or
+refused. The two take turns in who begins. What a client needs to deploy a single release is mostly its start, and is shown
+apart: the smaller a rollout, the more of it that is. One more run of the product in `limits` is sampled every few
+milliseconds of CPU, to show which of its parts use them.
 """
 
 import json
