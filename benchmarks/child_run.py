@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("--journal", choices=["sqlite", "memory"], default="sqlite")
     parser.add_argument("--lag", action="store_true")
-    parser.add_argument("--first-look", type=float, help="seconds, for smoke runs")
+    parser.add_argument("--first-look", type=float, help="seconds, where installs end at once")
     parser.add_argument("--result", type=Path, required=True)
     options = parser.parse_args()
     lags: list[float] = []

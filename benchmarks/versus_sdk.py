@@ -18,7 +18,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,20 +84,27 @@ class _World:
         )
 
 
-def _leg(folder: Path, world: _World, client: str) -> Mapping[str, Any]:
-    """One client against a fresh simulator."""
+@contextmanager
+def _staged(folder: Path, world: _World) -> Iterator[tuple[Plan, Plan, SimulatorProcess]]:
+    """A fresh simulator of a world: the plan in simulated time, the same in the world's, and where it is deployed."""
     plan = load_shape(folder / "plan", world.shape)
     quick = _faster(plan, world.speed)
-    fleet = world_of(quick)
-    with SimulatorProcess(fleet, seed=_SEED, speed=world.speed, faults=world.faults) as simulator:
+    with SimulatorProcess(world_of(quick), seed=_SEED, speed=world.speed, faults=world.faults) as simulator:
+        yield plan, quick, simulator
+
+
+def _leg(folder: Path, world: _World, client: str) -> Mapping[str, Any]:
+    """One client against a fresh simulator."""
+    with _staged(folder, world) as (plan, quick, simulator):
         server = CpuOf(simulator.pid)
         if client == "sdk":
-            account = fleet.account
+            account = simulator.world.account
             os.environ["HUAWEICLOUD_SDK_AK"], os.environ["HUAWEICLOUD_SDK_SK"] = account.access_key, account.secret_key
             pairs = folder / "pairs.json"
             pairs.write_text(json.dumps(_pairs(plan)))
             times = ("--gap", _LOOK / world.speed, "--timeout", _TIMEOUT / world.speed, "--threads", _THREADS)
-            child = run_child("child_sdk.py", simulator.url, fleet.clouds[0].project_id, pairs, *times)
+            project = simulator.world.clouds[0].project_id
+            child = run_child("child_sdk.py", simulator.url, project, pairs, *times)
             ends = child.told["ends"]
         else:
             manifest, state = _manifest(folder / "run", world, quick, simulator.url), folder / "state"
@@ -235,21 +243,19 @@ def _targets(found: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
 def _starts(rounds: int) -> Mapping[str, float]:
     """CPU seconds of each client for one release, medians: what does not grow with the work."""
     one = _World(clusters=1, releases=1, speed=60.0)
-
     legs = {client: (lambda client=client: float(_measured(one, client)["cpu_s"])) for client in _CLIENTS}
-    return {client: rounded(median(seconds)) for client, seconds in take_turns(legs, rounds).items()}
+    return {client: median(seconds) for client, seconds in take_turns(legs, rounds).items()}
 
 
 def _profile(world: _World) -> Mapping[str, float]:
     """Share of the product's CPU by part, the largest first."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        quick = _faster(load_shape(folder / "plan", world.shape), world.speed)
-        with SimulatorProcess(world_of(quick), seed=_SEED, speed=world.speed) as simulator:
+        with _staged(folder, world) as (_, quick, simulator):
             manifest = _manifest(folder / "run", world, quick, simulator.url)
-            told = run_child("child_profile.py", manifest, folder / "state").told
-    samples = sum(count for _, count in told["parts"])
-    return {part: rounded(count / samples) for part, count in told["parts"]}
+            parts = run_child("child_profile.py", manifest, folder / "state").told["parts"]
+    samples = sum(count for _, count in parts)
+    return {part: rounded(count / samples) for part, count in parts}
 
 
 def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main`

@@ -102,9 +102,9 @@ class Pool:
 
         Gives that time; infinity when nobody knows it, or no lane is idle: then whichever is done first looks for itself.
         """
-        now, at = self._clock.monotonic(), math.inf
         if not self._idle:
-            return at
+            return math.inf
+        now, at = self._clock.monotonic(), math.inf
         for board in self._boards:
             at = min(at, board.wake_at(now))
         if at <= now:
