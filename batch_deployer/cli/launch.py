@@ -11,6 +11,7 @@ from pathlib import Path
 from batch_deployer.cli.console import is_live, show, width
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner
+from batch_deployer.cli.options import same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.loop import run_in_loop
@@ -98,7 +99,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     if ending.reason:
         say(store.redact(ending.reason))
     if ending.exit_code in (130, 143) and runner.folder is not None:
-        say(f"resume it with: batch-deployer resume {runner.folder.id}")
+        say(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
     return ending.exit_code
 
 

@@ -71,6 +71,17 @@ state_dir_option = click.option(
     help="Folder of runs, locks and learned paces. Default: the user's state folder.",
 )
 
+
+def same_state() -> str:
+    """The option --state-dir as this call gave it, for a command that the user may copy; empty when it did not."""
+    context = click.get_current_context()
+    if context.get_parameter_source("state_dir") is not click.core.ParameterSource.COMMANDLINE:
+        return ""  # the environment says so to the next command as well
+    import shlex
+
+    return f" --state-dir {shlex.quote(str(context.params['state_dir']))}"
+
+
 profile_option = click.option("--profile", metavar="NAME", help="Overlay one of the manifest's profiles.")
 
 chosen_options = together(

@@ -6,7 +6,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import examples
+from batch_deployer.cli.options import examples, same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -38,7 +38,8 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
     manner = Manner.take(options)
     past = read_run(session.use_state(manner.state_dir), run)
     if past.live:
-        raise BadInput(f"run {past.folder.id} is live; halt it first: batch-deployer control {past.folder.id} halt")
+        halt = f"batch-deployer control {past.folder.id} halt{same_state()}"
+        raise BadInput(f"run {past.folder.id} is live; halt it first: {halt}")
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
     undoing = undo(past.plan, past.events, delete_created=delete_created)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -262,6 +263,15 @@ class TestWhileItRuns:
         assert process.returncode == code, out + err
         assert "resume it with: batch-deployer resume live" in err
         assert project.run("resume", "live")[0] == 0
+        assert project.provider.ledger()["creates"] == dict.fromkeys(KEYS, 1)
+
+    def test_the_command_that_resumes_it_names_the_state_folder_that_it_was_given(self, project):
+        process = self.started(project, "--state-dir", "other folder")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        resume = shlex.split(err.splitlines()[-1].partition("resume it with: batch-deployer ")[2])
+        assert resume == ["resume", "live", "--state-dir", "other folder"]
+        assert project.run(*resume)[0] == 0
         assert project.provider.ledger()["creates"] == dict.fromkeys(KEYS, 1)
 
     def test_a_killed_run_is_resumed_without_its_manifest_and_creates_nothing_twice(self, project):

@@ -1,5 +1,6 @@
 """Signals to a real runner, and an operator's orders from another shell."""
 
+import shlex
 import signal
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_first_signal_starts_nothing_more_watches_what_is_under_way_and_can_be
     ended, out, err = runner.end()
     assert ended == code, out + err
     assert out.startswith("ordeal: interrupted")
-    assert err.endswith("resume it with: batch-deployer resume it\n")
+    assert err.endswith(f"resume it with: batch-deployer resume it --state-dir {shlex.quote(str(busy.state))}\n")
     story = events(busy, "it")
     kinds = [kind for kind, _ in story]
     after = kinds[kinds.index("Stopping") :]
