@@ -1,6 +1,6 @@
 """What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -8,13 +8,19 @@ from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event
 
 
+def unheard() -> None:
+    """For a call of which nobody need know when it leaves."""
+
+
 class Api(Protocol):
     """One cloud's API."""
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """Make exactly one attempt. Failures of network and server come back as an Answer, never as an exception.
 
-        Cancellation may leave a write half sent. Never retries, never follows a redirect, never waits for a limit.
+        `leaving` is called once, right before the request leaves, which may be long after: a connection has to be made, a
+        token fetched. It is never called when nothing leaves. Cancellation may leave a write half sent. Never retries,
+        never follows a redirect, never waits for a limit.
         """
         ...
 

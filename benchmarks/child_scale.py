@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from batch_deployer.model.api import Answer, Call, ClusterState, CreateRelease, 
 from batch_deployer.model.events import Accepted, Intended
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
+from batch_deployer.ports import unheard
 from batch_deployer.report.write import write_reports
 
 _WRITES = "5000/s"
@@ -70,8 +71,9 @@ class SlimApi:
                 )
                 self._made[each.cluster.id].append((self._known.setdefault(spec.name, call), 0.0))
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """Answer at the next turn of the loop."""
+        leaving()
         await asyncio.sleep(0)
         if isinstance(call, CreateRelease):
             return self._create(call)

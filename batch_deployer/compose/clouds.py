@@ -11,7 +11,7 @@ from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import Answer, Body, Call, ReleaseState, Sent
 from batch_deployer.plan.frozen import Plan
-from batch_deployer.ports import Api, Clock, Fence
+from batch_deployer.ports import Api, Clock, Fence, unheard
 from batch_deployer.transport.connect import open_api
 
 _AGAIN = 15.0
@@ -28,9 +28,9 @@ class DiscreetApi:
         self._api = api
         self._redact = redact
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """One attempt."""
-        answer = await self._api.call(call)
+        answer = await self._api.call(call, leaving)
         body = self._clean(answer.body)
         message = self._redact(answer.message)
         return answer if body is answer.body and message == answer.message else answer.but(body=body, message=message)
@@ -67,10 +67,10 @@ class LateApi:
         self._api: Api | None = None
         self._lock = anyio.Lock()
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """One attempt, once there is somebody to ask."""
         api = await self._opened()
-        return Answer(sent=Sent.NO, message=self._why) if api is None else await api.call(call)
+        return Answer(sent=Sent.NO, message=self._why) if api is None else await api.call(call, leaving)
 
     async def renew(self, credential: int) -> None:
         """As the cloud's API does it."""

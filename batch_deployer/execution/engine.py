@@ -88,6 +88,7 @@ class Engine:
         self._rollout = Rollout(self._run)
         self._rollout.replay(replay(self._run, past.history))
         self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
+        self._run.on_room = self._pool.arm
 
     # -- from outside --------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,24 @@ class Pool:
         if self._news is not None:
             _wake(self._news)
 
+    def arm(self) -> float:
+        """See to it that a lane is there when the next call may leave.
+
+        Gives that time; infinity when nobody knows it, or no lane is idle: then whichever is done first looks for itself.
+        """
+        if not self._idle:
+            return math.inf
+        now, at = self._clock.monotonic(), math.inf
+        for board in self._boards:
+            at = min(at, board.wake_at(now))
+        if at <= now:
+            _wake(self._idle.pop())  # it arms for the one after
+        elif at < self._alarm_at:
+            self._disarm()
+            self._alarm_at = at
+            self._alarm = _later(at - now, self._ring)
+        return at
+
     async def _lane(self) -> None:
         loop, since_rest = asyncio.get_running_loop(), 0
         while True:
@@ -70,12 +88,12 @@ class Pool:
             if taken is None:
                 wake = loop.create_future()
                 self._idle.append(wake)
-                if self._arm() == math.inf and len(self._idle) == self._lanes:
+                if self.arm() == math.inf and len(self._idle) == self._lanes:
                     self.poke()  # Nothing is under way or due: is it over, or a stall?
                 await wake
                 continue
             board, job = taken
-            self._arm()
+            self.arm()
             try:
                 await self._perform(board, job)
             finally:
@@ -97,24 +115,6 @@ class Pool:
                 return board, job
         return None
 
-    def _arm(self) -> float:
-        """See to it that a lane is there when the next call may leave.
-
-        Gives that time; infinity when nobody knows it, or no lane is idle: then whichever is done first looks for itself.
-        """
-        if not self._idle:
-            return math.inf
-        now, at = self._clock.monotonic(), math.inf
-        for board in self._boards:
-            at = min(at, board.wake_at(now))
-        if at <= now:
-            _wake(self._idle.pop())  # it arms for the one after
-        elif at < self._alarm_at:
-            self._disarm()
-            self._alarm_at = at
-            self._alarm = _later(at - now, self._ring)
-        return at
-
     def _ring(self) -> None:
         self._disarm()
         if self._idle:
@@ -131,7 +131,7 @@ class Pool:
             due = self._keep_time(self._clock.monotonic())
             if due is None:
                 return
-            self._arm()
+            self.arm()
             self._news = news = loop.create_future()
             wait = max(0.0, due - self._clock.monotonic())
             timer = _later(wait, _wake, news) if wait < math.inf else None

@@ -99,6 +99,8 @@ class Run:
         """Whether a deployment ended because permission is missing."""
         self.on_finished: Callable[[Track], None] = lambda _: None
         """Set by the rollout."""
+        self.on_room: Callable[[], object] = lambda: None
+        """Called when it becomes known at which time the next call may leave; set by whoever has the pool."""
         self._values = lru_cache(maxsize=256)(self._load_values)
 
     # -- facts ---------------------------------------------------------------------------------------------------------

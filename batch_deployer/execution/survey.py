@@ -69,6 +69,7 @@ class Surveyor:
             board.ask(ClustersJob())
         run.on_finished = self._ended
         self._pool = Pool(self._boards, ports.clock, self._perform, self._keep_time)
+        run.on_room = self._pool.arm
 
     async def survey(self) -> Survey:
         """Observe and decide."""

@@ -1,5 +1,7 @@
 """What every answer means for its cloud and cluster: buckets, breaker, budget, credentials. Reads and writes share it."""
 
+import math
+
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import Job, LookJob
@@ -15,13 +17,23 @@ FRESH_TRIES = 2
 async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer, Verdict, float]:
     """Make one attempt at a call whose slot is reserved; returns the answer, its meaning, and when it departed."""
     bucket = board.writes if call.writes else board.reads
-    departed = run.now()
-    nth = bucket.depart(job.slot, departed)
+    departed, nth = run.now(), 0
+
+    def leaving() -> None:
+        nonlocal departed, nth
+        departed = run.now()
+        unknown = bucket.earliest(departed) == math.inf
+        nth = bucket.depart(job.slot, departed)
+        if unknown:
+            run.on_room()
+
     board.kinds[call.kind] += 1
-    answer = await run.ports.apis[board.cloud.name].call(call)
+    answer = await run.ports.apis[board.cloud.name].call(call, leaving)
     now = run.now()
-    if answer.status:
-        bucket.answered(job.slot, departed, now, left_at=answer.left_at)
+    if not nth:
+        bucket.abandon(job.slot, now)
+    elif answer.status:
+        bucket.answered(job.slot, departed, now)
     if answer.server_time is not None:
         board.ahead = answer.server_time - now
     verdict = judge(call, answer)
@@ -29,7 +41,8 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     if verdict is Verdict.THROTTLED:
         _throttle(run, board, call, answer, departed, nth=nth)
     else:
-        bucket.passed(now, departed)
+        if nth:
+            bucket.passed(now, departed)
         if answer.status:
             board.concurrency.answered(now - departed)
         elif answer.sent is Sent.MAYBE and not isinstance(job, LookJob):

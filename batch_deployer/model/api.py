@@ -240,8 +240,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Seconds to wait as the server asked for (a date is already turned into seconds), if it did."""
     server_time: float | None = None
     """What the server's clock said (the `Date` header), seconds since the epoch; None when it did not say."""
-    left_at: float = 0.0
-    """When the request's bytes left, in monotonic seconds; 0 when the transport does not know."""
     credential: int = 0
     """Generation of the credential that was used; pass it to `Api.renew`."""
     shape: str = ""

@@ -23,6 +23,9 @@ much, and counts as if it had; up to this share of the period or so many seconds
 a gateway on a busy machine is easily held up for a moment. While there is no answer it counts as late by all of that."""
 QUICKEST_FADES = 1.0001
 """The quickest answer seen is forgotten by this factor a call, so that a route that became longer is learned."""
+ACQUAINTED = 10
+"""Answers, or those of a whole period if that is more, until which even the quickest may have been a late one: the first calls
+meet new connections and a server that has just awoken. Until then a call may have arrived as late as its answer came."""
 SMOOTHED_BELOW = 5.0
 """Periods up to this many seconds are smoothed; a limit a minute may be used as a burst, so that a small run ends at once."""
 BURST_SHARE = 0.1
@@ -49,8 +52,8 @@ class Bucket:
 
     __slots__ = (
         "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_order", "_paused_at", "_place_at",
-        "_probe", "_quickest", "_recovered_at", "_refused_as", "_span", "_taken", "_tat", "_unanswered", "factor", "paused_until",
-        "peak", "rate", "spacing", "throttles",
+        "_probe", "_quickest", "_recovered_at", "_refused_as", "_span", "_strange", "_taken", "_tat", "_unanswered", "factor",
+        "paused_until", "peak", "rate", "spacing", "throttles",
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
@@ -83,6 +86,8 @@ class Bucket:
         """When the next place is free; infinity while that depends on a call that has yet to leave."""
         self._quickest = math.inf
         """Seconds of the quickest answer, fading."""
+        self._strange = max(ACQUAINTED, rate.count)
+        """Answers until the quickest one is believed."""
         self._tat = -math.inf
         self._burst = max(1, math.ceil(rate.count * BURST_SHARE)) if rate.period <= SMOOTHED_BELOW else rate.count
         self._ahead = (self._burst - 1) * self.spacing
@@ -147,16 +152,14 @@ class Bucket:
         self.peak = max(self.peak, nth)
         return nth
 
-    def answered(self, slot: int, departed: float, now: float, *, left_at: float = 0.0) -> None:
-        """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest.
-
-        `left_at`: when its bytes really left, if that is known: this process may have been held up since `departed`.
-        """
-        left = max(departed, left_at)
-        took = now - left
+    def answered(self, slot: int, departed: float, now: float) -> None:
+        """Note that the call was answered: it may have arrived late by as much as its answer was slower than the quickest."""
+        took = now - departed
         self._quickest = min(self._quickest * QUICKEST_FADES, took)
+        unhurried = 0.0 if self._strange else self._quickest
+        self._strange -= bool(self._strange)
         if self._unanswered.pop(slot, None) is not None:
-            self._settle(left + min(took - self._quickest, self._late))
+            self._settle(departed + min(took - unhurried, self._late))
 
     def abandon(self, slot: int, now: float) -> None:
         """Give a reserved call up that never left. It still occupies its place: a limit is never widened by a fault."""

@@ -1,9 +1,11 @@
 """One cloud's API in process: the same fleet as behind the HTTP server, with latency, timeouts and tokens that die."""
 
+from collections.abc import Callable
+
 import anyio
 
 from batch_deployer.model.api import Answer, Call, Sent
-from batch_deployer.ports import Clock
+from batch_deployer.ports import Clock, unheard
 from batch_deployer.settings import WireSettings
 from batch_deployer.simulator.answers import answer_of
 from batch_deployer.simulator.chance import uniform
@@ -31,11 +33,12 @@ class SimulatedApi:
         self._base = fleet.advance(clock.wall()) - clock.monotonic()
         self._token = fleet.issue_token(cloud, self._now())
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """Make one attempt; see the port. A request has taken effect once it is at the gateway, cancelled or not."""
         self._calls += 1
         back = _BACK * uniform(self._fleet.seed, "latency", self._cloud, self._calls)
         generation, token = self._generation, self._token
+        leaving()
         await self._clock.sleep(_THERE)
         reply = self._fleet.handle(self._cloud, call, self._now(), token=token)
         patience = self._wire.write_timeout if call.writes else self._wire.read_timeout

@@ -1,11 +1,12 @@
 """The API over HTTP: one attempt per call, every failure of network or server an Answer."""
 
 import ssl
+from collections.abc import Callable
 
 import aiohttp
 
 from batch_deployer.model.api import Answer, Call, Sent
-from batch_deployer.ports import Clock, Fence
+from batch_deployer.ports import Clock, Fence, unheard
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked
 from batch_deployer.transport.auth.credential import Credential
@@ -50,12 +51,12 @@ class HttpApi:
         """Generation, content type, header lines and token of the last request that was not signed."""
         self._exchange = Exchange(endpoint, connections=connections, most=wire.max_body, tls=tls)
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """One attempt. Raises only BadInput, for a call that cannot be put into a request."""
         request = encode(call, self._project_id)
         if self._credential.due():
             await self._credential.refresh()
-        attempt = Attempt(write=call.writes, fence=self._fence)
+        attempt = Attempt(write=call.writes, fence=self._fence, leaving=leaving)
         generation = self._credential.generation
         lines, token = self._headers(request, generation)
         try:
@@ -70,7 +71,7 @@ class HttpApi:
         except FAILURES as error:
             sent = Sent.MAYBE if attempt.left else Sent.NO
             return Answer(sent=sent, message=_told(error, sent), credential=generation)
-        return self._answer(call, reply, generation, token, attempt.left_at)
+        return self._answer(call, reply, generation, token)
 
     async def renew(self, credential: int) -> None:
         """See `ports.Api`. Raises CloudUnreachable too, when the identity service does not answer."""
@@ -92,7 +93,7 @@ class HttpApi:
             self._kept = generation, request.content_type, lines, token
         return lines, token
 
-    def _answer(self, call: Call, reply: Reply, generation: int, token: str, left_at: float) -> Answer:
+    def _answer(self, call: Call, reply: Reply, generation: int, token: str) -> Answer:
         status, headers, fault = reply.status, reply.headers, reply.fault
         content = without(token, reply.body)
         server_time = http_date(headers.get("date"))
@@ -104,7 +105,6 @@ class HttpApi:
                 message=fault or ("" if body is not None or call.writes else "the answer cannot be read"),
                 request_id=request_id(headers),
                 server_time=server_time,
-                left_at=left_at,
                 credential=generation,
             )
         error = read_error(content)
@@ -116,7 +116,6 @@ class HttpApi:
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("retry-after"), server_time or self._clock.wall()),
             server_time=server_time,
-            left_at=left_at,
             credential=generation,
             shape=error.shape,
         )

@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from batch_deployer.errors import BadInput
-from batch_deployer.ports import Fence
+from batch_deployer.ports import Fence, unheard
 from batch_deployer.transport.wire.requests import Request
 
 # A line break in a value would begin a header, or a request, of its own.
@@ -19,16 +19,15 @@ class FenceLost(Exception):
 class Attempt:
     """One attempt at one call: how far it got, and the last question before its bytes leave."""
 
-    __slots__ = ("_fence", "head", "left", "left_at", "write")
+    __slots__ = ("_fence", "_leaving", "head", "left", "write")
 
-    def __init__(self, *, write: bool, fence: Fence | None) -> None:
-        """`fence` is asked only for writes."""
+    def __init__(self, *, write: bool, fence: Fence | None, leaving: Callable[[], None] = unheard) -> None:
+        """`fence` is asked only for writes; `leaving` is called once, if the request leaves."""
         self.write = write
         self._fence = fence if write else None
+        self._leaving = leaving
         self.left = False
         """Whether bytes may have reached the server."""
-        self.left_at = 0.0
-        """When they left, in the loop's time."""
         self.head: tuple[int, Mapping[str, str]] | None = None
         """Status and headers of the answer, once they have come; names in lower case, of a repeated one the first."""
 
@@ -41,8 +40,9 @@ class Attempt:
             raise ConnectionError
         if self._fence is not None and not self._fence.may_write():
             raise FenceLost
-        self.left = True
-        self.left_at = asyncio.get_running_loop().time()
+        if not self.left:
+            self.left = True
+            self._leaving()
         transport.write(request)
 
 

@@ -19,7 +19,7 @@ class Fixed:
         self.answer = answer
         self.closed = False
 
-    async def call(self, call):
+    async def call(self, call, leaving):
         return self.answer
 
     async def renew(self, credential):

@@ -54,9 +54,9 @@ class _Blind:
         self._inner = inner
         self._blind = True
 
-    async def call(self, call):
+    async def call(self, call, leaving):
 
-        answer = await self._inner.call(call)
+        answer = await self._inner.call(call, leaving)
         if call.kind == "list_releases" and self._blind:
             self._blind = False
             return answer.but(body=[])

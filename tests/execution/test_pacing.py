@@ -1,5 +1,8 @@
 """Hard limits: what the engine promises a cloud, judged by what the server saw."""
 
+import asyncio
+import random
+
 import pytest
 
 from batch_deployer.execution.engine import Past
@@ -25,6 +28,41 @@ def test_no_window_of_writes_or_reads_is_ever_above_its_limit(make, act, rate):
         assert throttle.peak <= limit.count
         assert throttle.refused == 0
     assert show.fleet.throttles["sim", "writes"].peak == rate.count
+
+
+class FarAway:
+    """A cloud to which connections take long to make, now more and now less; then the request leaves."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self._draw = random.Random(1).random
+
+    async def call(self, call, leaving):
+        if call.writes:
+            await asyncio.sleep(6.0 * self._draw())
+        return await self._inner.call(call, leaving)
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def test_a_limit_holds_although_calls_leave_long_after_their_turn(make, act):
+    plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    show = act(plan, api=lambda inner, _: FarAway(inner))
+    assert make.tally(show, plan) == {"deployed": 40}
+    throttle = show.fleet.throttles["sim", "writes"]
+    assert throttle.peak <= 10
+    assert throttle.refused == 0
+
+
+def test_a_call_that_hangs_holds_up_the_next_no_longer_than_it_may_be_late(make, act):
+    """Its place is known only once it has left, after its intent is on the disk; nothing else happens meanwhile."""
+    limits = Limits(writes=Rate(1, 1.0), reads=Rate(100, 1.0), in_flight=Share(100), per_cluster=Share(2))
+    plan = make.plan(1, ("web", "db"), limits=limits)
+    hang = make.rule("timeout", attempts=(1,), calls=frozenset({"create_release"}))
+    show = act(plan, faults=[hang])
+    first, second, *_ = (called.at for called in sorted(show.sent("create_release"), key=lambda called: called.at))
+    assert second - first < 1.5
 
 
 def test_a_limit_holds_over_a_kill_although_the_disk_held_the_last_writes_up(make, act, stage, monkeypatch):

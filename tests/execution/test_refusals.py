@@ -86,8 +86,10 @@ class Mute:
     def __init__(self, inner):
         self._inner = inner
 
-    async def call(self, call):
-        return Answer(sent=Sent.NO, message="connection refused") if call.writes else await self._inner.call(call)
+    async def call(self, call, leaving):
+        return (
+            Answer(sent=Sent.NO, message="connection refused") if call.writes else await self._inner.call(call, leaving)
+        )
 
     async def renew(self, credential):
         await self._inner.renew(credential)

@@ -165,11 +165,11 @@ class Babel:
     def __init__(self, inner):
         self._inner = inner
 
-    async def call(self, call):
+    async def call(self, call, leaving):
 
         import msgspec
 
-        answer = await self._inner.call(call)
+        answer = await self._inner.call(call, leaving)
         if call.kind == "list_releases" and answer.body:
             body = [msgspec.structs.replace(state, status="FROBNICATING") for state in answer.body]
             return answer.but(body=body)
@@ -215,11 +215,11 @@ def test_a_write_that_the_cluster_s_state_forbids_is_decided_anew(make, act):
         def __getattr__(self, name):
             return getattr(self._api, name)
 
-        async def call(self, call):
+        async def call(self, call, leaving):
             if isinstance(call, CreateRelease) and self._left:
                 self._left -= 1
                 return Answer(status=403, code="CCE.01403002", message="the cluster is busy")
-            return await self._api.call(call)
+            return await self._api.call(call, leaving)
 
     plan = make.plan(1)
     played = act(plan, api=lambda inner, _: Forbids(inner))

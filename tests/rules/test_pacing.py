@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.rules.pacing import GUARD_SHARE, LATE_LEAST, LATE_SHARE, QUICKEST_FADES, Bucket
+from batch_deployer.rules.pacing import ACQUAINTED, GUARD_SHARE, LATE_LEAST, LATE_SHARE, QUICKEST_FADES, Bucket
 from batch_deployer.settings import Rate
 
 RATES = ("10/min", "7/90s", "100/5min", "1/s", "3/s", "10/s", "20/2s", "200/s", "2000/s")
@@ -49,6 +49,16 @@ def drive(bucket, calls, *, start=0.0, rng=None, delay=0.0, latency=0.0, throttl
                 departures.append(at)
                 heapq.heappush(coming, (at + rng.random() * latency, next(order), slot, at, nth))
     return sorted(departures)
+
+
+def acquainted(rate, quickest):
+    """A bucket that knows how quick an answer can be, and whose places are all free from time 0 on."""
+    bucket = Bucket(rate)
+    for periods in range(2 * ACQUAINTED, 0, -2):
+        at = -periods * rate.period
+        bucket.depart(slot := bucket.take(at), at)
+        bucket.answered(slot, at, at + quickest)
+    return bucket
 
 
 def overfull(departures, rate):
@@ -124,7 +134,7 @@ def test_a_limit_of_a_few_seconds_is_spread_out(rate, together):
 
 
 def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
-    bucket = Bucket(Rate(1, 60.0))
+    bucket = acquainted(Rate(1, 60.0), 0.2)
     slot = bucket.take(0.0)
     assert bucket.earliest(30.0) == math.inf
     bucket.depart(slot, 30.0)
@@ -133,15 +143,18 @@ def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
     assert bucket.earliest(30.0) == pytest.approx(90.06)
 
 
-def test_a_call_that_was_held_up_before_it_left_counts_from_when_it_left():
-    bucket = Bucket(Rate(1, 60.0))
-    bucket.depart(bucket.take(0.0), 0.0)
-    bucket.answered(0, 0.0, 9.2, left_at=9.0)
-    assert bucket.earliest(10.0) == pytest.approx(69.06)
+def test_a_first_call_that_arrived_late_counts_from_then_although_no_quicker_answer_was_seen_before():
+    """As on a new connection, or at a server that has just awoken."""
+    bucket, departed = Bucket(Rate.parse("9/s")), 0.0
+    for took in (0.05, *[0.002] * 8):
+        departed = bucket.earliest(departed)
+        bucket.depart(slot := bucket.take(departed), departed)
+        bucket.answered(slot, departed, departed + took)
+    assert bucket.earliest(departed) == pytest.approx(1.051)
 
 
 def test_a_late_answer_holds_up_its_own_place_and_no_other():
-    bucket = Bucket(Rate(3, 60.0))
+    bucket = acquainted(Rate(3, 60.0), 0.1)
     for at, took in ((0.0, 0.1), (1.0, 4.1), (2.0, 0.1)):
         bucket.depart(slot := bucket.take(at), at)
         bucket.answered(slot, at, at + took)
@@ -153,7 +166,7 @@ def test_a_late_answer_holds_up_its_own_place_and_no_other():
 
 
 def test_a_call_that_was_reserved_and_has_not_left_holds_up_no_other_place():
-    bucket = Bucket(Rate(2, 60.0))
+    bucket = acquainted(Rate(2, 60.0), 0.1)
     held = bucket.take(0.0)
     bucket.depart(slot := bucket.take(1.0), 1.0)
     bucket.answered(slot, 1.0, 1.1)
@@ -193,8 +206,10 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
             bucket.abandon(slot, now)
         else:
             bucket.depart(slot, now)
-            # The quickest way there and back is known only once it was taken; the first call takes it.
-            late, slow = (rng.random() * there * latest, rng.random() * back * rate.period) if arrivals else (0.0, 0.0)
+            late, slow = rng.random() * there * latest, rng.random() * back * rate.period
+            # The quickest way there and back is known only once it was taken; the last of the first calls takes it.
+            if len(arrivals) == max(ACQUAINTED, rate.count) - 1:
+                late = slow = 0.0
             arrivals.append(now + way + late)
             heapq.heappush(coming, (arrivals[-1] + way + slow, next(order), "answer", slot, now))
 
@@ -216,7 +231,7 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
 def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_within_the_period_allows(rate, seed):
     """Whatever is reserved, leaves, is answered or given up, in any order: as in a model that keeps every call."""
     rng, bucket, now, quickest, tat = random.Random(seed), Bucket(rate), 0.0, math.inf, -math.inf
-    latest, reserved, out = {}, [], []
+    latest, reserved, out, answers = {}, [], [], 0
     spacing, held = rate.period / rate.count, rate.period * (1 + GUARD_SHARE)
     for _ in range(250):
         now += rng.choice((0.0, 0.01, 0.1, 0.5)) * rng.random() * rate.period
@@ -233,7 +248,8 @@ def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_with
             slot, departed = out.pop(rng.randrange(len(out)))
             bucket.answered(slot, departed, now)
             quickest = min(quickest * QUICKEST_FADES, now - departed)
-            latest[slot] = min(latest[slot], now - quickest)
+            latest[slot] = min(latest[slot], now - (quickest if answers >= max(ACQUAINTED, rate.count) else 0.0))
+            answers += 1
         elif act == "abandon" and reserved:
             slot = reserved.pop(rng.randrange(len(reserved)))
             bucket.abandon(slot, now)

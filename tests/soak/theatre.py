@@ -134,17 +134,17 @@ class LoggedApi:
         self._log = log
         self._death = death
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, leaving: Callable[[], None]) -> Answer:
         death, loop = self._death, asyncio.get_running_loop()
         death.calls += 1
         number, at = death.calls, loop.time()
         death.check("unsent", number)
         if death.trap is not None and death.trap.moment == "sent" and death.trap.number == number:
-            task = asyncio.ensure_future(self._inner.call(call))
+            task = asyncio.ensure_future(self._inner.call(call, leaving))
             await asyncio.sleep(AT_GATEWAY)
             task.cancel()
             death.check("sent", number)
-        answer = await self._inner.call(call)
+        answer = await self._inner.call(call, leaving)
         self._log.append(Called(number=number, at=at, cloud=self._cloud, call=call, answer=answer))
         death.check("replied", number)
         return answer

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
@@ -99,6 +100,32 @@ def test_nothing_else_is_sent_twice(serve_raw, api_at, server, call):
 
     assert (answer.status, answer.sent) == (0, Sent.MAYBE)
     assert (server.begun, len(server.arrived)) == (len(server.answers), requests)
+
+
+@CALLS
+def test_the_caller_hears_once_when_a_request_leaves_and_not_while_its_connection_is_made(
+    serve_raw, api_at, monkeypatch, call
+):
+    server, told = Script([OK, b""], [OK]), []
+    connect = aiohttp.TCPConnector.connect
+
+    async def connected(*args, **more):
+        told.append("connecting")
+        connection = await connect(*args, **more)
+        told.append("connected")
+        return connection
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connected)
+
+    async def scenario():
+        async with serve_raw(server.talk) as url, api_at(url) as api:
+            for _ in range(2):
+                await api.call(call, lambda: told.append("leaving"))
+
+    asyncio.run(scenario())
+
+    again = ["connecting", "connected"] if call is READ else []  # on a new connection, in the same attempt
+    assert told == ["connecting", "connected", "leaving", "leaving", *again]
 
 
 @CALLS
