@@ -26,6 +26,9 @@ PHASE_EVERY = 30.0
 FIRST_LOOK_TURN = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
 
+LOOKS_TOGETHER = 0.05
+"""Looks are due at multiples of so many seconds: to wake up for each of them costs more than the look."""
+
 
 class Board:
     """Buckets, caps and queues of one cloud. Times are monotonic seconds."""
@@ -93,8 +96,8 @@ class Board:
             heapq.heappush(self._firsts, (deployment.wave, -deployment.priority, next(self._seq), queue))
 
     def look_soon(self, queue: ClusterQueue, at: float) -> None:
-        """Have the cluster looked at by `at`, or sooner if that was planned already."""
-        at = max(at, queue.breaker.open_until)
+        """Have the cluster looked at as soon as it is `at`, or sooner if that was planned already."""
+        at = math.ceil(max(at, queue.breaker.open_until) / LOOKS_TOGETHER) * LOOKS_TOGETHER
         if at < queue.look_at:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
@@ -179,14 +182,14 @@ class Board:
             return math.inf
         at = self._later[0][0] if self._later else math.inf
         if self._line and self._may_write():
-            at = min(at, max(self.writes.earliest(now), self._line.open_at(now)))
+            at = min(at, max(self.writes.due(now), self._line.open_at(now)))
         due = math.inf
         if self._asks or (self.open and self._firsts):
             due = now
         elif self.open and self._looks:
             due = self._looks[0][0]
         if due < at:
-            at = min(at, max(due, self.reads.earliest(now)))
+            at = min(at, max(due, self.reads.due(now)))
         return at
 
     def _may_write(self) -> bool:

@@ -33,6 +33,11 @@ BURST_SHARE = 0.1
 TOGETHER = 0.002
 """At a lowered pace, calls due within so many seconds may leave together: timers are no more exact than that, and what they
 lose would lower the pace further."""
+GROUP = 4
+GROUP_WAIT = 0.05
+"""Whoever waits for the next call had better come for up to so many at once, and wait so many seconds for that at most: to wake
+up for each of them, and to put each intent onto the disk alone, costs more than the calls. No more than half of what the
+spacing lets calls leave together is used for it; the rest still makes up for what was lost."""
 SLOWEST = 0.05
 CUT = 0.9
 """A throttle that tells of a limit lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
@@ -52,16 +57,16 @@ class Bucket:
 
     __slots__ = (
         "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_order", "_paused_at", "_place_at",
-        "_probe", "_quickest", "_recovered_at", "_refused_as", "_span", "_strange", "_taken", "_tat", "_unanswered", "factor",
+        "_probe", "_quickest", "_recovered_at", "_refused_as", "_slack", "_span", "_strange", "_taken", "_tat", "_unanswered", "factor",
         "paused_until", "peak", "rate", "spacing", "throttles",
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
         """`pace`: learned calls a second of an earlier run; `recent`: arrivals before now that still count."""
         self.rate = rate
-        self.factor = 1.0
+        self.factor: float
         """The present pace as a share of the configured one."""
-        self.spacing = rate.period / rate.count
+        self.spacing: float
         """Seconds between calls at the present pace."""
         self.paused_until = -math.inf
         self._probe: int | None = None
@@ -90,8 +95,10 @@ class Bucket:
         """Answers until the quickest one is believed."""
         self._tat = -math.inf
         self._burst = max(1, math.ceil(rate.count * BURST_SHARE)) if rate.period <= SMOOTHED_BELOW else rate.count
-        self._ahead = (self._burst - 1) * self.spacing
+        self._ahead: float
         """Seconds by which a call may leave sooner than the spacing says."""
+        self._slack: float
+        """Seconds by which a call that waits for its spacing may be late without any loss of pace, so that others join it."""
         self._departures: deque[float] = deque()
         self._recovered_at = -math.inf
         """When the pace was last set or raised, pauses since then left out."""
@@ -101,8 +108,7 @@ class Bucket:
         """A throttled call that left before this says nothing new: it was refused for the same reason as another already."""
         self._refused_as: deque[int] = deque(maxlen=REMEMBERED)
         """The how-manieth of its period each of the last throttled calls was, echoes left out."""
-        if pace is not None:
-            self._go_at(pace / rate.per_second)
+        self._go_at(1.0 if pace is None else pace / rate.per_second)
         for at in sorted(recent)[-rate.count :]:
             self.depart(self.take(at), at)
 
@@ -116,6 +122,12 @@ class Bucket:
         if self._probe is not None:
             return math.inf
         return max(now, self._place_at, self._tat - self._ahead, self.paused_until)
+
+    def due(self, now: float) -> float:
+        """When to come for the next call, so that nothing of the pace is lost and some leave together: `earliest` or later."""
+        if self._probe is not None:
+            return math.inf
+        return max(now, self._place_at, self._tat - self._ahead + self._slack, self.paused_until)
 
     def paused(self, now: float) -> bool:
         """Whether nothing may leave now, not even what was reserved before."""
@@ -215,6 +227,7 @@ class Bucket:
         self.factor = min(1.0, max(SLOWEST, factor))
         self.spacing = self.rate.period / (self.rate.count * self.factor)
         self._ahead = (self._burst - 1) * self.spacing if self.factor == 1.0 else TOGETHER
+        self._slack = min(self._ahead / 2, (GROUP - 1) * self.spacing, GROUP_WAIT)
 
     def _settle(self, arrived: float) -> None:
         """Note when a call arrived at the latest, or would have."""

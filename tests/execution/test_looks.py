@@ -52,6 +52,17 @@ def test_a_write_of_unknown_fate_and_a_delete_are_always_judged(track, phase, op
     assert not no_news(track, seen(), 0.0)
 
 
+def test_looks_that_are_due_near_each_other_leave_together(make, act):
+    """Of 200 releases that are watched at once there are far more looks than moments at which the process must wake up."""
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(500, 1.0), in_flight=Share(1000), per_cluster=Share(5))
+    plan = make.plan(200, limits=limits)
+    show = act(plan)
+    assert make.tally(show, plan) == {"deployed": 200}
+    at = [called.at for called in show.sent("list_releases")]
+    assert len(at) > 600
+    assert len({round(moment, 3) for moment in at}) < len(at) * 2 / 3
+
+
 def test_an_end_that_was_noticed_late_is_not_learned_as_a_long_install(make, act):
     """One connection, taken by writes for as long as there are any: the first looks come long after the first ends."""
     limits = Limits(

@@ -113,6 +113,50 @@ def test_a_bucket_that_is_always_asked_in_time_gives_at_least_98_percent_of_its_
     assert 0.98 <= achieved / rate.per_second <= 1.0
 
 
+def come_when_due(bucket, calls):
+    """Take all that may leave whenever it is due; gives the departures of each time."""
+    now, times = 0.0, []
+    while sum(map(len, times)) < calls:
+        now = bucket.due(now)
+        times.append([])
+        while bucket.earliest(now) <= now:
+            bucket.depart(slot := bucket.take(now), now)
+            bucket.answered(slot, now, now + 0.001)
+            times[-1].append(now)
+    return times
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_whoever_comes_only_when_a_call_is_due_loses_nothing_of_the_pace_and_exceeds_no_limit(rate):
+    rate = Rate.parse(rate)
+    departures = sum(come_when_due(Bucket(rate), rate.count * (20 if rate.count < 1000 else 3)), [])
+    achieved = (len(departures) - 1) / (departures[-1] - departures[0])
+    assert achieved / rate.per_second >= 0.98
+    assert overfull(departures, rate) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "at_once"), [("10/s", 1), ("50/s", 2), ("72/s", 3.5), ("100/s", 4), ("500/s", 4), ("2000/s", 4)]
+)
+def test_the_calls_of_a_quick_limit_leave_some_at_a_time(rate, at_once):
+    groups = come_when_due(Bucket(Rate.parse(rate)), Rate.parse(rate).count)[1:]
+    assert sum(map(len, groups)) / len(groups) == pytest.approx(at_once, abs=0.5)
+
+
+def test_at_a_lowered_pace_and_after_a_pause_hardly_anything_is_waited_for():
+    bucket = Bucket(Rate.parse("100/s"))
+    assert bucket.due(0.0) == 0.0
+    bucket.depart(slot := bucket.take(0.0), 0.0)
+    bucket.throttled(0.0, 1.0, 0.0, 1)
+    assert bucket.due(0.5) == 1.0
+    bucket.depart(slot := bucket.take(1.0), 1.0)
+    assert bucket.due(1.0) == math.inf, "one call goes alone"
+    bucket.passed(1.1, 1.0)
+    bucket.answered(slot, 1.0, 1.1)
+    bucket.depart(bucket.take(1.1), 1.1)
+    assert 0.0 < bucket.due(1.1) - bucket.earliest(1.1) <= 0.001
+
+
 @pytest.mark.parametrize(("rate", "held"), [("10/min", 60.06), ("100/h", 3600.5), ("5/20s", 20.02), ("1/s", 1.001)])
 def test_the_window_is_kept_a_thousandth_and_at_most_half_a_second_longer(rate, held):
     bucket = Bucket(Rate.parse(rate))
