@@ -13,7 +13,7 @@ from batch_deployer.execution.line import Line
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.plan.frozen import CloudSpec
-from batch_deployer.rules.cadence import Urgency, affordable_gap
+from batch_deployer.rules.cadence import Beat, Urgency, affordable_gap
 from batch_deployer.rules.concurrency import Concurrency
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.retry import RetryBudget
@@ -25,9 +25,6 @@ PHASE_EVERY = 30.0
 """Seconds between two questions for one cluster's phase."""
 FIRST_LOOK_TURN = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
-
-LOOKS_TOGETHER = 0.05
-"""Looks are due at multiples of so many seconds: to wake up for each of them costs more than the look."""
 
 
 class Board:
@@ -73,6 +70,7 @@ class Board:
         self._asks: deque[Question] = deque()
         self._later: list[tuple[float, int, Question | Track]] = []
         self._reads_sent = 0
+        self._beat = Beat()
 
     def seal(self) -> None:
         """Fix the caps once all queues are known."""
@@ -97,7 +95,7 @@ class Board:
 
     def look_soon(self, queue: ClusterQueue, at: float) -> None:
         """Have the cluster looked at as soon as it is `at`, or sooner if that was planned already."""
-        at = math.ceil(max(at, queue.breaker.open_until) / LOOKS_TOGETHER) * LOOKS_TOGETHER
+        at = self._beat.after(max(at, queue.breaker.open_until))
         if at < queue.look_at:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
@@ -242,6 +240,7 @@ class Board:
         if queue is None:
             return None
         self._reads_sent += 1
+        self._beat.looked(now)
         queue.looking = True
         queue.look_at = math.inf
         return LookJob(self.reads.take(now), queue.breaker.faults > 0, queue=queue)

@@ -5,6 +5,7 @@ from bisect import insort
 from collections.abc import Iterable
 from enum import Enum
 
+from batch_deployer.rules.pacing import GROUP, GROUP_WAIT, TOGETHER
 from batch_deployer.settings import WatchSettings
 
 ENOUGH = 5
@@ -12,6 +13,9 @@ ENOUGH = 5
 KEPT = 200
 LEARNED_GROWTH = 0.15
 """Gap as a share of the time already waited, or of the usual install time if that is longer, once that is learned."""
+
+BEAT_LEARNS = 0.02
+"""Weight of the last time between two looks in the usual one."""
 
 
 class Urgency(Enum):
@@ -58,6 +62,36 @@ class Durations:
         """Looks ask far more often than installs end."""
         if self._sorted:
             self.early, self.usual = self.quantile(0.05), self.quantile(0.5)
+
+
+class Beat:
+    """Brings looks at many clusters together, so that the process wakes up for a few of them at once.
+
+    They are due at multiples of a time in which about GROUP of them are usual: GROUP_WAIT seconds, or a half, a quarter ...
+    of that. Multiples, and not some time after the first, for whoever wakes up for anything else takes along what is due.
+    """
+
+    __slots__ = ("_gap", "_last", "_step")
+
+    def __init__(self) -> None:
+        """At first looks count as rare."""
+        self._gap = GROUP_WAIT
+        """Usual seconds between two looks."""
+        self._last = 0.0
+        self._step = GROUP_WAIT
+
+    def looked(self, now: float) -> None:
+        """Note that a look leaves."""
+        self._gap += BEAT_LEARNS * (min(GROUP_WAIT, now - self._last) - self._gap)
+        self._last = now
+        step = GROUP_WAIT
+        while step > max(GROUP * self._gap, TOGETHER):
+            step /= 2
+        self._step = step
+
+    def after(self, at: float) -> float:
+        """When a look that is wanted at `at` is due: then or a little later."""
+        return math.ceil(at / self._step) * self._step if self._step > TOGETHER else at
 
 
 def lesson(under_way_at: float, over_by: float, settings: WatchSettings) -> float:

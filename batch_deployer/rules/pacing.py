@@ -33,11 +33,14 @@ BURST_SHARE = 0.1
 TOGETHER = 0.002
 """At a lowered pace, calls due within so many seconds may leave together: timers are no more exact than that, and what they
 lose would lower the pace further."""
-GROUP = 4
+GROUP = 8
 GROUP_WAIT = 0.05
 """Whoever waits for the next call had better come for up to so many at once, and wait so many seconds for that at most: to wake
 up for each of them, and to put each intent onto the disk alone, costs more than the calls. No more than half of what the
-spacing lets calls leave together is used for it; the rest still makes up for what was lost."""
+spacing lets calls leave together is used for it; the rest still makes up for what was lost. Quicker limits need no such help:
+timers are no more exact than TOGETHER."""
+PLACE_WAIT = 0.003
+"""The same for places in the window, as a share of the period: those that left together are free again nearly together."""
 SLOWEST = 0.05
 CUT = 0.9
 """A throttle that tells of a limit lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
@@ -57,8 +60,8 @@ class Bucket:
 
     __slots__ = (
         "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_order", "_paused_at", "_place_at",
-        "_probe", "_quickest", "_recovered_at", "_refused_as", "_slack", "_span", "_strange", "_taken", "_tat", "_unanswered", "factor",
-        "paused_until", "peak", "rate", "spacing", "throttles",
+        "_place_slack", "_probe", "_quickest", "_recovered_at", "_refused_as", "_slack", "_span", "_strange", "_taken", "_tat",
+        "_unanswered", "factor", "paused_until", "peak", "rate", "spacing", "throttles",
     )  # fmt: skip
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
@@ -99,6 +102,8 @@ class Bucket:
         """Seconds by which a call may leave sooner than the spacing says."""
         self._slack: float
         """Seconds by which a call that waits for its spacing may be late without any loss of pace, so that others join it."""
+        self._place_slack: float
+        """The same for one that waits for a place in the window, which does cost a little."""
         self._departures: deque[float] = deque()
         self._recovered_at = -math.inf
         """When the pace was last set or raised, pauses since then left out."""
@@ -127,7 +132,8 @@ class Bucket:
         """When to come for the next call, so that nothing of the pace is lost and some leave together: `earliest` or later."""
         if self._probe is not None:
             return math.inf
-        return max(now, self._place_at, self._tat - self._ahead + self._slack, self.paused_until)
+        at = max(self._place_at + self._place_slack, self._tat - self._ahead + self._slack)
+        return max(now, at, self.paused_until)
 
     def paused(self, now: float) -> bool:
         """Whether nothing may leave now, not even what was reserved before."""
@@ -227,7 +233,9 @@ class Bucket:
         self.factor = min(1.0, max(SLOWEST, factor))
         self.spacing = self.rate.period / (self.rate.count * self.factor)
         self._ahead = (self._burst - 1) * self.spacing if self.factor == 1.0 else TOGETHER
-        self._slack = min(self._ahead / 2, (GROUP - 1) * self.spacing, GROUP_WAIT)
+        slack = min(self._ahead / 2, (GROUP - 1) * self.spacing, GROUP_WAIT)
+        self._slack = slack if slack > TOGETHER else 0.0
+        self._place_slack = min(self._slack, PLACE_WAIT * self.rate.period)
 
     def _settle(self, arrived: float) -> None:
         """Note when a call arrived at the latest, or would have."""

@@ -11,12 +11,14 @@ from batch_deployer.rules.cadence import (
     ENOUGH,
     KEPT,
     LEARNED_GROWTH,
+    Beat,
     Durations,
     Urgency,
     affordable_gap,
     lesson,
     next_gap,
 )
+from batch_deployer.rules.pacing import GROUP, GROUP_WAIT
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
@@ -198,3 +200,22 @@ def test_a_quantile_is_the_time_within_which_that_share_ended():
 )
 def test_an_end_that_was_noticed_late_teaches_no_more_than_a_look_in_time_would_have(under_way_at, over_by, seconds):
     assert lesson(under_way_at, over_by, SETTINGS) == pytest.approx(seconds)
+
+
+@given(gap=st.floats(0.0, 5.0), at=st.floats(0.0, 1e6))
+def test_a_look_is_due_when_it_is_wanted_or_a_little_later(gap, at):
+    beat = Beat()
+    for number in range(200):
+        beat.looked(number * gap)
+    assert -1e-9 <= beat.after(at) - at <= GROUP_WAIT
+
+
+@pytest.mark.parametrize(
+    ("a_second", "together"), [(1, 1), (20, 1), (80, 4), (150, 7.5), (400, 5), (1000, 6.25), (20_000, 1)]
+)
+def test_looks_are_due_a_few_at_a_time_and_never_in_crowds(a_second, together):
+    beat, wanted = Beat(), [number / a_second for number in range(2000)]
+    for at in wanted:
+        beat.looked(at)
+    assert together <= GROUP
+    assert len(wanted) / len({beat.after(at) for at in wanted}) == pytest.approx(together, rel=0.05)

@@ -137,14 +137,14 @@ def test_whoever_comes_only_when_a_call_is_due_loses_nothing_of_the_pace_and_exc
 
 
 @pytest.mark.parametrize(
-    ("rate", "at_once"), [("10/s", 1), ("50/s", 2), ("72/s", 3.5), ("100/s", 4), ("500/s", 4), ("2000/s", 4)]
+    ("rate", "at_once"), [("10/s", 1), ("50/s", 2.5), ("72/s", 4), ("200/s", 8), ("2000/s", 8), ("5000/s", 1)]
 )
 def test_the_calls_of_a_quick_limit_leave_some_at_a_time(rate, at_once):
     groups = come_when_due(Bucket(Rate.parse(rate)), Rate.parse(rate).count)[1:]
     assert sum(map(len, groups)) / len(groups) == pytest.approx(at_once, abs=0.5)
 
 
-def test_at_a_lowered_pace_and_after_a_pause_hardly_anything_is_waited_for():
+def test_at_a_lowered_pace_and_after_a_pause_nothing_is_waited_for():
     bucket = Bucket(Rate.parse("100/s"))
     assert bucket.due(0.0) == 0.0
     bucket.depart(slot := bucket.take(0.0), 0.0)
@@ -155,7 +155,7 @@ def test_at_a_lowered_pace_and_after_a_pause_hardly_anything_is_waited_for():
     bucket.passed(1.1, 1.0)
     bucket.answered(slot, 1.0, 1.1)
     bucket.depart(bucket.take(1.1), 1.1)
-    assert 0.0 < bucket.due(1.1) - bucket.earliest(1.1) <= 0.001
+    assert bucket.due(1.1) == bucket.earliest(1.1) > 1.1
 
 
 @pytest.mark.parametrize(("rate", "held"), [("10/min", 60.06), ("100/h", 3600.5), ("5/20s", 20.02), ("1/s", 1.001)])
