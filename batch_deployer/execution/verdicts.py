@@ -56,20 +56,16 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
         case Action.BLOCKED:
             run.finish(track, Outcome.REJECTED, decision.reason, cause=fingerprint(decision.reason))
         case Action.ADOPT:
-            _adopt(run, queue, track, decision)
+            operation = _ADOPTED[Status(decision.status)]
+            _adopt(run, queue, track, operation, status=decision.status, revision=decision.revision)
         case _:
             _line_up(run, queue, track)
 
 
-def _adopt(run: Run, queue: ClusterQueue, track: Track, decision: Decision) -> None:
+def _adopt(run: Run, queue: ClusterQueue, track: Track, operation: Operation, *, status: str, revision: int) -> None:
+    """Watch an operation that was not sent, as far as the journal knows."""
     del queue.waiting[track.key]
-    operation = _ADOPTED[Status(decision.status)]
-    run.emit(
-        track,
-        e.Confirmed(
-            at=run.wall(), key=track.key, operation=operation, status=decision.status, revision=decision.revision
-        ),
-    )
+    run.emit(track, e.Confirmed(at=run.wall(), key=track.key, operation=operation, status=status, revision=revision))
     run.place(track)[0].begin(queue)
     watch(run, queue, track)
 
@@ -179,6 +175,9 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
     if sight is Sight.DONE:
         _operation_over(run, queue, track, state, failed="")
         return
+    if sight is Sight.OTHER and state is not None:
+        _made_anew(run, queue, track, state)
+        return
     if state is not None and (state.status, state.revision) != (track.status, track.revision):
         run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
     if sight is Sight.BAD or (sight is Sight.GONE and _absent_long_enough(run, track)):
@@ -245,9 +244,29 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
         run.finish(track, Outcome.DEPLOYED, "", last=state)
 
 
+def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:
+    """Another release is there after a delete: as wanted, it is ours, and a disk has lost that we sent it; or somebody's."""
+    spec = track.deployment.release
+    differs = difference(spec, run.catalogue(track).chart_name(spec), run.values(spec), state)
+    if differs or Operation.CREATE not in track.steps:
+        reason = "a release of that name was made after it was deleted" + (f", and {differs}" if differs else "")
+        run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=state)
+        return
+    _settle(run, queue, track, Operation.DELETE, None, failed="")
+    _adopt(run, queue, track, Operation.CREATE, status=state.status, revision=state.revision)
+
+
 def _next_step(
     run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
 ) -> None:
+    _settle(run, queue, track, operation, state, failed=failed)
+    _line_up(run, queue, track)
+
+
+def _settle(
+    run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
+) -> None:
+    """Note that one operation of several is over."""
     del queue.watching[track.key]
     status, revision = (state.status, state.revision) if state else ("", 0)
     run.emit(
@@ -256,4 +275,3 @@ def _next_step(
     )
     queue.waiting[track.key] = track
     run.place(track)[0].end(queue)
-    _line_up(run, queue, track)

@@ -34,12 +34,14 @@ class Sight(StrEnum):
     """Not in the list: not visible yet, or lost."""
     DONE = "done"
     BAD = "bad"
+    OTHER = "other"
+    """What was to be deleted is gone, and another release of that name is there already."""
 
 
 def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]:
     """Judge a look after an accepted write; the text is the reason when BAD."""
     if base.operation is Operation.DELETE:
-        return _judge_delete(state)
+        return _judge_delete(base, state)
     if state is None:
         return Sight.GONE, "the release is no longer there"
     if state.status in PENDING:
@@ -62,9 +64,11 @@ def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]
     return Sight.GOING, ""
 
 
-def _judge_delete(state: ReleaseState | None) -> tuple[Sight, str]:
+def _judge_delete(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]:
     if state is None or state.status == Status.DELETED:
         return Sight.DONE, ""
+    if _another(base, state):
+        return Sight.OTHER, ""
     if state.status in (Status.FAILED, Status.UNKNOWN):
         return Sight.STALE, state.status_description or f"delete left it {state.status}"
     return Sight.GOING, ""
@@ -97,6 +101,12 @@ def _drift(base: Baseline, state: ReleaseState) -> float:
     return 1.0 if base.updated_at and state.updated_at and base.updated_at != state.updated_at else 0.0
 
 
+def _another(base: Baseline, state: ReleaseState) -> bool:
+    """Whether this release was created after the baseline's was last seen to change, so that it is not that one."""
+    seen, created = timestamp(base.updated_at), timestamp(state.created_at)
+    return seen is not None and created is not None and created > seen
+
+
 def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
     """Whether a create that follows a delete still sees the end of the deleted release."""
     return (
@@ -123,7 +133,7 @@ def judge_fate(
     sent_at: wall seconds of the first attempt. differs: how the state's chart and values differ from what was sent.
     """
     if base.operation is Operation.DELETE:
-        gone = state is None or state.status in (Status.DELETED, Status.DELETING)
+        gone = state is None or state.status in (Status.DELETED, Status.DELETING) or _another(base, state)
         return (Fate.OURS, "") if gone else (Fate.NOT_YET, "")
     if state is None or state.status == Status.DELETED:
         return Fate.NOT_YET, ""

@@ -7,7 +7,7 @@ import pytest
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, OnExisting, OnFailure, Parameters, Undo
+from batch_deployer.model.deployment import Action, OnExisting, OnFailure, Operation, Parameters, Undo
 
 
 def only(make, show, plan):
@@ -123,6 +123,33 @@ def test_replace_survives_writes_of_unknown_fate(make, act, kind, acts):
     show = act(plan, world=world, faults=[fault, make.rule("allow_collision")])
     assert only(make, show, plan) == ("deployed", "")
     assert [entry.operation for entry in show.fleet.ledger.entries] == ["delete", "create"]
+
+
+def taken_up(act, plan, show, kind):
+    """Go on after a disk has lost all of the journal behind an event of the delete, though the cloud has gone on."""
+    kept = [isinstance(event, kind) and event.operation is Operation.DELETE for event in show.events].index(True) + 1
+    return act(plan, fleet=show.fleet, history=show.events[:kept], epoch=show.ended_at + 30.0)
+
+
+@pytest.mark.parametrize("kind", [e.Intended, e.Accepted])
+def test_a_replacement_that_the_journal_has_lost_is_known_again_and_not_made_twice(make, act, kind):
+    plan, world = existing(make, {"revision": 4}, on_existing=OnExisting.REPLACE, allow_destructive=True)
+    first = act(plan, world=world)
+    last = taken_up(act, plan, first, kind)
+    assert only(make, last, plan) == ("deployed", "")
+    assert [entry.operation for entry in last.fleet.ledger.entries] == ["delete", "create"]
+
+
+@pytest.mark.parametrize("kind", [e.Intended, e.Accepted])
+def test_what_somebody_made_after_the_delete_is_left_alone(make, act, kind):
+    policy = {"on_existing": OnExisting.REPLACE, "allow_destructive": True}
+    theirs, world = existing(make, {"revision": 4}, values_json='{"theirs": 1}', **policy)
+    first = act(theirs, world=world)
+    last = taken_up(act, make.plan(1, spec=policy | {"values_json": '{"ours": 1}'}), first, kind)
+    assert only(make, last, theirs) == (
+        "rejected", "conflict: a release of that name was made after it was deleted, and values differ"
+    )  # fmt: skip
+    assert [entry.operation for entry in last.fleet.ledger.entries] == ["delete", "create"]
 
 
 @pytest.mark.parametrize("spec", [{"namespace": "kube-system"}, {"name": "cceaddon-coredns"}])

@@ -170,14 +170,19 @@ def test_a_create_after_a_delete_does_not_believe_a_read_of_what_was_deleted():
     [
         (None, Sight.DONE),
         (a_state("DELETED", 3), Sight.DONE),
-        (a_state("DELETING", 3), Sight.GOING),
-        (a_state("DEPLOYED", 3), Sight.GOING),
-        (a_state("PENDING_INSTALL", 3), Sight.GOING),
-        (a_state("FAILED", 3), Sight.STALE),
-        (a_state("UNKNOWN", 3), Sight.STALE),
+        (a_state("DELETING", 3, created=BEFORE), Sight.GOING),
+        (a_state("DEPLOYED", 3, created=BEFORE), Sight.GOING),
+        (a_state("DEPLOYED", 3, created=THEN), Sight.GOING),
+        (a_state("DEPLOYED", 3, created=""), Sight.GOING),
+        (a_state("PENDING_INSTALL", 3, created=BEFORE), Sight.GOING),
+        (a_state("FAILED", 3, created=BEFORE), Sight.STALE),
+        (a_state("UNKNOWN", 3, created=BEFORE), Sight.STALE),
+        (a_state("DEPLOYED", 1, created=LATER), Sight.OTHER),
+        (a_state("PENDING_INSTALL", 1, created=LATER), Sight.OTHER),
+        (a_state("FAILED", 1, created=LATER), Sight.OTHER),
     ],
 )
-def test_a_delete_is_done_when_the_release_is_gone(state, seen):
+def test_a_delete_is_done_when_the_release_is_gone_and_another_is_told_from_it(state, seen):
     assert sight(a_baseline(Operation.DELETE, 3), state) is seen
 
 
@@ -273,8 +278,9 @@ def test_an_update_without_a_known_time_is_judged_by_its_revision():
         (None, Fate.OURS),
         (a_state("DELETED", 3), Fate.OURS),
         (a_state("DELETING", 3), Fate.OURS),
-        (a_state("DEPLOYED", 3), Fate.NOT_YET),
-        (a_state("FAILED", 3), Fate.NOT_YET),
+        (a_state("DEPLOYED", 3, created=BEFORE), Fate.NOT_YET),
+        (a_state("FAILED", 3, created=BEFORE), Fate.NOT_YET),
+        (a_state("DEPLOYED", 1, created=LATER), Fate.OURS),
     ],
 )
 def test_an_ambiguous_delete_took_effect_if_the_release_is_going_or_gone(state, expected):

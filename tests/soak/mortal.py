@@ -117,10 +117,10 @@ _opened, running.opened = running.opened, opened  # type: ignore[attr-defined, a
 _send, Attempt.send = Attempt.send, send  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
-# Many processes share a few cores here, and a provider that is held up counts a call when it awakes.
-pacing.LATE_LEAST = 1.0
 
 if __name__ == "__main__":
+    # Many processes share a few cores here, and a provider that is held up counts a call when it awakes.
+    pacing.LATE_LEAST = 1.0
     if "MORTAL_LEASE" in os.environ:
         launch.Runner = Hasty  # type: ignore[attr-defined, misc]
     if limit := int(os.environ.get("MORTAL_FSIZE") or 0):
