@@ -1,7 +1,5 @@
 """What every answer means for its cloud and cluster: buckets, breaker, budget, credentials. Reads and writes share it."""
 
-import math
-
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import Job, LookJob
@@ -22,9 +20,9 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     def leaving() -> None:
         nonlocal departed, nth
         departed = run.now()
-        unknown = bucket.earliest(departed) == math.inf
+        held_up = bucket.waits_for_departure
         nth = bucket.depart(job.slot, departed)
-        if unknown:
+        if held_up:
             run.on_room()
 
     board.kinds[call.kind] += 1

@@ -122,6 +122,11 @@ class Bucket:
         """Calls a second at present."""
         return self.rate.per_second * self.factor
 
+    @property
+    def waits_for_departure(self) -> bool:
+        """Whether it depends on a call that has yet to leave when the next one may."""
+        return self._place_at == math.inf
+
     def earliest(self, now: float) -> float:
         """When the next call may leave: `now` or later; infinity while that depends on a call that has yet to leave."""
         if self._probe is not None:
