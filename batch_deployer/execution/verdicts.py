@@ -116,11 +116,8 @@ def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState |
 
 def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Find out whether a write of unknown fate took effect."""
-    spec, catalogue = track.deployment.release, run.catalogue(track)
-    base = track.baseline(catalogue.chart_name(spec))
-    differs = ""
-    if base.operation is Operation.CREATE and state is not None:
-        differs = difference(spec, base.chart_name, run.values(spec), state)
+    base = track.baseline(run.catalogue(track).chart_name(track.deployment.release))
+    differs = _differs(run, track, state) if base.operation is Operation.CREATE and state is not None else ""
     fate, reason = judge_fate(base, state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs)
     match fate:
         case Fate.OURS:
@@ -132,9 +129,20 @@ def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState 
                 ),
             )  # fmt: skip
         case Fate.CONFLICT:
-            run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason))
+            _conflict(run, track, reason)
         case Fate.NOT_YET:
             _still_absent(run, queue, track)
+
+
+def _differs(run: Run, track: Track, state: ReleaseState) -> str:
+    """How chart and values of what runs differ from what is wanted."""
+    spec = track.deployment.release
+    return difference(spec, run.catalogue(track).chart_name(spec), run.values(spec), state)
+
+
+def _conflict(run: Run, track: Track, reason: str, *, last: ReleaseState | None = None) -> None:
+    """End a deployment because somebody else's release is in its place."""
+    run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=last)
 
 
 def _still_absent(run: Run, queue: ClusterQueue, track: Track) -> None:
@@ -246,11 +254,10 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
 
 def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:
     """Another release is there after a delete: as wanted, it is ours, and a disk has lost that we sent it; or somebody's."""
-    spec = track.deployment.release
-    differs = difference(spec, run.catalogue(track).chart_name(spec), run.values(spec), state)
+    differs = _differs(run, track, state)
     if differs or Operation.CREATE not in track.steps:
         reason = "a release of that name was made after it was deleted" + (f", and {differs}" if differs else "")
-        run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=state)
+        _conflict(run, track, reason, last=state)
         return
     _settle(run, queue, track, Operation.DELETE, None, failed="")
     _adopt(run, queue, track, Operation.CREATE, status=state.status, revision=state.revision)

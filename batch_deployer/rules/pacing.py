@@ -135,10 +135,7 @@ class Bucket:
 
     def due(self, now: float) -> float:
         """When to come for the next call, so that nothing of the pace is lost and some leave together: `earliest` or later."""
-        if self._probe is not None:
-            return math.inf
-        at = max(self._place_at + self._place_slack, self._tat - self._ahead + self._slack)
-        return max(now, at, self.paused_until)
+        return max(self.earliest(now), self._place_at + self._place_slack, self._tat - self._ahead + self._slack)
 
     def paused(self, now: float) -> bool:
         """Whether nothing may leave now, not even what was reserved before."""
