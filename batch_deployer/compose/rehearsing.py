@@ -3,11 +3,12 @@
 import math
 import os
 import statistics
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 
 import msgspec
 
@@ -19,10 +20,12 @@ from batch_deployer.model.events import Finished, Measured
 from batch_deployer.plan.forecast import forecast
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze, thaw
+from batch_deployer.simulator import faults as fault_files
 from batch_deployer.simulator.chance import uuid_like
 from batch_deployer.simulator.fault_rules import FaultRule
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.inventory import SimChart
+from batch_deployer.simulator.process import child_command, child_environment
 from batch_deployer.simulator.world import World
 
 LEAST_KNOWN = 5
@@ -89,18 +92,27 @@ def rehearse(
     durations: Mapping[str, Sequence[float]],
 ) -> Rehearsed:
     """Play the plan once per seed, on all cores. `durations`: seconds that installs took, by chart name."""
-    world = timed(World.from_plan(plan), durations).to_json()
-    tasks = [(freeze(plan), world, seed, tuple(faults), dict(durations)) for seed in seeds]
-    workers = min(len(tasks), os.cpu_count() or 1)
+    world = timed(World.from_plan(plan), durations)
+    workers = min(len(seeds), os.cpu_count() or 1)
+    batches = [
+        _Batch(
+            plan=freeze(plan),
+            world=world,
+            seeds=list(seeds[worker::workers]),
+            faults=msgspec.Raw(fault_files.dump(faults)),
+            durations=durations,
+        )
+        for worker in range(workers)
+    ]
     if workers == 1:
-        trials = [_trial(*task) for task in tasks]
+        trials = [trial for batch in batches for trial in _trials(batch)]
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            trials = list(pool.map(_trial, *zip(*tasks, strict=True)))
+        with ThreadPoolExecutor(workers) as pool:
+            trials = [trial for some in pool.map(_trials_apart, batches) for trial in some]
     actions = {deployment.key: Action.CREATE for deployment in plan.deployments}
-    known = {chart.name: [chart.install] for chart in World.from_json(world).charts}
+    known = {chart.name: [chart.install] for chart in world.charts}
     return Rehearsed(
-        trials=trials,
+        trials=sorted(trials, key=lambda trial: trial.seed),
         deployments=len(plan.deployments),
         clusters=len({deployment.cluster.id for deployment in plan.deployments}),
         bottleneck=forecast(plan, actions, known).bottleneck,
@@ -108,12 +120,36 @@ def rehearse(
     )
 
 
-def _trial(
-    plan_text: str, world: str, seed: int, faults: Sequence[FaultRule], durations: Mapping[str, Sequence[float]]
-) -> Trial:
-    """Play once; arguments and result cross a process boundary."""
-    fleet = Fleet(World.from_json(world), seed=seed, faults=faults)
-    played = play(thaw(plan_text), seed=seed, stage=Stage(fleet=fleet, past=Past(durations=durations)))
+class _Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rehearsals of one child process, as one JSON document on its standard input."""
+
+    plan: str
+    world: World
+    seeds: Sequence[int]
+    faults: msgspec.Raw
+    durations: Mapping[str, Sequence[float]]
+
+
+def _trials_apart(batch: _Batch) -> list[Trial]:
+    """Rehearse in a child process."""
+    done = subprocess.run(  # noqa: S603 - this interpreter and a module of this package
+        child_command(__name__),
+        input=msgspec.json.encode(batch),
+        stdout=subprocess.PIPE,
+        env=child_environment(),
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout, type=list[Trial])
+
+
+def _trials(batch: _Batch) -> list[Trial]:
+    faults = fault_files.load_data(msgspec.json.decode(batch.faults))
+    return [_trial(batch, seed, faults) for seed in batch.seeds]
+
+
+def _trial(batch: _Batch, seed: int, faults: Sequence[FaultRule]) -> Trial:
+    fleet = Fleet(batch.world, seed=seed, faults=faults)
+    played = play(thaw(batch.plan), seed=seed, stage=Stage(fleet=fleet, past=Past(durations=batch.durations)))
     calls: dict[str, Counter[str]] = {}
     for event in played.events:
         if isinstance(event, Measured):
@@ -168,3 +204,7 @@ def _copied(deployments: Sequence[Deployment], copy: int) -> Sequence[Deployment
         replace(each, cluster=cluster, key=key_of(cluster.id, each.release.namespace, each.release.name))
         for each in deployments
     ]
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(_trials(msgspec.json.decode(sys.stdin.buffer.read(), type=_Batch))))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,24 @@ from batch_deployer.errors import BadInput
 from batch_deployer.simulator import faults as fault_files
 from batch_deployer.simulator.fault_rules import FaultRule
 from batch_deployer.simulator.world import World
+
+_INHERITED = ("COVERAGE_", "LC_", "LD_", "PYTHON", "XDG_CACHE_")
+_INHERITED_NAMES = {"HOME", "LANG", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}
+
+
+def child_command(module: str) -> list[str]:
+    """Command line of a child interpreter that runs `module`.
+
+    `-P` keeps the working folder off the module path: it may hold files of a contributor who is not trusted.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
+def child_environment() -> dict[str, str]:
+    """Environment of a child interpreter: what Python needs to start, and no credential."""
+    return {
+        name: value for name, value in os.environ.items() if name in _INHERITED_NAMES or name.startswith(_INHERITED)
+    }
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +91,11 @@ class SimulatorProcess:
 
     def __enter__(self) -> Self:
         """Start, and wait until it serves. BadInput with the child's words when it cannot."""
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "batch_deployer.simulator"],
+        self._process = process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
+            child_command("batch_deployer.simulator"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=child_environment(),
             start_new_session=True,
         )
         if process.stdin is None or process.stdout is None:
