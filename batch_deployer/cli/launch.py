@@ -16,7 +16,7 @@ from batch_deployer.cli.session import Session
 from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.running import Runner, Task
-from batch_deployer.compose.secrets import SecretStore, resolve_all
+from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all
 from batch_deployer.errors import BatchDeployerError, LockHeld
 from batch_deployer.execution.engine import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id
@@ -42,9 +42,12 @@ class Launch:
     simulated: bool = False
 
 
-def open_store(session: Session) -> SecretStore:
-    """A store of secrets whose texts also stay out of crash files. Relative files start where we do."""
-    store = SecretStore(os.environ, Path.cwd())
+def open_store(session: Session, *, placeholders: bool = False) -> SecretStore:
+    """A store of secrets whose texts also stay out of crash files. Relative files start where we do.
+
+    `placeholders`: read no secret; each is its name.
+    """
+    store = (PlaceholderStore if placeholders else SecretStore)(os.environ, Path.cwd())
     session.redact = store.redact
     return store
 

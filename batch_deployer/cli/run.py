@@ -87,7 +87,7 @@ def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[s
     from batch_deployer.cli.planning import chosen_plan, show_warnings
     from batch_deployer.compose.simulating import simulated
 
-    store = open_store(session)
+    store = open_store(session, placeholders=True)
     plan = chosen_plan(manifest, options, store, simulated=True)
     show_warnings(plan)
     seed = options["seed"]

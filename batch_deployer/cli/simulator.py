@@ -1,5 +1,6 @@
 """`simulator`: the simulated provider as a server, for a run in another shell."""
 
+import secrets
 from pathlib import Path
 
 import click
@@ -44,14 +45,20 @@ def command(
 ) -> int:
     """Serve a simulated provider (identity service and CCE) over HTTP on loopback until stopped.
 
-    Prints its URL on stdout once it serves. The user is demo, the password demo, the domain sim.
+    Prints its URL on stdout once it serves, and on stderr how to log in: user, password and access key are new each time.
     """
     from batch_deployer.compose.simulating import read_faults, serve_until_stopped, world_of
+    from batch_deployer.simulator.admin import ADMIN_HEADER
 
     world = world_of(manifest, clouds=clouds, clusters=clusters, seed=seed)
+    admin_token = secrets.token_urlsafe(16)
     say(f"clouds: {', '.join(f'{cloud.name} (project {cloud.project_id})' for cloud in world.clouds)}")
+    account = world.account
+    say(f"password login: user {account.user}, password {account.password}, domain {account.domain}")
+    say(f"access key {account.access_key}, secret key {account.secret_key}")
+    say(f"administration: header {ADMIN_HEADER}: {admin_token}")
     serve_until_stopped(
-        world, host=host, port=port, seed=seed, speed=speed, faults=read_faults(faults), ledger_file=ledger_file,
+        world, admin_token=admin_token, host=host, port=port, seed=seed, speed=speed, faults=read_faults(faults), ledger_file=ledger_file,
         ready=click.echo,
     )  # fmt: skip
     return 0

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from batch_deployer.compose.rehearsal import placeholder
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.wanted import Manifest
 from batch_deployer.model.values import secret_names
@@ -63,6 +64,14 @@ class SecretStore:
         except (OSError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
             raise BadInput(f"the secret {name} cannot be read ({why}); put it into {path}") from None
+
+
+class PlaceholderStore(SecretStore):
+    """Reads no secret: each is a text that names it. For simulated runs, whose provider any local user can reach."""
+
+    def __call__(self, name: str) -> str:
+        """The placeholder of a secret."""
+        return placeholder(name)
 
 
 def named_in(manifest: Manifest) -> frozenset[str]:

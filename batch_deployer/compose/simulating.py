@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.stopping import SIGNALS
 from batch_deployer.errors import BadInput
@@ -18,6 +20,7 @@ from batch_deployer.plan.frozen import AuthSpec, Plan
 from batch_deployer.simulator import faults as fault_files
 from batch_deployer.simulator.fault_rules import FaultRule
 from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.inventory import Account
 from batch_deployer.simulator.process import SimulatorProcess
 from batch_deployer.simulator.world import World
 
@@ -38,7 +41,8 @@ class Simulated:
 def simulated(plan: Plan, *, seed: int, speed: float, faults: str | None) -> Iterator[Simulated]:
     """Start the provider on a free loopback port; it ends when the block is left. `faults`: a file, or a preset's name."""
     quick = faster(plan, speed)
-    world = World.from_plan(quick)
+    # Every user of this machine can reach the provider: nobody else may log in to it.
+    world = msgspec.structs.replace(World.from_plan(quick), account=Account.random())
     with SimulatorProcess(world, seed=seed, speed=speed, faults=read_faults(faults)) as process:
         yield Simulated(plan=point_at(quick, world, process.url), process=process)
 
@@ -91,15 +95,18 @@ def proof(ledger: dict[str, Any]) -> str:
 
 
 def world_of(manifest: Path | None, *, clouds: int, clusters: int, seed: int) -> World:
-    """What a manifest names, or a generated world; either makes up more as it is named."""
+    """What a manifest names, or a generated world; either makes up more as it is named. Its account is new each time."""
     if manifest is None:
-        return World.generated(clouds=clouds, clusters=clusters, seed=seed)
-    return World.from_plan(build_plan(load(manifest, os.environ)), autocreate=True)
+        world = World.generated(clouds=clouds, clusters=clusters, seed=seed)
+    else:
+        world = World.from_plan(build_plan(load(manifest, os.environ)), autocreate=True)
+    return msgspec.structs.replace(world, account=Account.random())
 
 
 def serve_until_stopped(
     world: World,
     *,
+    admin_token: str,
     host: str,
     port: int,
     seed: int,
@@ -114,7 +121,9 @@ def serve_until_stopped(
     async def main() -> None:
         fleet = Fleet(world, seed=seed, faults=faults)
         serving = asyncio.ensure_future(
-            serve(fleet, host=host, port=port, speed=speed, ready=ready, ledger_file=ledger_file)
+            serve(
+                fleet, admin_token=admin_token, host=host, port=port, speed=speed, ready=ready, ledger_file=ledger_file
+            )
         )
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

@@ -42,6 +42,7 @@ async def _run(options: Options) -> None:
     serving = asyncio.ensure_future(
         serve(
             fleet,
+            admin_token=options.admin_token,
             host=options.host,
             port=options.port,
             speed=options.speed,

@@ -1,5 +1,6 @@
-"""The simulator's own doors, `/_sim/...`: what really happened, and switches for tests. No login: loopback only."""
+"""Administration of the simulator, `/_sim/...`: what really happened, and switches for tests."""
 
+import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -10,17 +11,23 @@ from batch_deployer.simulator import faults, replies
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.replies import Reply
 
+ADMIN_HEADER = "X-Sim-Token"
+"""Header with the token that every request for `/_sim/` needs."""
+
 
 class Admin:
     """Answers `/_sim/...`."""
 
-    def __init__(self, fleet: Fleet, stop: Callable[[], None]) -> None:
-        """`stop` ends the server."""
+    def __init__(self, fleet: Fleet, token: str, stop: Callable[[], None]) -> None:
+        """`token` must come with every request. `stop` ends the server."""
         self._fleet = fleet
+        self._token = token.encode()
         self._stop = stop
 
-    def answer(self, method: str, target: str, body: bytes, now: float) -> Reply:
-        """Plain JSON bodies; 400 with a message for what cannot be read."""
+    def answer(self, method: str, target: str, body: bytes, now: float, *, token: str) -> Reply:
+        """Plain JSON bodies; 401 without the token; 400 with a message for what cannot be read."""
+        if not hmac.compare_digest(token.encode(errors="replace"), self._token):
+            return replies.refused(401, f"/_sim/ needs the simulator's own token in the header {ADMIN_HEADER}")
         match method, target.partition("?")[0]:
             case "GET", "/_sim/ledger":
                 return _ok(self._fleet.summary())

@@ -1,6 +1,8 @@
 """What a simulated world consists of: clouds, clusters, charts, releases that run already, one account."""
 
+import secrets
 from collections.abc import Iterable
+from typing import Self
 
 import msgspec
 
@@ -79,6 +81,15 @@ class Account(Part, frozen=True, kw_only=True):
     secret_key: str = "SimulatedSecretKey0000000000000000000000"  # noqa: S105 - same
     tokens: dict[str, str] = {}
     """Tokens that are valid for ever, each with the name of its cloud."""
+
+    @classmethod
+    def random(cls) -> Self:
+        """An account that no other user of this machine can guess, for a world that is served."""
+        return cls(
+            password=secrets.token_urlsafe(12),
+            access_key=secrets.token_hex(10).upper(),
+            secret_key=secrets.token_hex(20),
+        )
 
 
 def timed_chart(chart_id: str, name: str, versions: Iterable[str]) -> SimChart:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import msgspec
 
 from batch_deployer.errors import BadInput
 from batch_deployer.simulator import faults as fault_files
+from batch_deployer.simulator.admin import ADMIN_HEADER
 from batch_deployer.simulator.fault_rules import FaultRule
 from batch_deployer.simulator.world import World
 
@@ -48,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     ledger_file: str = ""
+    admin_token: str
     outlive: bool = False
     """Go on when the parent is gone; somebody has to call `stop`, or to end the process."""
 
@@ -71,8 +74,10 @@ class SimulatorProcess:
     ) -> None:
         """`faults`: rules, or the text of a fault file, or the name of a preset."""
         rules = fault_files.load(faults) if isinstance(faults, str) else faults
+        self.admin_token = secrets.token_urlsafe(16)
         self._options = Options(
             world=world,
+            admin_token=self.admin_token,
             seed=seed,
             speed=speed,
             faults=msgspec.Raw(fault_files.dump(rules)),
@@ -146,16 +151,18 @@ class SimulatorProcess:
 
     def get(self, name: str) -> Any:
         """`GET /_sim/<name>`."""
-        return fetch(self.url, name)
+        return fetch(self.url, name, self.admin_token)
 
     def post(self, name: str, body: Any = None) -> Any:
         """`POST /_sim/<name>`."""
-        return fetch(self.url, name, json.dumps(body).encode())
+        return fetch(self.url, name, self.admin_token, json.dumps(body).encode())
 
 
-def fetch(url: str, name: str, body: bytes | None = None) -> Any:
-    """Ask a running simulator at `url` for `/_sim/<name>`; BadInput when nothing answers."""
-    request = Request(f"{url}/_sim/{name}", data=body, method="POST" if body is not None else "GET")  # noqa: S310 - loopback
+def fetch(url: str, name: str, token: str, body: bytes | None = None) -> Any:
+    """Request `/_sim/<name>` of a running simulator at `url`; `token` is its admin token. BadInput when nothing answers."""
+    request = Request(  # noqa: S310 - loopback
+        f"{url}/_sim/{name}", data=body, method="POST" if body is not None else "GET", headers={ADMIN_HEADER: token}
+    )
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)

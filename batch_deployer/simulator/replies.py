@@ -81,6 +81,11 @@ def not_found(what: str) -> Reply:
     return service(404, "CCE.01404001", f"{what} not found")
 
 
+def refused(status: int, message: str) -> Reply:
+    """A request that the simulator itself refuses, whatever the provider would do."""
+    return Reply(status=status, problem=Problem(shape="D", code="", message=message))
+
+
 def no_such_api() -> Reply:
     """404 of the gateway: wrong path, never an absent release."""
     return gateway(404, "APIGW.0101", "The API does not exist or has not been published in the environment")

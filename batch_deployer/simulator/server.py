@@ -5,10 +5,11 @@ import ipaddress
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -16,7 +17,7 @@ from aiohttp import web
 from batch_deployer.errors import BadInput
 from batch_deployer.simulator import replies
 from batch_deployer.simulator.accounts import Accounts
-from batch_deployer.simulator.admin import Admin
+from batch_deployer.simulator.admin import ADMIN_HEADER, Admin
 from batch_deployer.simulator.decoding import MAX_BODY, Unreadable, read
 from batch_deployer.simulator.encoding import Encoded, encode
 from batch_deployer.simulator.fleet import Fleet
@@ -32,6 +33,7 @@ _RESET = struct.pack("ii", 1, 0)
 async def serve(
     fleet: Fleet,
     *,
+    admin_token: str,
     host: str = "127.0.0.1",
     port: int = 0,
     speed: float = 1.0,
@@ -41,13 +43,13 @@ async def serve(
     """Serve until cancelled, or until `POST /_sim/stop`.
 
     `ready` hears the URL once connections are taken. `speed`: simulated seconds a real second; the gateway's limits
-    and the lifetime of tokens stay in real time. `ledger_file` gets every entry of the ledger as a JSON line.
+    and the lifetime of tokens stay in real time. `/_sim/` wants `admin_token` in the header of that name. `ledger_file` gets every entry of the ledger as a JSON line.
     BadInput for an address that is not loopback, or that is in use.
     """
     address = _loopback(host)
     fleet.start(time.time(), speed=speed)
     stopped = asyncio.Event()
-    service = _Service(fleet, stopped.set)
+    service = _Service(fleet, Admin(fleet, admin_token, stopped.set))
     server = _Counting(service, fleet.ledger)
     with _appending(fleet.ledger, ledger_file):
         try:
@@ -64,6 +66,20 @@ async def serve(
             listening.close()
             server.pre_shutdown()
             await server.shutdown(1.0)
+
+
+def _is_local(headers: Mapping[str, str]) -> bool:
+    """Whether a request names this machine and does not come from a web page.
+
+    A page on any site can send requests to loopback, and by a name of its own that resolves to loopback read the answers.
+    """
+    if "Origin" in headers:
+        return False
+    try:
+        host = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _loopback(host: str) -> str:
@@ -122,18 +138,26 @@ class _Counting(web.Server):
 class _Service:
     """One request in, one response out, or a reset connection."""
 
-    def __init__(self, fleet: Fleet, stop: Callable[[], None]) -> None:
+    def __init__(self, fleet: Fleet, admin: Admin) -> None:
         self.base = ""
         self._fleet = fleet
         self._dates = fleet.world.retry_after == "date"
         self._accounts = Accounts(fleet.world, fleet.tokens)
         self._iam = Iam(fleet.world.account, fleet.world.clouds, self._accounts, fleet.tokens)
-        self._admin = Admin(fleet, stop)
+        self._admin = admin
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handle one request."""
         now = time.time()
         target = request.raw_path
+        if not _is_local(request.headers):
+            return _response(
+                encode(
+                    replies.refused(403, "the simulator answers requests that name a loopback host and have no Origin"),
+                    None,
+                    now=now,
+                )
+            )
         if (request.content_length or 0) > MAX_BODY:
             refused = encode(replies.gateway(413, "APIGW.0201", "Request entity too large"), None, now=now)
             response = _response(refused)
@@ -146,7 +170,8 @@ class _Service:
         if target.startswith(("/cce/", "/v2/", "/api/")):
             return await self._api(request, target, body, now)
         if target.startswith("/_sim/"):
-            return _response(encode(self._admin.answer(request.method, target, body, now), None, now=now))
+            token = request.headers.get(ADMIN_HEADER, "")
+            return _response(encode(self._admin.answer(request.method, target, body, now, token=token), None, now=now))
         answer = self._iam.answer(request.method, target, request.headers, body, now=now, base=self.base)
         return _response(encode(answer.reply, None, now=now), dict(answer.headers))
 

@@ -36,6 +36,7 @@ class Checkout:
             [Path(sys.executable).with_name("batch-deployer"), *arguments],
             cwd=self.path,
             env=environment,
+            check=False,
             capture_output=True,
             text=True,
             timeout=timeout,

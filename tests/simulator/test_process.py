@@ -16,7 +16,7 @@ _PARENT = """
     from batch_deployer.simulator.process import SimulatorProcess
     from batch_deployer.simulator.world import World
     process = SimulatorProcess(World.generated(clusters=1), outlive={outlive}).__enter__()
-    print(process.pid, process.url, flush=True)
+    print(process.pid, process.url, process.admin_token, flush=True)
     sys.stdin.read()
 """
 
@@ -53,8 +53,8 @@ def _parent(*, outlive):
     """A parent that starts a simulator; with the simulator's pid and URL."""
     source = textwrap.dedent(_PARENT.format(outlive=outlive))
     parent = subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    pid, url = parent.stdout.readline().decode().split()
-    return parent, int(pid), url
+    pid, url, token = parent.stdout.readline().decode().split()
+    return parent, int(pid), url, token
 
 
 def _kill(parent):
@@ -65,24 +65,24 @@ def _kill(parent):
 
 
 def test_it_dies_with_a_parent_that_was_killed():
-    parent, pid, url = _parent(outlive=False)
+    parent, pid, url, token = _parent(outlive=False)
     descriptor = os.pidfd_open(pid)
-    assert fetch(url, "stats")["entries"] == 0
+    assert fetch(url, "stats", token)["entries"] == 0
     _kill(parent)
     assert select.select([descriptor], [], [], 30)[0], "still there"
     os.close(descriptor)
 
 
 def test_it_outlives_a_killed_parent_when_told_to():
-    parent, pid, url = _parent(outlive=True)
+    parent, pid, url, token = _parent(outlive=True)
     _kill(parent)
-    assert fetch(url, "stats")["entries"] == 0
+    assert fetch(url, "stats", token)["entries"] == 0
     descriptor = os.pidfd_open(pid)
-    fetch(url, "stop", b"")
+    fetch(url, "stop", token, b"")
     assert select.select([descriptor], [], [], 30)[0], "still there"
     os.close(descriptor)
 
 
 def test_nobody_at_the_address_is_one_clear_line():
     with pytest.raises(BadInput, match=r"the simulator at http://127\.0\.0\.1:1 does not answer: "):
-        fetch("http://127.0.0.1:1", "ledger")
+        fetch("http://127.0.0.1:1", "ledger", "")

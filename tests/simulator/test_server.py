@@ -28,7 +28,7 @@ WEB = {
 async def serving(fleet, **more):
     """A server on this very loop; gives its URL."""
     ready = asyncio.get_running_loop().create_future()
-    task = asyncio.ensure_future(serve(fleet, ready=ready.set_result, **more))
+    task = asyncio.ensure_future(serve(fleet, admin_token="admin", ready=ready.set_result, **more))
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
@@ -46,7 +46,8 @@ async def speak(url, method, path, body=None, **headers):
     try:
         data = json.dumps(body).encode() if body is not None else b""
         given = {
-            "Host": "x",
+            "Host": "localhost",
+            "X-Sim-Token": "admin",
             "Content-Type": "application/json",
             "Content-Length": str(len(data)),
             "Connection": "close",
@@ -215,7 +216,7 @@ def test_tags_and_values_have_views_of_their_own(make_world):
 def test_stopping_over_http_ends_the_server(make_world):
     async def scenario():
         ready = asyncio.get_running_loop().create_future()
-        task = asyncio.ensure_future(serve(fleet_of(make_world()), ready=ready.set_result))
+        task = asyncio.ensure_future(serve(fleet_of(make_world()), admin_token="admin", ready=ready.set_result))
         await speak(await ready, "POST", "/_sim/stop")
         await task
 
@@ -225,7 +226,7 @@ def test_stopping_over_http_ends_the_server(make_world):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::"])
 def test_it_listens_on_loopback_only(make_world, host):
     with pytest.raises(BadInput, match="listens on loopback only"):
-        asyncio.run(serve(fleet_of(make_world()), host=host))
+        asyncio.run(serve(fleet_of(make_world()), admin_token="admin", host=host))
 
 
 def test_a_port_in_use_is_bad_input(make_world):
@@ -233,11 +234,11 @@ def test_a_port_in_use_is_bad_input(make_world):
         async with serving(fleet_of(make_world())) as url:
             port = int(url.rsplit(":", 1)[1])
             with pytest.raises(BadInput, match=f"cannot listen on 127.0.0.1 port {port}: .*in use"):
-                await serve(fleet_of(make_world()), port=port)
+                await serve(fleet_of(make_world()), admin_token="admin", port=port)
 
     asyncio.run(scenario())
 
 
 def test_a_ledger_file_that_cannot_be_written_is_bad_input(make_world, tmp_path):
     with pytest.raises(BadInput, match="cannot write the ledger"):
-        asyncio.run(serve(fleet_of(make_world()), ledger_file=tmp_path / "no" / "such" / "folder"))
+        asyncio.run(serve(fleet_of(make_world()), admin_token="admin", ledger_file=tmp_path / "no" / "such" / "folder"))

@@ -97,7 +97,6 @@ def test_another_content_type_is_refused(http, given):
         ("GET", "/v2/charts/"),
         ("POST", "/v2/charts"),
         ("GET", "/v3/nowhere"),
-        ("GET", "/_sim/nowhere"),
     ],
 )
 def test_a_wrong_path_or_method_is_the_gateways_404(http, method, path):
@@ -140,7 +139,7 @@ def test_a_project_in_the_path_must_be_the_tokens(http):
 
 def test_a_body_announced_as_more_than_12_mb_is_refused_unread(http, wire):
     token = http.as_demo()["X-Auth-Token"]
-    head = f"POST {RELEASES} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\nContent-Length: 12582913\r\n\r\n"
+    head = f"POST {RELEASES} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {token}\r\nContent-Length: 12582913\r\n\r\n"
     assert wire(head.encode()).startswith(b"HTTP/1.1 413")
 
 
