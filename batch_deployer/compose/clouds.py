@@ -8,16 +8,19 @@ import anyio
 import msgspec
 
 from batch_deployer.compose.secrets import SecretStore
-from batch_deployer.errors import CloudUnreachable
+from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, CloudUnreachable
 from batch_deployer.model.api import Answer, Body, Call, ReleaseState, Sent
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
 from batch_deployer.transport.connect import open_api
 
-_AGAIN = 15.0
-"""Seconds between two tries to log in at a cloud that did not answer."""
+_FIRST_PAUSE = 8.0
+"""Seconds after the first tries to log in at a cloud that did not answer; doubled with each further one."""
+_LONGEST_PAUSE = 60.0
+_FIRST_TRIES = 4
 
-Opener: TypeAlias = Callable[[], Awaitable[Api]]
+Opener: TypeAlias = Callable[[int], Awaitable[Api]]
+"""Logs in with so many tries."""
 
 
 class DiscreetApi:
@@ -63,17 +66,23 @@ class LateApi:
         self._open = opener
         self._why = why
         self._clock = clock
-        self._next = clock.monotonic() + _AGAIN
+        self._pause = _FIRST_PAUSE
+        self._next = clock.monotonic() + self._pause
+        self._refused = ""
         self._api: Api | None = None
         self._lock = anyio.Lock()
 
     async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """One attempt, once there is somebody to ask."""
         api = await self._opened()
+        if self._refused:
+            return Answer(status=401, sent=Sent.NO, message=self._refused)
         return Answer(sent=Sent.NO, message=self._why) if api is None else await api.call(call, leaving)
 
     async def renew(self, credential: int) -> None:
-        """As the cloud's API does it."""
+        """As the cloud's API does it; raises AuthFailed too when the login was refused, or is one for another project."""
+        if self._refused:
+            raise AuthFailed(self._refused)
         if self._api is not None:
             await self._api.renew(credential)
 
@@ -84,12 +93,15 @@ class LateApi:
 
     async def _opened(self) -> Api | None:
         async with self._lock:
-            if self._api is None and self._clock.monotonic() >= self._next:
+            if self._api is None and not self._refused and self._clock.monotonic() >= self._next:
                 try:
-                    self._api = await self._open()
+                    self._api = await self._open(1)
                 except CloudUnreachable as error:
                     self._why = str(error)
-                self._next = self._clock.monotonic() + _AGAIN
+                except (AuthFailed, BadInput) as error:
+                    self._refused = str(error)
+                self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+                self._next = self._clock.monotonic() + self._pause
             return self._api
 
 
@@ -101,27 +113,49 @@ async def opened(
 
     A cloud that does not answer is tried again during the run, unless none answers: then CloudUnreachable passes too.
     """
+    openers = {name: _opener(plan, name, store, clock, fence) for name in plan.clouds}
     async with contextlib.AsyncExitStack() as stack:
         apis: dict[str, Api] = {}
-        late: dict[str, CloudUnreachable] = {}
-        for name in plan.clouds:
-            opener = _opener(plan, name, store, clock, fence)
-            try:
-                api = await opener()
-            except CloudUnreachable as error:
-                late[name] = error
-                api = LateApi(opener, str(error), clock)
-            apis[name] = DiscreetApi(api, store.redact)
-            stack.push_async_callback(api.close)
-        if late and len(late) == len(plan.clouds):
-            raise next(iter(late.values()))
+        failed: list[BatchDeployerError] = []
+        for name, result in (await _open_all(openers)).items():
+            if isinstance(result, BatchDeployerError):
+                failed.append(result)
+                result = LateApi(openers[name], str(result), clock)  # noqa: PLW2901 - used only if it is no more than late
+            apis[name] = DiscreetApi(result, store.redact)
+            stack.push_async_callback(result.close)
+        late = [error for error in failed if isinstance(error, CloudUnreachable)]
+        if failed and (len(late) < len(failed) or len(late) == len(openers)):
+            raise next((error for error in failed if not isinstance(error, CloudUnreachable)), failed[0])
         yield apis
+
+
+async def _open_all(openers: Mapping[str, Opener]) -> Mapping[str, Api | BatchDeployerError]:
+    """Log in everywhere at once; in the order of the clouds, what each came to."""
+    found: dict[str, Api | BatchDeployerError] = {}
+
+    async def open_one(name: str) -> None:
+        try:
+            found[name] = await openers[name](_FIRST_TRIES)
+        except BatchDeployerError as error:
+            found[name] = error
+
+    try:
+        async with anyio.create_task_group() as group:
+            for name in openers:
+                group.start_soon(open_one, name)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            for result in found.values():
+                if not isinstance(result, BatchDeployerError):
+                    await result.close()
+        raise
+    return {name: found[name] for name in openers}
 
 
 def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fence | None) -> Opener:
     cloud = plan.clouds[name]
 
-    async def open_one() -> Api:
+    async def open_one(tries: int) -> Api:
         return await open_api(
             cloud,
             wire=plan.settings.wire,
@@ -129,6 +163,8 @@ def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fenc
             secrets=store,
             clock=clock,
             fence=fence,
+            on_secret=store.remember,
+            tries=tries,
         )
 
     return open_one

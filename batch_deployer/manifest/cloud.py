@@ -28,6 +28,8 @@ class CloudSpec:
     """CCE base URL without a trailing slash; empty: taken from the service catalogue of the clouds.yaml entry."""
     region: str = ""
     project_id: str = ""
+    project: str = ""
+    """Name of the project; empty: as the credential has it, or by `project_id`."""
     auth: AuthSpec = AuthSpec(method="environment")
     ca_file: str = ""
     """PEM bundle for TLS; empty: the system's."""
@@ -38,5 +40,5 @@ class CloudSpec:
         """What the provider throttles as one: the place and project behind a cloud, however a manifest calls it."""
         options = self.auth.options
         place = self.endpoint or options.get("auth_url") or options.get("cloud") or self.name
-        project = self.project_id or options.get("project_id") or options.get("project") or ""
+        project = self.project_id or options.get("project_id") or options.get("project") or self.project
         return f"{place}|{self.region}|{project}"

@@ -12,7 +12,7 @@ from batch_deployer.manifest.tree import Node
 from batch_deployer.settings import Limits
 
 _USER = ("username", "password")
-_PLACE = ("auth_url", "domain", "domain_id", "project", "project_id")
+_PLACE = ("auth_url", "domain", "domain_id", "project", "project_id", "project_domain", "project_domain_id")
 _NEEDED = {
     "token": ("token",),
     "password": _USER,
@@ -54,6 +54,13 @@ def _cloud(name: str, shape: CloudShape, node: Node, top: Limits, desk: Desk) ->
             node.keys["auth"], f'cloud "{name}" has both `cloud` and `auth`; an entry of clouds.yaml has its own'
         )
     auth = AuthSpec(method="clouds", options={"cloud": shape.cloud}) if shape.cloud else _auth(name, shape, node, desk)
+    for key in ("project", "project_id"):
+        here, inside = getattr(shape, key), shape.auth and getattr(shape.auth, key)
+        if here and inside and here != inside:
+            desk.fault(
+                node.at("auth", key).place,
+                f'cloud "{name}" has two values of `{key}`, "{here}" and "{inside}"; keep one',
+            )
     ca_file = ""
     if shape.ca_file:
         try:
@@ -65,6 +72,7 @@ def _cloud(name: str, shape: CloudShape, node: Node, top: Limits, desk: Desk) ->
         endpoint=shape.endpoint or "",
         region=shape.region or "",
         project_id=shape.project_id or (shape.auth and shape.auth.project_id) or "",
+        project=shape.project or (shape.auth and shape.auth.project) or "",
         auth=auth,
         ca_file=ca_file,
         limits=limits(top, shape.limits),

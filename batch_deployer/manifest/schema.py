@@ -47,6 +47,8 @@ class AuthShape(Shape):
     domain_id: Text | None = None
     project: Text | None = None
     project_id: Text | None = None
+    project_domain: Text | None = Field(default=None, description="Domain of the project; else the user's.")
+    project_domain_id: Text | None = None
     agency: Text | None = Field(default=None, description="Agency to assume.")
     agency_domain: Text | None = None
     agency_domain_id: Text | None = None

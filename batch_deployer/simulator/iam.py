@@ -133,7 +133,7 @@ class Iam:
                 "expires_at": _time(token.expires),
                 "user": user,
                 "roles": [{"id": "0", "name": "te_admin"}],
-                **self._scope(cloud),
+                **self._scope(cloud, project.name if project is not None else ""),
                 **({"catalog": _catalog(base)} if base else {}),
                 **({"assumed_by": {"user": user}} if auth.identity.assume_role else {}),
             }
@@ -180,10 +180,12 @@ class Iam:
     def _domain(self) -> dict[str, str]:
         return {"id": self._accounts.domain_id, "name": self._account.domain}
 
-    def _scope(self, cloud: SimCloud | None) -> dict[str, Any]:
+    def _scope(self, cloud: SimCloud | None, asked: str) -> dict[str, Any]:
+        """`asked`: the name of the project, which goes by the cloud's name too."""
         if cloud is None:
             return {"domain": self._domain()}
-        return {"project": {"id": cloud.project_id, "name": cloud.project or cloud.name, "domain": self._domain()}}
+        name = asked or cloud.project or cloud.name
+        return {"project": {"id": cloud.project_id, "name": name, "domain": self._domain()}}
 
 
 def _ok(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> IamReply:

@@ -1,5 +1,7 @@
 """From a cloud of the plan to an Api that is logged in."""
 
+from collections.abc import Callable
+
 from batch_deployer.errors import BadInput
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
@@ -17,22 +19,27 @@ async def open_api(
     secrets: Secrets,
     clock: Clock,
     fence: Fence | None = None,
+    on_secret: Callable[[str], None] = lambda _text: None,
+    tries: int = 4,
 ) -> Api:
     """Log in at once, so that a wrong password shows before anything is written, and open the cloud's API.
 
     `connections`: HTTP calls under way at once. `fence`: asked right before each write leaves; None: never.
+    `on_secret`: receives every secret text of the credential, those of clouds.yaml and of later logins among them.
+    `tries`: logins at most, while the identity service gives no clear answer.
     Raises BadInput (settings, files, addresses), AuthFailed (refused), CloudUnreachable (no identity service).
     """
     who = f"cloud {cloud.name!r}"
     if cloud.endpoint:
         checked(cloud.endpoint, f"{who}: endpoint")  # Before a secret is sent anywhere.
-    identity = await identify(Asking(cloud=cloud, who=who, wire=wire, clock=clock), secrets)
-    endpoint = cloud.endpoint or identity.endpoint
+    asking = Asking(cloud=cloud, who=who, wire=wire, clock=clock, on_secret=on_secret, tries=tries)
+    identity = await identify(asking, secrets)
+    endpoint = identity.endpoint
     if not endpoint:
         raise BadInput(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
     return HttpApi(
         checked(endpoint, f"{who}: endpoint"),
-        project_id=cloud.project_id or identity.project_id,
+        project_id=identity.project_id,
         credential=identity.credential,
         wire=wire,
         connections=connections,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence, unheard
 from batch_deployer.settings import WireSettings
@@ -55,7 +56,12 @@ class HttpApi:
         """One attempt. Raises only BadInput, for a call that cannot be put into a request."""
         request = encode(call, self._project_id)
         if self._credential.due():
-            await self._credential.refresh()
+            try:
+                await self._credential.refresh()
+            except CloudUnreachable as error:
+                return Answer(sent=Sent.NO, message=str(error))
+            except AuthFailed as error:
+                return Answer(status=401, message=str(error), credential=self._credential.generation)
         attempt = Attempt(write=call.writes, fence=self._fence, leaving=leaving)
         generation = self._credential.generation
         lines, token = self._headers(request, generation)

@@ -61,7 +61,7 @@ def test_a_late_cloud_is_unreachable_until_a_later_try_finds_it():
         clock, real = Hand(), Fixed(Answer(status=200))
         tries = []
 
-        async def opener():
+        async def opener(_tries):
             tries.append(clock.now)
             if len(tries) == 1:
                 raise CloudUnreachable("still nothing")

@@ -137,6 +137,8 @@ def log_in(clock):
 
     @contextlib.asynccontextmanager
     async def opened(method, options, *, endpoint="", secrets=None, wire=None, **cloud):
+        if endpoint and method in {"password", "agency"}:
+            options = {"auth_url": f"{endpoint}/v3"} | options
         spec = CloudSpec(name="c", endpoint=endpoint, auth=AuthSpec(method=method, options=options), **cloud)
         api = await open_api(
             spec,
@@ -238,7 +240,9 @@ def connected():
 
     @contextlib.asynccontextmanager
     async def opened(url, method="password", **options):
-        defaults = {"password": {"username": "demo", "password": "demo", "user_domain": "sim", "project": "north"}}
+        user = {"username": "demo", "password": "demo", "user_domain": "sim", "project": "north"}
+        user["auth_url"] = f"{url}/v3"
+        defaults = {"password": user, "agency": user}
         spec = CloudSpec(
             name="north", endpoint=url, auth=AuthSpec(method=method, options=defaults.get(method, {}) | options)
         )

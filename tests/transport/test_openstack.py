@@ -94,7 +94,7 @@ def test_an_entry_of_clouds_yaml_logs_in(serve, log_in, cloud):
 @pytest.mark.parametrize(
     ("status", "kind", "told"),
     [
-        (401, AuthFailed, "user 'robot' was refused (HTTP 401 IAM.0062 bad ******)"),
+        (401, AuthFailed, "user 'robot' of domain 'D' was refused (HTTP 401 IAM.0062 bad ******)"),
         (404, AuthFailed, "HTTP 404 IAM.0062 bad ******; check auth_url"),
         (503, CloudUnreachable, "HTTP 503 IAM.0062 bad ******"),
         (302, CloudUnreachable, "the answer is no token; check that auth_url"),
@@ -179,13 +179,13 @@ clouds:
   otc:
     auth_type: agency
     auth: {auth_url: URL/v3, username: u, password: p, user_domain_name: D,
-           target_domain_name: CUSTOMER, target_agency_name: deployers, target_project_name: eu-de_x}
+           target_domain_name: CUSTOMER, target_agency_name: deployers, target_project_name: eu-de}
 """
     run(serve, log_in, cloud, "clouds", {"cloud": "otc"}, write_clouds(entry))
 
     assert [body["identity"]["methods"] for body in cloud.bodies] == [["password"], ["assume_role"]]
     assert cloud.bodies[1]["identity"]["assume_role"] == {"domain_name": "CUSTOMER", "xrole_name": "deployers"}
-    assert cloud.bodies[1]["scope"] == {"project": {"name": "eu-de_x"}}
+    assert cloud.bodies[1]["scope"] == {"project": {"name": "eu-de"}}
 
 
 @pytest.mark.parametrize(

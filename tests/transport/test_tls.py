@@ -86,7 +86,7 @@ def test_a_login_trusts_the_ca_file_too(serve_tls, log_in, certificate, token_an
     async def handler(request):
         return token_answer() if request.method == "POST" else web.json_response([])
 
-    options = {"username": "u", "password": "p", "user_domain": "D", "project": "x"}
+    options = {"username": "u", "password": "p", "user_domain": "D", "project": "eu-de"}
 
     async def scenario(ca_file):
         async with (
@@ -96,7 +96,10 @@ def test_a_login_trusts_the_ca_file_too(serve_tls, log_in, certificate, token_an
             return await api.call(ListCharts())
 
     assert asyncio.run(scenario(str(certificate / "ca.pem"))).status == 200
-    with pytest.raises(CloudUnreachable, match="certificate cannot be verified; give the issuer as ca_file"):
+    with pytest.raises(
+        CloudUnreachable,
+        match=r"certificate cannot be verified \(self-signed certificate\); give the issuer as ca_file",
+    ):
         asyncio.run(scenario(""))
 
 

@@ -140,7 +140,8 @@ def test_a_refused_password_is_never_tried_twice(clock):
             except AuthFailed as failed:
                 failures.append(str(failed))
         clock.now += 3600
-        await token.refresh()
+        with pytest.raises(AuthFailed, match="wrong password"):
+            await token.refresh()
         return failures
 
     assert asyncio.run(scenario()) == ["wrong password"] * 3

@@ -30,7 +30,10 @@ class Credential(Protocol):
         ...
 
     async def refresh(self) -> None:
-        """Renew early if nobody else is at it. Never raises: what is held may still be good."""
+        """Renew early, unless a renewal is under way; a credential whose life is over waits for the next.
+
+        Raises AuthFailed or CloudUnreachable only when it is over: then nothing may be sent.
+        """
         ...
 
     async def renew(self, generation: int, why: str) -> None:

@@ -31,13 +31,13 @@ class Failures:
         """Cloud and address, for messages."""
         return f"{self.who}: login at {self.auth_url}"
 
-    def answered(self, status: int, content: bytes) -> Refused | Unavailable:
-        """An HTTP status from 400, and its body."""
+    def answered(self, status: int, content: bytes, retry_after: str = "") -> Refused | Unavailable:
+        """An HTTP status from 400, its body, and its header `Retry-After`."""
         body = read_error(content)
         said = " ".join(part for part in (body.code, body.message) if part)
         cause = f"HTTP {status}" + (f" {self._tidy(said)}" if said else "")
         if status in _TRANSIENT or status >= 500:
-            return Unavailable(f"{self.place}: {cause}")
+            return Unavailable(f"{self.place}: {cause}", wait=float(retry_after) if retry_after.isdecimal() else 0.0)
         if status == 404:
             return Refused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
         if status in {401, 403, 400}:
@@ -47,11 +47,15 @@ class Failures:
             )
         return Refused(f"{self.place}: {cause}; check auth_url")
 
-    def uncertified(self) -> Unavailable:
-        """No verified TLS."""
-        return Unavailable(
-            f"{self.place}: its TLS certificate cannot be verified; give the issuer as ca_file", again=False
-        )
+    def uncertified(self, reason: str = "", ca_file: str = "") -> Unavailable:
+        """No verified TLS, Python's own reason, and the bundle that was used."""
+        why = f" ({clean(reason)})" if reason else ""
+        remedy = f"{ca_file} does not hold its issuer" if ca_file else "give the issuer as ca_file"
+        if "mismatch" in reason or "not valid for" in reason:
+            remedy = "check the host name in auth_url"
+        elif "expired" in reason or "not yet valid" in reason:
+            remedy = "renew the certificate, or set this machine's clock right"
+        return Unavailable(f"{self.place}: its TLS certificate cannot be verified{why}; {remedy}", again=False)
 
     def silent(self) -> Unavailable:
         """Nothing came in time."""
@@ -61,9 +65,18 @@ class Failures:
         """No connection, or one that broke."""
         return Unavailable(f"{self.place}: no connection; check auth_url, the network and the proxy settings")
 
-    def no_token(self) -> Unavailable:
+    def proxy_refused(self, status: int) -> Refused | Unavailable:
+        """A proxy that made no connection."""
+        if status == 407:
+            return Refused(
+                f"{self.place}: the proxy refused its user or password (HTTP 407); correct them in HTTPS_PROXY. Not tried again"
+            )
+        return Unavailable(f"{self.place}: the proxy made no connection (HTTP {status}); check auth_url and the proxy")
+
+    def no_token(self, why: str = "") -> Unavailable:
         """A good answer of something else."""
-        return Unavailable(f"{self.place}: the answer is no token; check that auth_url is an identity service")
+        told = f"the answer is no token{': ' if why else ''}{why}"
+        return Unavailable(f"{self.place}: {told}; check that auth_url is an identity service")
 
     def other(self, text: str) -> Refused:
         """Anything else, as the library that met it says it."""

@@ -1,5 +1,6 @@
 """From the `auth:` of a cloud to a credential that works, by whichever method it names."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -10,20 +11,31 @@ from batch_deployer.errors import BadInput
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Clock
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import checked, is_loopback, tls_context
+from batch_deployer.transport.address import tls_context
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.catalogue import cce_endpoint
 from batch_deployer.transport.auth.credential import Credential, FixedToken
+from batch_deployer.transport.auth.environment import Environment
 from batch_deployer.transport.auth.failures import Failures
 from batch_deployer.transport.auth.keystone import KeystoneLogin
-from batch_deployer.transport.auth.openstack import Entry, from_clouds, from_environment
+from batch_deployer.transport.auth.openstack import Entry, Source, read_entry
 from batch_deployer.transport.auth.options import needs, read_options
-from batch_deployer.transport.auth.passwords import PasswordLogin, agency_steps, password_steps, subject
 from batch_deployer.transport.auth.signing import Key
-from batch_deployer.transport.auth.tokens import Login, RenewedToken, sendable
+from batch_deployer.transport.auth.tokens import RenewedToken, Token, sendable
 
 _LEGACY_HOSTS = ".otc.t-systems.com"
 """There only the legacy form of signatures is proven, everywhere else only the newer one."""
+_SLACK_SECONDS = 5.0
+"""By which a login that obeys no deadline (a name server that hangs) may pass it before it is given up."""
+_MANIFEST_NAMES = {
+    "user_domain": "user_domain_name",
+    "project": "project_name",
+    "project_domain": "project_domain_name",
+    "agency": "target_agency_name",
+    "agency_domain": "target_domain_name",
+    "agency_domain_id": "target_domain_id",
+}
+"""A manifest's names of settings, and openstacksdk's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +45,12 @@ class Identity:
     credential: Credential
     project_id: str = ""
     endpoint: str = ""
-    """CCE by the service catalogue; empty when the cloud names its own or nothing was looked up."""
+    """CCE by the settings or the service catalogue; empty when the manifest names its own or nothing was looked up."""
     ca_file: str = ""
+    region: str = ""
+    auth_url: str = ""
+    token: Token | None = None
+    """What the login brought; None where nothing logs in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +62,10 @@ class Asking:
     """The cloud, for messages."""
     wire: WireSettings
     clock: Clock
+    on_secret: Callable[[str], None] = lambda _text: None
+    """Receives every secret text of the cloud's credential as soon as it is known."""
+    tries: int = 4
+    """Logins at most, while the identity service gives no clear answer."""
 
 
 async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
@@ -58,91 +78,153 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
     if cloud.ca_file:
         tls_context(cloud.ca_file)  # A bad bundle is found before a password is sent.
     method = cloud.auth.method
+    project_id = cloud.project_id or options.get("project_id", "")
+    project = cloud.project or options.get("project", "")
     if method == "token":
-        return _ready(asking, options["token"], options.get("project_id", ""))
+        return _ready(asking, options["token"], project_id, known="")
     if method == "aksk":
         token = options.get("security_token", "")
         key = Key(access=options["access_key"], secret=options["secret_key"], token=token)
-        return _signed(asking, key, options.get("form", ""), options.get("project_id", ""))
+        return _signed(asking, key, options.get("form", ""), project_id, known="")
+    source = Source(who=who, label="auth", region=cloud.region, project=project, project_id=project_id)
     if method == "clouds":
-        entry = await anyio.to_thread.run_sync(from_clouds, options.get("cloud") or cloud.name, who)
-        return await _from_entry(asking, entry, options.get("form", ""))
-    if method == "environment":
-        entry = await anyio.to_thread.run_sync(from_environment, who)
-        return await _from_entry(asking, entry, options.get("form", ""))
-    if not options.get("project") and not options.get("project_id"):
-        options["project_id"] = cloud.project_id
-    return await _by_password(asking, method, options)
+        name = options.get("cloud") or cloud.name
+        source = replace(source, cloud=name, label=f"entry {name!r} of clouds.yaml")
+    elif method == "environment":
+        if ready := Environment(os.environ).ready(who):
+            asking = _with_settings(asking, endpoint=ready.endpoint, ca_file=ready.ca_file)
+            if ready.key is not None:
+                form = options.get("form", "")
+                return _signed(asking, ready.key, form, project_id or ready.project_id, known=ready.project)
+            return _ready(asking, ready.token, project_id or ready.project_id, known=ready.project)
+        named = os.environ.get("OS_CLOUD") or None
+        label = f"entry {named!r} of clouds.yaml" if named else "the OS_* variables"
+        source = replace(source, cloud=named, label=label)
+    else:
+        source = replace(source, auth=_openstack_names(options, who, method, project or project_id))
+    entry = await anyio.to_thread.run_sync(read_entry, source)
+    return await _from_entry(asking, entry, options.get("form", ""))
+
+
+def _openstack_names(options: Mapping[str, str], who: str, method: str, project: str) -> dict[str, str]:
+    """The manifest's `auth` under openstacksdk's names. Raises BadInput for one that cannot work."""
+    if not project:
+        raise BadInput(f"{who}: auth method {method} needs project or project_id")
+    needs(options, who, method, "user_domain", "user_domain_id")
+    if method == "agency":
+        needs(options, who, method, "agency_domain", "agency_domain_id")
+    left = ("project", "project_id")  # The source has them.
+    return {_MANIFEST_NAMES.get(name, name): text for name, text in options.items() if name not in left and text}
 
 
 async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
-    """As clouds.yaml or the environment has it; what the manifest says about the cloud itself wins."""
-    cloud = asking.cloud
-    cloud = replace(cloud, ca_file=cloud.ca_file or entry.ca_file, region=cloud.region or entry.region)
-    asking = replace(asking, cloud=cloud)
+    """As the settings have it; what the manifest says about the cloud itself wins."""
+    for text in entry.secrets:
+        asking.on_secret(text)
+    asking = _with_settings(asking, endpoint=entry.endpoint, ca_file=entry.ca_file)
     if entry.key is not None:
-        return _signed(asking, entry.key, form, entry.project_id)
-    if entry.token:
-        return _ready(asking, entry.token, entry.project_id)
-    if entry.agency:
-        for name in ("username", "password"):
-            needs(entry.agency, asking.who, "agency", name)
-        return await _by_password(asking, "agency", entry.agency)
+        return _signed(asking, entry.key, form, entry.project_id, known=entry.project)
+    return await _log_in(asking, entry)
+
+
+def _with_settings(asking: Asking, *, endpoint: str, ca_file: str) -> Asking:
+    """With what stands in clouds.yaml or the environment where the manifest says nothing. Raises BadInput for a bad bundle."""
+    cloud = asking.cloud
+    if ca_file and not cloud.ca_file:
+        tls_context(ca_file)
+    return replace(asking, cloud=replace(cloud, ca_file=cloud.ca_file or ca_file, endpoint=cloud.endpoint or endpoint))
+
+
+async def _log_in(asking: Asking, entry: Entry) -> Identity:
+    wire, cloud, who = asking.wire, asking.cloud, asking.who
+    seconds = wire.connect + 2 * wire.read_timeout
     failures = Failures(
-        who=asking.who,
-        auth_url=_auth_url(asking, entry.auth_url),
+        who=who,
+        auth_url=entry.auth_url,
         subject=entry.subject,
         secrets=entry.secrets,
-        timeout=asking.wire.read_timeout,
+        timeout=wire.read_timeout,
     )
-    return await _log_in(asking, KeystoneLogin(failures=failures, plugin=entry.plugin, ca_file=cloud.ca_file))
-
-
-async def _by_password(asking: Asking, method: str, options: Mapping[str, str]) -> Identity:
-    needs(options, asking.who, method, "project", "project_id")
-    needs(options, asking.who, method, "user_domain", "user_domain_id")
-    if method == "agency":
-        needs(options, asking.who, method, "agency_domain", "agency_domain_id")
-    failures = Failures(
-        who=asking.who,
-        auth_url=_auth_url(asking, options.get("auth_url", "")),
-        subject=subject(options),
-        secrets=(options["password"],),
-        timeout=asking.wire.read_timeout,
+    login = KeystoneLogin(
+        failures=failures,
+        plugin=entry.plugin,
+        seconds=seconds,
+        ca_file=cloud.ca_file,
+        client_certificate=entry.client_certificate,
     )
-    steps = agency_steps(options) if method == "agency" else password_steps(options)
-    login = PasswordLogin(failures=failures, steps=steps, wire=asking.wire, ca_file=asking.cloud.ca_file)
-    return await _log_in(asking, login)
+    credential = RenewedToken(
+        login,
+        clock=asking.clock,
+        timeout=seconds + _SLACK_SECONDS,
+        fault=lambda token: _other_project(token, entry, who),
+        on_secret=asking.on_secret,
+    )
+    token = await credential.start(asking.tries)
+    region = cloud.region or entry.region
+    endpoint = cloud.endpoint or cce_endpoint(token.catalogue, region, who, entry.interfaces, entry.service_type)
+    return Identity(
+        credential=credential,
+        project_id=token.project_id,
+        endpoint=endpoint,
+        ca_file=cloud.ca_file,
+        region=region,
+        auth_url=entry.auth_url,
+        token=token,
+    )
 
 
-async def _log_in(asking: Asking, login: Login) -> Identity:
-    wire, cloud = asking.wire, asking.cloud
-    credential = RenewedToken(login, clock=asking.clock, timeout=wire.connect + 2 * wire.read_timeout)
-    token = await credential.start()
-    endpoint = "" if cloud.endpoint else cce_endpoint(token.catalogue, cloud.region, asking.who)
-    return Identity(credential=credential, project_id=token.project_id, endpoint=endpoint, ca_file=cloud.ca_file)
+def _other_project(token: Token, meant: Entry, who: str) -> str:
+    """What is wrong with the project of a token; empty when it is the one that was meant."""
+    if not token.project_id:
+        return f"{who}: the login at {meant.auth_url} gave a token of no project; name the project"
+    given = f"project {token.project!r} (id {token.project_id})"
+    if meant.project_id and meant.project_id != token.project_id:
+        return (
+            f"{who}: project_id {meant.project_id} is meant, but the login gave a token of {given}; correct one of them"
+        )
+    if meant.project and meant.project != token.project:
+        return f"{who}: project {meant.project!r} is meant, but the login gave a token of {given}; correct one of them"
+    return ""
 
 
-def _ready(asking: Asking, token: str, project_id: str) -> Identity:
+def _ready(asking: Asking, token: str, project_id: str, *, known: str) -> Identity:
+    """`known`: the project's name by the same source as the token."""
+    asking.on_secret(token)
+    _refuse_project_name(asking, "a token that is used as it is", known)
     if not sendable(token):
         raise BadInput(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
-    return Identity(credential=FixedToken(asking.who, token), project_id=project_id, ca_file=asking.cloud.ca_file)
+    cloud = asking.cloud
+    return Identity(
+        credential=FixedToken(asking.who, token),
+        project_id=project_id,
+        endpoint=cloud.endpoint,
+        ca_file=cloud.ca_file,
+        region=cloud.region,
+    )
 
 
-def _signed(asking: Asking, key: Key, form: str, project_id: str) -> Identity:
+def _signed(asking: Asking, key: Key, form: str, project_id: str, *, known: str) -> Identity:
+    """`known`: the project's name by the same source as the key."""
+    for text in (key.secret, key.token):
+        asking.on_secret(text)
+    _refuse_project_name(asking, "an access key", known)
     cloud = asking.cloud
     host = urlsplit(cloud.endpoint).hostname or ""
     form = form or ("legacy" if host.endswith(_LEGACY_HOSTS) else "access")
-    project_id = cloud.project_id or project_id
     credential = AccessKey(replace(key, form=form), project_id=project_id, who=asking.who, clock=asking.clock)
-    return Identity(credential=credential, project_id=project_id, ca_file=cloud.ca_file)
+    return Identity(
+        credential=credential,
+        project_id=project_id,
+        endpoint=cloud.endpoint,
+        ca_file=cloud.ca_file,
+        region=cloud.region,
+    )
 
 
-def _auth_url(asking: Asking, given: str) -> str:
-    """The identity service: as given; else, only on this machine, the endpoint's own `/v3`."""
-    if given:
-        return checked(given, f"{asking.who}: auth_url")
-    endpoint = asking.cloud.endpoint
-    if endpoint and is_loopback(endpoint):
-        return checked(endpoint, f"{asking.who}: endpoint") + "/v3"
-    raise BadInput(f"{asking.who}: give auth_url, for example https://iam.eu-de.otc.t-systems.com/v3")
+def _refuse_project_name(asking: Asking, what: str, known: str) -> None:
+    """Without a login nothing finds a project by the manifest's name for it."""
+    cloud = asking.cloud
+    if cloud.project and not cloud.project_id and cloud.project != known:
+        raise BadInput(
+            f"{asking.who}: project {cloud.project!r} cannot be looked up with {what}; give project_id instead"
+        )

@@ -1,10 +1,11 @@
-"""Logging in by whatever method clouds.yaml or the environment name, through keystoneauth1: one attempt in a thread.
+"""Logging in by a plugin of keystoneauth: one attempt in a thread.
 
 keystoneauth's exceptions, responses and debug logs may hold the password or the token. None of them leaves this file.
 """
 
 import logging
 import math
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,18 @@ from typing import Any
 import anyio
 
 from batch_deployer.transport.address import proxy_for
-from batch_deployer.transport.auth.catalogue import public_endpoints
+from batch_deployer.transport.auth.catalogue import endpoints
 from batch_deployer.transport.auth.failures import Failures
-from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable
+from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable, sendable
 
-_NOISY = ("keystoneauth", "keystoneauth1", "openstack", "stevedore", "urllib3")
+_NOISY = ("keystoneauth", "keystoneauth1", "openstack", "stevedore", "urllib3", "requests")
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
+
+
+def silence() -> None:
+    """Keep the lines of the libraries off stderr: what they report, our own errors report in one line each."""
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +34,11 @@ class KeystoneLogin:
     failures: Failures
     plugin: Any = field(repr=False)
     """A keystoneauth1 identity plugin."""
+    seconds: float
+    """For all of one login."""
     ca_file: str = ""
+    client_certificate: Any = None
+    """As requests takes it: a file, or certificate and key."""
 
     @property
     def place(self) -> str:
@@ -34,60 +46,85 @@ class KeystoneLogin:
         return self.failures.place
 
     async def __call__(self) -> Token | Refused | Unavailable:
-        """Try once. A cancelled run must end at once, so the thread may be left to its own time-outs."""
+        """Try once. A cancelled run must end at once, so the thread may be left to its own deadline."""
         return await anyio.to_thread.run_sync(self._try, abandon_on_cancel=True)
 
     def _try(self) -> Token | Refused | Unavailable:
-        import requests  # noqa: PLC0415 - heavy, and only such a login needs it
-        from keystoneauth1.exceptions import ClientException  # noqa: PLC0415 - as above
+        from batch_deployer.transport.auth.bounded_session import bounded_session  # noqa: PLC0415 - loads requests
 
-        for name in _NOISY:
-            logging.getLogger(name).setLevel(logging.WARNING)
-        try:
-            with requests.Session() as inner:
-                return _token(self.plugin.get_auth_ref(self._session(inner)))
-        except ClientException as error:
-            return self._failure(error)
-        except Exception as error:  # noqa: BLE001 - any plugin of clouds.yaml may run here; a traceback would show secrets
-            return self.failures.other(type(error).__name__)
+        silence()
+        with bounded_session(self.seconds, proxy_for(self.failures.auth_url)) as (inner, adapter, deadline):
+            try:
+                return _token(self.plugin.get_auth_ref(self._session(inner))) or self.failures.no_token()
+            except Exception as error:  # noqa: BLE001 - any plugin of clouds.yaml may run here; a traceback would show secrets
+                if deadline.passed:
+                    return self.failures.silent()
+                return self._failure(error, adapter.last)
 
     def _session(self, inner: Any) -> Any:
-        """A keystoneauth session that follows no redirect, reads no .netrc, and uses a proxy only off this machine."""
-        from keystoneauth1.session import Session  # noqa: PLC0415 - as above
+        """A keystoneauth session that follows no redirect."""
+        from keystoneauth1.session import Session  # noqa: PLC0415 - half a second to load
 
-        inner.trust_env = False
-        if proxy := proxy_for(self.failures.auth_url):
-            inner.proxies = {"http": proxy, "https": proxy}
         system = ssl.get_default_verify_paths()
-        verify = self.ca_file or system.cafile or system.capath or True
-        timeout = self.failures.timeout
-        return Session(session=inner, verify=verify, timeout=timeout, redirect=False, user_agent="batch-deployer")
+        return Session(
+            session=inner,
+            verify=self.ca_file or system.cafile or system.capath or True,
+            cert=self.client_certificate,
+            timeout=self.failures.timeout,
+            redirect=False,
+            user_agent="batch-deployer",
+        )
 
-    def _failure(self, error: Any) -> Refused | Unavailable:
+    def _failure(self, error: Exception, last: tuple[int, bytes, str] | None) -> Refused | Unavailable:
+        """What a failure of keystoneauth, requests or a plugin means; `last`: the latest answer."""
         from keystoneauth1 import exceptions  # noqa: PLC0415 - as above
 
-        if isinstance(error, exceptions.HttpError):
-            content = error.response.content if error.response is not None else b""
-            return self.failures.answered(int(error.http_status or 0), content)
+        from batch_deployer.transport.auth.bounded_session import AnswerTooLarge, UnsafeAddress  # noqa: PLC0415
+
+        if isinstance(error, UnsafeAddress):
+            return self.failures.other(str(error))
+        if isinstance(error, AnswerTooLarge):
+            return self.failures.no_token("it is too large")
         if isinstance(error, exceptions.SSLError):
-            return self.failures.uncertified()
+            return self.failures.uncertified(_verify_message(error), self.ca_file)
         if isinstance(error, exceptions.ConnectTimeout):
             return self.failures.silent()
         if isinstance(error, exceptions.ConnectionError):
-            return self.failures.unconnected()
-        if isinstance(error, exceptions.InvalidResponse):
+            return self._unconnected(error)
+        if last is not None and last[0] >= 400:
+            return self.failures.answered(*last)
+        if last is not None:
             return self.failures.no_token()
-        return self.failures.other(str(error))
+        # Of a plugin's own errors only those of keystoneauth name no value.
+        return self.failures.other(
+            str(error) if isinstance(error, exceptions.ClientException) else type(error).__name__
+        )
+
+    def _unconnected(self, error: Exception) -> Refused | Unavailable:
+        """No connection, told apart from a proxy that refuses to make one."""
+        for cause in _causes(error):
+            if found := _TUNNEL_STATUS.search(str(cause)):
+                return self.failures.proxy_refused(int(found.group(1)))
+        return self.failures.unconnected()
 
 
-def _token(access: Any) -> Token:
-    """The AccessInfo of keystoneauth as our value."""
+def _token(access: Any) -> Token | None:
+    """The AccessInfo of keystoneauth as our value; None when it cannot be a token."""
+    value = access.auth_token
+    if not isinstance(value, str) or not sendable(value):
+        return None
     return Token(
-        value=access.auth_token,
+        value=value,
         lifetime=_lifetime(access),
-        project_id=access.project_id or "",
-        catalogue=public_endpoints(access.service_catalog.catalog if access.has_service_catalog() else None),
+        project_id=_text(access.project_id),
+        project=_text(access.project_name),
+        user=_text(access.username),
+        catalogue=endpoints(access.service_catalog.catalog if access.has_service_catalog() else None),
     )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _lifetime(access: Any) -> float:
@@ -96,3 +133,25 @@ def _lifetime(access: Any) -> float:
         return float(max(0.0, (access.expires - access.issued).total_seconds()))
     except (KeyError, TypeError, ValueError):
         return math.inf
+
+
+def _verify_message(error: BaseException) -> str:
+    """Python's own reason for a certificate that is not believed: wrong host name, expired, unknown issuer."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+    return ""
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The error, and what it came from: chained, or wrapped as an argument or `reason`, as urllib3 and requests do."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting and len(found) < 20:
+        each = waiting.pop()
+        if each is None or each in found:
+            continue
+        found.append(each)
+        wrapped = [*each.args, getattr(each, "reason", None)]
+        waiting += [each.__cause__, each.__context__, *(one for one in wrapped if isinstance(one, BaseException))]
+    return found

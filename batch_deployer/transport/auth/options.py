@@ -12,6 +12,7 @@ _ALIASES = {
     "domain": "user_domain",
     "user_domain_name": "user_domain",
     "project_name": "project",
+    "project_domain_name": "project_domain",
     "target_agency_name": "agency",
     "target_domain_name": "agency_domain",
     "target_domain_id": "agency_domain_id",
@@ -20,7 +21,9 @@ _ALIASES = {
 }
 """Other tools' names for the same thing."""
 _USER = ("username", "password")
-_PLACE = ("auth_url", "user_domain", "user_domain_id", "project", "project_id")
+_PLACE = (
+    "auth_url", "user_domain", "user_domain_id", "project", "project_id", "project_domain", "project_domain_id",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
