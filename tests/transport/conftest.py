@@ -222,7 +222,7 @@ def served():
     @contextlib.asynccontextmanager
     async def serving_fleet(fleet):
         url = asyncio.get_running_loop().create_future()
-        task = asyncio.ensure_future(serve_fleet(fleet, speed=1_000_000.0, ready=url.set_result))
+        task = asyncio.ensure_future(serve_fleet(fleet, speed=1_000_000.0, ready=url.set_result, admin_token="admin"))
         try:
             await asyncio.wait({task, url}, return_when=asyncio.FIRST_COMPLETED)
             yield url.result()
