@@ -69,6 +69,8 @@ TABLE: tuple[_Row, ...] = (
     _row(403, r"", Verdict.DENIED),
     _row(404, r"\b\w+\.\d{2}404001\b|CCE_CM\.0003\b", Verdict.ABSENT),
     _row(404, r"", Verdict.MISROUTED),
+    # The proxy's own refusal: its password is as wrong the next time.
+    _row(407, r"", Verdict.AUTH),
     _row(409, r"\d{2}409002\b", Verdict.UNSETTLED),
     _row(409, r"", Verdict.EXISTS),
     _row(_ANY_4XX, r"release name is already exist|name .*already (exists|in use)", Verdict.EXISTS),
@@ -83,7 +85,10 @@ def judge(call: Call, answer: Answer) -> Verdict:
     status = answer.status
     if 200 <= status < 300:
         # A read whose body could not be read says nothing; a write's 2xx counts whatever its body (section 8, 7 and 18).
-        return Verdict.OK if call.writes or answer.body is not None else Verdict.TRANSIENT
+        if call.writes:
+            # A page came from a proxy or a login page, so whether the API got the request is unknown.
+            return Verdict.AMBIGUOUS if answer.shape == "G" else Verdict.OK
+        return Verdict.OK if answer.body is not None else Verdict.TRANSIENT
     if status == 0:
         return Verdict.AMBIGUOUS if call.writes and answer.sent is Sent.MAYBE else Verdict.TRANSIENT
     if status == 408 or status >= 500:

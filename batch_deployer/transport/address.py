@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from batch_deployer.errors import BadInput
+from batch_deployer.transport.wire.text import clean
 
 
 def checked(url: str, what: str) -> str:
@@ -61,3 +62,12 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not a PEM file"
         raise BadInput(f"ca_file {ca_file!r} cannot be used: {why}") from None
+
+
+def tls_reason(error: Exception) -> str:
+    """Why OpenSSL refused a server, for people: `certificate verify failed: certificate has expired`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate cannot be verified: {clean(error.verify_message)}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"the TLS handshake failed: {clean(error.reason.replace('_', ' ').lower())}"
+    return f"the TLS handshake failed: {clean(str(getattr(error, 'strerror', None) or type(error).__name__))}"

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 
 import aiohttp
 
@@ -9,20 +10,21 @@ from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence, unheard
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import checked
+from batch_deployer.transport.address import checked, tls_reason
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.channel import Reply
-from batch_deployer.transport.exchange import FAILURES, UNVERIFIED, Exchange
-from batch_deployer.transport.receiving import hide, without
-from batch_deployer.transport.sending import Attempt, FenceLost, whole
+from batch_deployer.transport.session import FAILURES, Attempt, FenceLost, RawResponse, Session
 from batch_deployer.transport.wire.answers import decode
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
-from batch_deployer.transport.wire.requests import Request, encode
+from batch_deployer.transport.wire.requests import encode
 from batch_deployer.transport.wire.text import clean
 
+_HIDDEN = "******"
 _SKEW = 60.0
 """Seconds by which clocks may differ before a refused signature is put down to it."""
+
+
+_HTML = "the answer is an HTML page: not the API answered, but something before it, such as a proxy or a login page"
 
 
 class HttpApi:
@@ -48,13 +50,11 @@ class HttpApi:
         self._clock = clock
         self._fence = fence
         self._refusal = ""
-        self._kept = (-1, "", b"", "")
-        """Generation, content type, header lines and token of the last request that was not signed."""
-        self._exchange = Exchange(endpoint, connections=connections, most=wire.max_body, tls=tls)
+        self._session = Session(endpoint, connections=connections, max_body=wire.max_body, tls=tls)
 
     async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
         """One attempt. Raises only BadInput, for a call that cannot be put into a request."""
-        request = encode(call, self._project_id)
+        request = encode(call, self._project_id, self._session.base_path)
         if self._credential.due():
             try:
                 await self._credential.refresh()
@@ -62,12 +62,13 @@ class HttpApi:
                 return Answer(sent=Sent.NO, message=str(error))
             except AuthFailed as error:
                 return Answer(status=401, message=str(error), credential=self._credential.generation)
-        attempt = Attempt(write=call.writes, fence=self._fence, leaving=leaving)
+        attempt = Attempt(fence=self._fence if call.writes else None, on_sent=leaving)
         generation = self._credential.generation
-        lines, token = self._headers(request, generation)
+        headers = self._credential.headers(request, self._session.host)
         try:
-            reply = await self._exchange.perform(
-                whole(request, self._exchange.base, lines),
+            response = await self._session.send(
+                request,
+                headers,
                 total=self._wire.write_timeout if call.writes else self._wire.read_timeout,
                 connect=self._wire.connect,
                 attempt=attempt,
@@ -75,9 +76,8 @@ class HttpApi:
         except FenceLost:
             return Answer(sent=Sent.NO, message="fence lost", credential=generation)
         except FAILURES as error:
-            sent = Sent.MAYBE if attempt.left else Sent.NO
-            return Answer(sent=sent, message=_told(error, sent), credential=generation)
-        return self._answer(call, reply, generation, token)
+            return _failure(error, attempt).but(credential=generation)
+        return self._answer(call, response, generation, headers.get("X-Auth-Token", ""))
 
     async def renew(self, credential: int) -> None:
         """See `ports.Api`. Raises CloudUnreachable too, when the identity service does not answer."""
@@ -85,30 +85,22 @@ class HttpApi:
 
     async def close(self) -> None:
         """Release connections."""
-        await self._exchange.close()
+        await self._session.close()
 
-    def _headers(self, request: Request, generation: int) -> tuple[bytes, str]:
-        """All headers but the length, and the token among them. A token's are written once, a signature's each time."""
-        known, content_type, lines, token = self._kept
-        if known == generation and content_type == request.content_type:
-            return lines, token
-        shown = self._credential.headers(request, self._exchange.host)
-        lines = self._exchange.header_lines(request.content_type, shown)
-        token = shown.get("X-Auth-Token", "")
-        if not self._credential.signs:
-            self._kept = generation, request.content_type, lines, token
-        return lines, token
-
-    def _answer(self, call: Call, reply: Reply, generation: int, token: str) -> Answer:
-        status, headers, fault = reply.status, reply.headers, reply.fault
-        content = without(token, reply.body)
+    def _answer(self, call: Call, response: RawResponse, generation: int, token: str) -> Answer:
+        status, headers, fault = response.status, response.headers, response.fault
+        content = _without(token, response.body)
         server_time = http_date(headers.get("date"))
         if 200 <= status < 300:
             body = None if fault else decode(call, content, self._wire.max_depth)
+            foreign = body is None and content.lstrip()[:1] == b"<"
             return Answer(
                 status=status,
                 body=body,
-                message=fault or ("" if body is not None or call.writes else "the answer cannot be read"),
+                message=_HTML
+                if foreign
+                else fault or ("" if body is not None or call.writes else "the answer cannot be read"),
+                shape="G" if foreign else "",
                 request_id=request_id(headers),
                 server_time=server_time,
                 credential=generation,
@@ -118,7 +110,7 @@ class HttpApi:
             status=status,
             code=error.code,
             other_code=error.other_code,
-            message=hide(token, self._explained(reply, error.code, error.message or fault, server_time)),
+            message=_hide(token, self._explained(response, error.code, error.message or fault, server_time)),
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("retry-after"), server_time or self._clock.wall()),
             server_time=server_time,
@@ -129,11 +121,11 @@ class HttpApi:
             self._refusal = " ".join(part for part in (f"HTTP {status}", answer.code, answer.message) if part)
         return answer
 
-    def _explained(self, reply: Reply, code: str, message: str, server_time: float | None) -> str:
+    def _explained(self, response: RawResponse, code: str, message: str, server_time: float | None) -> str:
         """The server's text, and what it does not say: where a redirect leads, that our clock is wrong."""
-        status = reply.status
+        status = response.status
         if 300 <= status < 400:
-            return f"a redirect to {clean(reply.headers.get('location', 'nowhere'), 200)} was not followed"
+            return f"a redirect to {clean(response.headers.get('location', 'nowhere'), 200)} was not followed"
         skew = self._clock.wall() - server_time if server_time is not None else 0.0
         if status == 401 and abs(skew) > _SKEW and (code.endswith(".0303") or "expired" in message.lower()):
             which = "ahead of" if skew > 0 else "behind"
@@ -141,20 +133,46 @@ class HttpApi:
         return message
 
 
-def _told(error: Exception, sent: Sent) -> str:
-    """One line about a failure of the network. Errors of aiohttp may quote requests, so their texts are not used."""
+def _without(token: str, body: bytes) -> bytes:
+    """The body without our token, which a server may echo into any text."""
+    for form in _forms(token):
+        body = body.replace(form, _HIDDEN.encode())
+    return body
+
+
+@lru_cache(maxsize=8)
+def _forms(token: str) -> tuple[bytes, ...]:
+    """How a token may be written in a body."""
+    return tuple({token.encode(), token.replace("/", "\\/").encode()}) if token else ()
+
+
+def _hide(token: str, text: str) -> str:
+    return text.replace(token, _HIDDEN) if token else text
+
+
+def _failure(error: Exception, attempt: Attempt) -> Answer:
+    """What is known when no response came. Errors of aiohttp may quote requests, so their texts are not used."""
+    sent = Sent.MAYBE if attempt.sent else Sent.NO
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        if error.status == 407:
+            return Answer(sent=sent, status=407, message="the proxy refused its user and password; check HTTPS_PROXY")
+        return Answer(sent=sent, message=f"the proxy refused with HTTP {error.status}")
     if isinstance(error, TimeoutError):
-        return "no answer in time" if sent is Sent.MAYBE else "no connection in time"
+        return Answer(sent=sent, message="no answer in time" if attempt.sent else "no connection in time")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Answer(sent=sent, message=connection_failure(error))
+    if attempt.sent:
+        return Answer(sent=sent, message="the connection broke before an answer came")
+    return Answer(sent=sent, message=f"not sent: {type(error).__name__}")
+
+
+def connection_failure(error: aiohttp.ClientConnectorError) -> str:
+    """One line on why there is no connection."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"no such host: {error.host}"
-    if isinstance(error, UNVERIFIED):
-        return (
-            f"no TLS connection to {error.host}:{error.port}: its certificate cannot be verified, or it speaks no TLS"
-        )
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection to {error.host}:{error.port}: {clean(error.strerror or 'failed')}"
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy refused with HTTP {error.status}"
-    if sent is Sent.NO:
-        return f"not sent: {type(error).__name__}"
-    return "the connection broke before an answer came"
+    where = f"{error.host}:{error.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"no TLS connection to {where}: {tls_reason(error.certificate_error)}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS connection to {where}: {tls_reason(error.os_error)}"
+    return f"no connection to {where}: {clean(error.strerror or 'failed')}"

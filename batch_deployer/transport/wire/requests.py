@@ -29,7 +29,7 @@ _ACTIONS = {Operation.UPGRADE: "upgrade", Operation.ROLLBACK: "rollback"}
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP request, relative to the cloud's endpoint."""
+    """One HTTP request to the cloud's endpoint."""
 
     method: str
     path: str
@@ -72,12 +72,13 @@ class _Update(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 
 
-def encode(call: Call, project_id: str = "") -> Request:
-    """The request for a call.
+def encode(call: Call, project_id: str = "", base_path: str = "") -> Request:
+    """The request for a call, its path below that of the endpoint.
 
     Raises BadInput for an identifier that cannot be a path segment, and for a cluster call without a project id.
     """
-    return _REQUESTS[type(call)](call, project_id)
+    request = _REQUESTS[type(call)](call, project_id)
+    return msgspec.structs.replace(request, path=base_path + request.path) if base_path else request
 
 
 @lru_cache(maxsize=8192)  # a run names the same few clusters and releases again and again
