@@ -33,7 +33,7 @@ FIVE_PERCENT = (
     FaultRule(effect=Effect.RESET, name="reset", acts=Acts.AT_ONCE, calls=WRITES, probability=0.01),
 )
 """5% of the writes and 3% of the reads meet trouble: throttles, errors, and answers that never come."""
-_LIBRARIES = ("aiohttp", "uvloop", "msgspec", "anyio", "huaweicloudsdkcce", "httptools")
+_LIBRARIES = ("aiohttp", "uvloop", "msgspec", "anyio", "huaweicloudsdkcce")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ _MAX_HEADER_BYTES = 64 * 1024
 _MAX_IDLE_SECONDS = 55.0
 """Gateways commonly close idle connections at 60 s, and a write must not meet that moment."""
 _DNS_TTL_SECONDS = 300
+_MAX_LENGTH_DIGITS = 20
+"""Digits of an announced length that are read: the parser admits 64 bits."""
 _PIECE_BYTES = 64 * 1024
 """Larger bodies are sent piece by piece: what a cancelled write has not sent yet is then never sent."""
 _GZIP_OR_ZLIB, _RAW_DEFLATE = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
@@ -194,11 +196,11 @@ class Session:
         headers: dict[str, str] = {}
         for name, text in response.headers.items():
             headers.setdefault(name.lower(), text)
-        length = response.content_length or 0
+        length = headers.get("content-length", "")
         body, fault = b"", ""
         if sum(len(name) + len(text) for name, text in response.headers.items()) > _MAX_HEADER_BYTES:
             fault = f"the answer has more than {_MAX_HEADER_BYTES} bytes of headers"
-        elif length > self._max_body:
+        elif length.isdecimal() and len(length) < _MAX_LENGTH_DIGITS and int(length) > self._max_body:
             fault = f"the answer of {length} bytes is larger than the {self._max_body} allowed"
         else:
             coding = headers.get("content-encoding", "").strip().lower()
@@ -217,7 +219,7 @@ async def _collect(response: aiohttp.ClientResponse, coding: str, limit: int) ->
     """The unpacked body of at most `limit` bytes, or why there is none."""
     if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
         return b"", f"the answer is packed as {coding!r}, which was not asked for"
-    unpacker = None if coding in {"", "identity"} else _Unpacker(limit)
+    unpacker = None if coding in {"", "identity"} else _Unpacker(coding, limit)
     packed, pieces = 0, []
     async for piece in response.content.iter_any():
         packed += len(piece)
@@ -234,11 +236,12 @@ async def _collect(response: aiohttp.ClientResponse, coding: str, limit: int) ->
 class _Unpacker:
     """Unpacks gzip of any number of members, zlib and raw deflate, and stops at a bound."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, coding: str, limit: int) -> None:
+        # Some servers mean raw deflate by "deflate".
+        self._raw_possible = coding == "deflate"
         self._limit = limit
         self._left = limit
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-        self._begun = False
         self.fault = ""
 
     @property
@@ -255,13 +258,12 @@ class _Unpacker:
             try:
                 piece = self._stream.decompress(data, self._left + 1)
             except zlib.error:
-                if self._begun:
+                if not self._raw_possible:
                     self.fault = "the answer is packed and cannot be unpacked"
                     break
-                # Some servers mean raw deflate by "deflate".
-                self._begun, self._stream = True, zlib.decompressobj(_RAW_DEFLATE)
+                self._raw_possible, self._stream = False, zlib.decompressobj(_RAW_DEFLATE)
                 continue
-            self._begun = True
+            self._raw_possible = False
             self._left -= len(piece)
             if self._left < 0:
                 self.fault = f"the answer unpacks to more than the {self._limit} bytes allowed"

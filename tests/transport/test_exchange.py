@@ -1,11 +1,8 @@
 """Answers in every form that HTTP allows, and some that it does not."""
 
 import asyncio
-import inspect
 
-import aiohttp
 import pytest
-from aiohttp import client_proto, client_reqrep, connector
 
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases, Sent
 
@@ -132,14 +129,3 @@ def test_an_absurdly_written_length_ends_in_an_answer(ask, length, status):
     answers, _ = ask(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n[]", ListCharts())
 
     assert answers[0].status == status
-
-
-def test_aiohttp_has_what_the_exchange_takes_from_inside_it():
-    """Semi-public names: when this fails with a new aiohttp, `transport/exchange.py` and `transport/channel.py` must be looked at before it is used."""
-    assert int(aiohttp.__version__.split(".")[0]) == 3
-    assert list(inspect.signature(connector.TCPConnector.connect).parameters) == ["self", "req", "traces", "timeout"]
-    request = inspect.signature(client_reqrep.ClientRequest).parameters
-    assert {"method", "url", "loop", "proxy"} <= request.keys()
-    assert isinstance(client_proto.ResponseHandler.should_close, property)
-    assert all(isinstance(getattr(connector.Connection, name), property) for name in ("protocol", "transport"))
-    assert callable(connector.Connection.close)

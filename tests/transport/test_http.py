@@ -17,6 +17,7 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation
+from batch_deployer.rules.replies import Verdict, judge
 from batch_deployer.transport.http import HttpApi
 
 AT = {"cluster_id": "c1", "namespace": "monitoring", "name": "web"}
@@ -108,9 +109,20 @@ def test_a_write_that_was_accepted_counts_however_its_body_looks(answer_of, call
 
 
 def test_a_read_with_an_unreadable_body_says_so(answer_of):
-    answer = answer_of(lambda: web.Response(text="<html>"), ListReleases(cluster_id="c1"))
+    answer = answer_of(lambda: web.Response(text="what?"), ListReleases(cluster_id="c1"))
 
     assert (answer.status, answer.body, answer.message) == (200, None, "the answer cannot be read")
+
+
+@pytest.mark.parametrize("call", [CREATE, ListReleases(cluster_id="c1")], ids=["write", "read"])
+@pytest.mark.parametrize("page", ["<html>", "\n <!DOCTYPE html><title>Log in</title>"])
+def test_a_page_is_not_an_answer_of_the_api(answer_of, call, page):
+    """A captive portal or a proxy answers 200 to everything; whether a write arrived is unknown."""
+    answer = answer_of(lambda: web.Response(text=page, content_type="text/html"), call)
+
+    assert (answer.status, answer.shape, answer.body) == (200, "G", None)
+    assert "HTML page" in answer.message
+    assert judge(call, answer) is (Verdict.AMBIGUOUS if call.writes else Verdict.TRANSIENT)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

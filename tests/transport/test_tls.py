@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
+from batch_deployer.rules.replies import Verdict, judge
 
 HOST = "cce.test"
 CREATE = CreateRelease(cluster_id="c1", namespace="n", name="web", chart_id="ch", version="1.0.0")
@@ -171,4 +172,6 @@ def test_a_proxy_that_refuses_means_not_sent(serve_raw, api_at, monkeypatch):
 
     answer = asyncio.run(scenario())
 
-    assert (answer.status, answer.sent, answer.message) == (0, Sent.NO, "the proxy refused with HTTP 407")
+    assert (answer.status, answer.sent) == (407, Sent.NO)
+    assert "proxy refused its user and password" in answer.message
+    assert judge(CREATE, answer) is Verdict.AUTH
