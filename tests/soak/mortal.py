@@ -29,7 +29,7 @@ from batch_deployer.model.events import Event, Intended
 from batch_deployer.report import write as report_writing
 from batch_deployer.rules import pacing
 from batch_deployer.settings import LeaseSettings
-from batch_deployer.transport.sending import Attempt
+from batch_deployer.transport.session import Attempt
 
 MOMENTS = ("intent", "intended", "sent", "replied", "look", "report")
 """Before an intent is durable; after; a write's bytes are out; its reply is there and nothing noted of it; a look's
@@ -83,13 +83,19 @@ async def opened(*args: Any, **more: Any) -> Any:
         yield {name: MortalApi(api) for name, api in apis.items()}
 
 
-def send(self: Attempt, transport: asyncio.WriteTransport, request: bytes) -> None:
-    """Send, and for a write die once its bytes have been handed to the system."""
-    _send(self, transport, request)
-    if self.write:
-        # uvloop hands them over at the end of the loop's turn.
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, pass_by, "sent")
+def connected(self: Attempt, *, reused: bool) -> None:
+    """Let a request leave, and for a write die once its bytes have been handed to the system."""
+    _connected(self, reused=reused)
+    if self._fence is not None:
+        _after_turns(5, "sent")
+
+
+def _after_turns(turns: int, moment: str) -> None:
+    """aiohttp writes in a task of its own, and uvloop hands the bytes over at the end of the loop's turn."""
+    if turns:
+        asyncio.get_running_loop().call_soon(_after_turns, turns - 1, moment)
+    else:
+        pass_by(moment)
 
 
 def write_whole(path: Path, pieces: Iterable[str]) -> None:
@@ -114,7 +120,7 @@ class Hasty(running.Runner):
 
 
 _opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
-_send, Attempt.send = Attempt.send, send  # type: ignore[method-assign]
+_connected, Attempt.connected = Attempt.connected, connected  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 
