@@ -27,7 +27,7 @@ from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
-from batch_deployer.ports import Fence
+from batch_deployer.ports import Api, Fence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,14 @@ class Task:
 
 
 class Runner:
-    """Runs a task once. `folder` is there as soon as the run has one, also when `run` raises."""
+    """Runs a task once. `folder` is set as soon as this process has worked on the run, also when `run` raises.
+
+    The logins come first: a run that no cloud lets in leaves no folder, and a resumed one stays as it was.
+    """
 
     def __init__(self, task: Task, audience: Audience) -> None:
         """Nothing is touched yet."""
-        self.folder = task.folder
+        self.folder: RunDir | None = None
         self._task = task
         self._audience = audience
         self._stopper: Stopper | None = None
@@ -74,13 +77,10 @@ class Runner:
             try:
                 async with lock.hold(wait=task.wait) as fence:
                     task.may_start()
-                    if self.folder is None:
-                        meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
-                        self.folder = task.state.create_run(
-                            task.run_id, freeze(task.plan), meta, scopes={} if task.simulated else scopes(task.plan)
-                        )
-                    with SqliteJournal(self.folder.journal_path) as journal:
-                        return await self._journalled(self.folder, journal, fence)
+                    async with opened(task.plan, store=task.store, clock=SystemClock(), fence=fence) as apis:
+                        self.folder = task.folder or self._new_folder()
+                        with SqliteJournal(self.folder.journal_path) as journal:
+                            return await self._journalled(self.folder, journal, fence, apis)
             except asyncio.CancelledError:
                 if not self._stopper.signal:
                     raise
@@ -89,12 +89,21 @@ class Runner:
                 self._unwritten(error)
                 raise
 
-    async def _journalled(self, folder: RunDir, journal: SqliteJournal, fence: Fence) -> Ending:
+    def _new_folder(self) -> RunDir:
+        task = self._task
+        meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
+        return task.state.create_run(
+            task.run_id, freeze(task.plan), meta, scopes={} if task.simulated else scopes(task.plan)
+        )
+
+    async def _journalled(
+        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api]
+    ) -> Ending:
         """With the journal open: whatever ends the run is written down, if it can be."""
         resumed = self._task.folder is not None and self._audience.recall(journal.stream())
         try:
             await self._begin(folder, journal, resumed=resumed)
-            return await self._work(folder, journal, fence, resumed=resumed)
+            return await self._work(folder, journal, fence, apis, resumed=resumed)
         except asyncio.CancelledError:
             await self._end(journal, self._interrupted())
             raise
@@ -117,37 +126,38 @@ class Runner:
             self._warn(journal, f"the secret {name} is not what it was when the run began")
         folder.remember_secrets(task.store.resolved())
 
-    async def _work(self, folder: RunDir, journal: SqliteJournal, fence: Fence, *, resumed: bool) -> Ending:
+    async def _work(
+        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], *, resumed: bool
+    ) -> Ending:
         task, clock = self._task, SystemClock()
         # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.time_left()))
         past = Past(history=history) if task.simulated else past_of(task.state, plan, history, clock.wall())
-        async with opened(plan, store=task.store, clock=clock, fence=fence) as apis:
-            engine = Engine(
-                plan,
-                Ports(
-                    apis=apis,
-                    clock=clock,
-                    journal=journal,
-                    fence=fence,
-                    secrets=task.store,
-                    listener=self._audience,
-                    draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
-                    control=ControlInbox(folder),
-                ),
-                past,
-            )
-            assert self._stopper is not None  # noqa: S101 - set by run
-            self._stopper.serve(engine)
-            spare_the_plan()
-            try:
-                return await engine.run()
-            finally:
-                trouble = "" if task.simulated else learn(task.state, plan, engine)
-                if trouble:
-                    self._warn(journal, trouble)
+        engine = Engine(
+            plan,
+            Ports(
+                apis=apis,
+                clock=clock,
+                journal=journal,
+                fence=fence,
+                secrets=task.store,
+                listener=self._audience,
+                draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
+                control=ControlInbox(folder),
+            ),
+            past,
+        )
+        assert self._stopper is not None  # noqa: S101 - set by run
+        self._stopper.serve(engine)
+        spare_the_plan()
+        try:
+            return await engine.run()
+        finally:
+            trouble = "" if task.simulated else learn(task.state, plan, engine)
+            if trouble:
+                self._warn(journal, trouble)
 
     def _started(self, *, resumed: bool) -> e.RunStarted:
         task = self._task
