@@ -13,10 +13,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input --ret
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint soak bench clean
+.PHONY: help demo test test-keystone lint soak bench clean
 
 help: ## say what the targets do
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 demo: .venv/.installed ## 1,000 deployments on 100 simulated clusters, live, within a minute
 	@$(BIN)/batch-deployer run manifests/thousand.yaml --simulate --speed $(SPEED) \
@@ -24,6 +24,9 @@ demo: .venv/.installed ## 1,000 deployments on 100 simulated clusters, live, wit
 
 test: lint ## lint, types, import law and all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-keystone: .venv/.installed-dev .venv-keystone/.installed ## logins at a real Keystone, in an environment of its own
+	@REQUIRE_KEYSTONE=1 REQUIRE_PROGRAMS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/keystone
 
 lint: .venv/.installed-dev ## ruff (rules and format) and mypy --strict
 	@$(BIN)/python -m ruff check .
@@ -37,7 +40,7 @@ bench: .venv/.installed-dev ## measure, and write the figures into benchmarks/
 	@$(BIN)/python benchmarks
 
 clean: ## remove the environment, caches and the demo's traces
-	@rm -rf .venv .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@rm -rf .venv .venv-keystone .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, two levels: what a run needs, and what the tests need on top.
@@ -58,3 +61,10 @@ clean: ## remove the environment, caches and the demo's traces
 	@echo "Installing batch-deployer and its test tools into .venv (some minutes the first time)" >&2
 	@$(PIP) install --editable '.[dev]'
 	@touch $@ .venv/.installed
+
+# Keystone needs other versions of what the program needs. Tests start it; it is never installed beside the program.
+.venv-keystone/.installed: Makefile .venv/.python
+	@echo "Installing Keystone into .venv-keystone" >&2
+	@$(PYTHON) -m venv .venv-keystone
+	@.venv-keystone/bin/python -m pip --quiet --disable-pip-version-check --no-input --retries 5 install keystone==30.0.0
+	@touch $@

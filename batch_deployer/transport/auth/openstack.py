@@ -18,7 +18,7 @@ from batch_deployer.transport.auth.signing import Key
 
 _KEY_NAMES = ("ak", "access_key")
 _SECRET_NAMES = ("sk", "secret_key")
-_SECRET_WORDS = ("password", "secret", "token", "passcode", "sk", "assertion", "code")
+_SECRET_WORDS = ("password", "secret", "token", "passcode", "sk", "assertion")
 """Parts of the names of settings whose values are secrets..."""
 _PLAIN_ENDINGS = ("endpoint", "url", "type", "file")
 """...unless they end like this."""
