@@ -68,14 +68,14 @@ BY_CLOUDS_YAML = {
     "project-id-of-the-manifest": ("{cloud: otc, project_id: ID:eu-de}", ENTRY, ("cce-eu-de-public", "eu-de")),
     "keys-beside-auth": (
         "{cloud: otc}",
-        "clouds: {otc: {region_name: eu-de, username: deployer, password: Secret-of-deployer-1, user_domain_name: acme,"
-        " project_name: eu-de_shop, auth_url: URL}}",
+        ("clouds: {otc: {region_name: eu-de, username: deployer, password: Secret-of-deployer-1, user_domain_name: acme,"
+        " project_name: eu-de_shop, auth_url: URL}}"),
         SHOP,
     ),
     "keys-beside-auth-and-a-project": (
         "{cloud: otc, project: eu-de}",
-        "clouds: {otc: {region_name: eu-de, username: deployer, password: Secret-of-deployer-1, user_domain_name: acme,"
-        " project_name: eu-de_shop, auth: {auth_url: URL}}}",
+        ("clouds: {otc: {region_name: eu-de, username: deployer, password: Secret-of-deployer-1, user_domain_name: acme,"
+        " project_name: eu-de_shop, auth: {auth_url: URL}}}"),
         ("cce-eu-de-public", "eu-de"),
     ),
     "first-region": ("{cloud: otc}", REGIONS, SHOP),
