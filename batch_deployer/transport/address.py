@@ -1,10 +1,11 @@
 """Where requests may go: only over TLS or to this machine itself, past the proxies of the environment."""
 
 import ipaddress
+import os
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 from batch_deployer.errors import BadInput
 from batch_deployer.transport.wire.text import clean
@@ -44,15 +45,47 @@ def is_loopback(url: str) -> bool:
 
 
 def proxy_for(url: str) -> str:
-    """The proxy that `HTTPS_PROXY` and its like name for a URL; empty for none.
+    """The proxy that the environment names for a URL, as `requests` reads it; empty for none.
 
-    Never one for loopback: a token in plain http would leave the machine.
+    Never one for loopback: a token in plain http would leave the machine. Raises BadInput, naming the variable, for a
+    proxy that cannot be used.
     """
-    parts = urlsplit(url)
-    if is_loopback(url) or proxy_bypass(parts.netloc) or proxy_bypass(parts.hostname or ""):
+    if is_loopback(url) or not getproxies():
         return ""
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all") or ""
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - loads late
+
+    try:
+        found = "" if _excluded(url) else select_proxy(url, get_environ_proxies(url))
+    except ValueError:
+        raise BadInput(
+            "NO_PROXY cannot be read; write host names, addresses or networks with commas between them"
+        ) from None
+    if not found:
+        return ""
+    names = [name for name in os.environ if name.lower().endswith("_proxy") and os.environ[name] == found]
+    where = names[0] if names else "the system's proxy setting"
+    try:
+        # As curl does it. `requests` would take the host of `proxy:3128` for a scheme.
+        text = found.strip()
+        proxy = text if "://" in text else f"http://{text.removeprefix('//')}"
+        parts = urlsplit(proxy)
+        usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"} and proxy.isprintable()
+    except ValueError:
+        usable = False
+    if not usable:
+        # The text may hold a password, so it is not shown.
+        raise BadInput(f"{where} names no proxy that can be used; write http://HOST:PORT (SOCKS is not supported)")
+    return proxy
+
+
+def _excluded(url: str) -> bool:
+    """Whether NO_PROXY holds the network of an IPv6 address, which `requests` does not read and curl does."""
+    host = urlsplit(url).hostname or ""
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if ":" not in host:
+        return False
+    networks = [entry.strip().strip("[]") for entry in listed.split(",") if ":" in entry]
+    return any(ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False) for entry in networks)
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
