@@ -2,11 +2,18 @@
 
 import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
+import ssl
 import time
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
@@ -253,3 +260,64 @@ def connected():
             await api.close()
 
     return opened
+
+
+def write_certificate(folder, *names, days=1):
+    """Write a self-signed certificate of some names and its key, as ca.pem and key.pem. `days`: until it expires."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=9))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder
+
+
+LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1 and the tests' names."""
+    names = (x509.DNSName("cce.test"), x509.DNSName("cce.example.test"), LOOPBACK)
+    return write_certificate(tmp_path_factory.mktemp("tls"), *names)
+
+
+@pytest.fixture(scope="session")
+def expired_certificate(tmp_path_factory):
+    """The same, expired yesterday."""
+    return write_certificate(tmp_path_factory.mktemp("expired"), LOOPBACK, days=-1)
+
+
+@pytest.fixture
+def serve_tls(certificate):
+    """`async with serve_tls(handler) as port`: an aiohttp server behind TLS."""
+
+    @contextlib.asynccontextmanager
+    async def serving(handler, folder=certificate):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
+
+    return serving

@@ -1,15 +1,8 @@
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
-import ssl
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
@@ -17,54 +10,6 @@ from batch_deployer.rules.replies import Verdict, judge
 
 HOST = "cce.test"
 CREATE = CreateRelease(cluster_id="c1", namespace="n", name="web", chart_id="ch", version="1.0.0")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate of 127.0.0.1 and cce.test, and its key, as PEM files."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder
-
-
-@pytest.fixture
-def serve_tls(certificate):
-    """`async with serve_tls(handler) as port`: an aiohttp server behind TLS."""
-
-    @contextlib.asynccontextmanager
-    async def serving(handler):
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate / "ca.pem", certificate / "key.pem")
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handler)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-            yield runner.addresses[0][1]
-        finally:
-            await runner.cleanup()
-
-    return serving
 
 
 def test_a_ca_file_makes_a_private_cloud_trusted(serve_tls, log_in, certificate):
@@ -119,6 +64,49 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_request(serve_tls, api_at
 
     assert (answer.status, answer.sent, arrived) == (0, Sent.NO, [])
     assert "its certificate cannot be verified" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("host", "expired", "trusted", "reason"),
+    [
+        ("localhost", False, True, "Hostname mismatch, certificate is not valid for 'localhost'."),
+        ("127.0.0.1", True, True, "certificate has expired"),
+        ("127.0.0.1", False, False, "self-signed certificate"),
+    ],
+    ids=["wrong-name", "expired", "unknown-issuer"],
+)
+def test_a_certificate_that_is_refused_is_told_with_pythons_own_reason(
+    serve_tls, log_in, certificate, expired_certificate, host, expired, trusted, reason
+):
+    folder = expired_certificate if expired else certificate
+
+    async def handler(_request):
+        return web.json_response([])
+
+    async def scenario():
+        async with serve_tls(handler, folder) as port:
+            ca_file = str(folder / "ca.pem") if trusted else ""
+            async with log_in("token", {"token": "t"}, endpoint=f"https://{host}:{port}", ca_file=ca_file) as api:
+                return await api.call(CREATE), port
+
+    answer, port = asyncio.run(scenario())
+
+    assert answer.sent is Sent.NO
+    assert answer.message == f"no TLS connection to {host}:{port}: its certificate cannot be verified: {reason}"
+
+
+def test_a_server_that_speaks_no_tls_is_told_as_that(serve, api_at):
+    async def handler(_request):
+        return web.json_response([])
+
+    async def scenario():
+        async with serve(handler) as url, api_at(url.replace("http:", "https:")) as api:
+            return await api.call(CREATE)
+
+    answer = asyncio.run(scenario())
+
+    assert answer.sent is Sent.NO
+    assert "the TLS handshake failed: " in answer.message
 
 
 async def tunnel(reader, writer, port, asked):
