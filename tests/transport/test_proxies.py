@@ -57,7 +57,9 @@ def _serving(found, openssl, folder):
     ).stdout.strip()
     (folder / "passwords").write_text(f"deployer:{hashed}\n")
     (folder / "squid.conf").write_text(CONFIG.format(port=port, folder=folder))
-    with subprocess.Popen([found, "-N", "-f", folder / "squid.conf"], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [found, "-N", "-n", f"test{port}", "-f", folder / "squid.conf"], stderr=subprocess.PIPE
+    ) as process:
         for _ in range(300):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
