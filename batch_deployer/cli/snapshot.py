@@ -42,6 +42,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     from batch_deployer.compose.snapshot import look_at
     from batch_deployer.errors import BadInput
     from batch_deployer.manifest.snapshot import take_down, to_yaml
+    from batch_deployer.model.text import clean
     from batch_deployer.report.write import check_folder, write_whole
 
     target = output / "manifest.yaml"
@@ -55,11 +56,21 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
     write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
     for note in snapshot.notes:
-        say(f"note: {note}")
+        say(f"note: {clean(note)}")
     for line in snapshot.masked:
-        say(f"masked, to be supplied in the environment: {line}")
-    say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters")
-    return 1 if any(one.unread for one in found) else 0
+        say(f"masked, to be supplied in the environment: {clean(line)}")
+    left_out = f", {snapshot.left_out} left out" if snapshot.left_out else ""
+    say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters{left_out}")
+    _check_loads(target, snapshot.masked)
+    return 1 if snapshot.left_out or any(one.unread for one in found) else 0
+
+
+def _check_loads(target: Path, masked: "Sequence[str]") -> None:
+    """Read the file back: a backup that cannot be loaded is none. BadInput says why."""
+    from batch_deployer.manifest.load import load
+
+    supplied = {line.partition("  ")[0]: "supplied" for line in masked}
+    load(target, {**os.environ, **supplied})
 
 
 def _secrets(manifest: Path | None, store: "SecretStore") -> "Mapping[str, str]":

@@ -28,7 +28,7 @@ class SecretStore:
         return f"SecretStore({sorted(self._found)})"
 
     def __call__(self, name: str) -> str:
-        """The secret `env:NAME` or `file:PATH` (one line end at its end is cut). Raises BadInput when it is not there."""
+        """The secret `env:NAME` or `file:PATH` (a byte order mark and one line end at its end are cut, nothing else). Raises BadInput when it is not there."""
         if name not in self._found:
             self._found[name] = self._find(name)
             self.remember(self._found[name])
@@ -58,7 +58,8 @@ class SecretStore:
             return self._environ[place]
         path = self._folder / place
         try:
-            return path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+            # Bytes, since reading as text would change line ends within a secret.
+            return path.read_bytes().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
             raise BadInput(f"the secret {name} is not text; write it as UTF-8 into {path}") from None
         except (OSError, ValueError) as error:

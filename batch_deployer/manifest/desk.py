@@ -6,7 +6,8 @@ from typing import Any
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.folder import Folder, read_bytes
 from batch_deployer.manifest.interpolate import Allow, BadPlaceholder, expand
-from batch_deployer.manifest.reader import MAX_BYTES, MAX_DEPTH, decode, read
+from batch_deployer.manifest.json_reader import MAX_DEPTH
+from batch_deployer.manifest.reader import MAX_BYTES, decode, read
 from batch_deployer.manifest.tree import Node, Place
 
 IN_VALUES = Allow.ENV | Allow.SECRET | Allow.PLAN

@@ -11,18 +11,17 @@ from typing import Any
 import yaml
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.scalars import resolve, resolve_tagged
+from batch_deployer.manifest.json_reader import MAX_DEPTH, read_json
+from batch_deployer.manifest.scalars import resolve, resolve_key, resolve_tagged
 from batch_deployer.manifest.tree import Node, Place, Scalar
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_DEPTH = 64
 MAX_ALIASED = 1_000_000
 """Nodes that aliases may add up to when written out."""
 MAX_FAULTS = 200
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_JSON_ESCAPE = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.IGNORECASE | re.DOTALL)
 
 
 def decode(data: bytes, file: str) -> str:
@@ -39,13 +38,17 @@ def decode(data: bytes, file: str) -> str:
 
 def read(text: str, file: str) -> Node:
     """The one document in `text`. BadInput with every fault found."""
+    if not text.strip():
+        raise BadInput([Fault("the file is empty", file, 1, 1)])
+    if _is_json(text, file):
+        return read_json(text, file)
     found = _FORBIDDEN.search(text)
     if found:
         place = _place(text, found.start(), file)
         raise BadInput([place.fault(f"the control character U+{ord(found[0]):04X} is not allowed in a text file")])
     builder = _Builder(file)
     try:
-        for event in yaml.parse(_as_yaml(text, file), Loader=_LOADER):
+        for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
             if len(builder.faults) >= MAX_FAULTS:
                 break
@@ -60,26 +63,17 @@ def read(text: str, file: str) -> Node:
     return builder.root
 
 
-def _as_yaml(text: str, file: str) -> str:
-    """JSON is YAML but for escaped surrogate pairs; a file named .json gets JSON's own (better) syntax faults."""
-    if not file.endswith(".json") and not text.lstrip().startswith("{"):
-        return text
+def _is_json(text: str, file: str) -> bool:
+    """Whether to read by the rules of JSON: by the file's name, or because it is a JSON object throughout."""
+    if file.endswith(".json"):
+        return True
+    if not text.lstrip().startswith("{"):
+        return False
     try:
         json.loads(text, parse_int=len, parse_float=len)
-    except json.JSONDecodeError as error:
-        if file.endswith(".json"):
-            raise BadInput([Fault(f"this is not JSON: {error.msg}", file, error.lineno, error.colno)]) from None
-        return text
-    except RecursionError:
-        raise BadInput([Fault(f"nested more than {MAX_DEPTH} levels deep", file)]) from None
-
-    def joined(found: re.Match[str]) -> str:
-        if not found[1]:
-            return found[0]
-        point = 0x10000 + ((int(found[1], 16) & 0x3FF) << 10) + (int(found[2], 16) & 0x3FF)
-        return f"\\U{point:08x}"
-
-    return _JSON_ESCAPE.sub(joined, text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _place(text: str, index: int, file: str) -> Place:
@@ -181,6 +175,11 @@ class _Builder:
         if plain and name == "<<":
             open_.key = "<<"
             return
+        if plain:
+            try:
+                name = resolve_key(name)
+            except ValueError as error:
+                self.faults.append(place.fault(str(error)))
         first = open_.node.keys.get(name)
         if first is not None:
             self.faults.append(place.fault(f"`{name}` is given twice in this mapping, first on line {first.line}"))

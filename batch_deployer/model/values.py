@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -10,6 +11,8 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 MASK = "******"
 """What the cloud shows in place of a secret. Never a difference."""
 
+_EXACT = 2**53
+"""The largest integer up to which every one is a double."""
 _MARKER = re.compile(r"\$\$\{|\$\{secret:(env|file):([^}]*)\}")
 
 
@@ -83,6 +86,40 @@ def covers(shown: Json, wanted: Json) -> bool:
             and len(shown) == len(wanted)
             and all(covers(left, right) for left, right in zip(shown, wanted, strict=True))
         )
+    return same_scalar(shown, wanted)
+
+
+def same_scalar(shown: Json, wanted: Json) -> bool:
+    """Whether two texts, numbers, booleans or nulls are the same value for a cloud.
+
+    A backend that keeps numbers as doubles shows an integer above 2**53 rounded; no other difference is allowed.
+    """
     if isinstance(wanted, bool) or isinstance(shown, bool):
         return shown is wanted
-    return shown == wanted
+    if shown == wanted:
+        return True
+    if not isinstance(wanted, int) or not isinstance(shown, int | float) or abs(wanted) <= _EXACT:
+        return False
+    try:
+        rounded = float(wanted)
+    except OverflowError:
+        return False
+    # Exactly, and as the shortest digits that give the same double: how most encoders write it.
+    return shown in (int(rounded), int(Decimal(repr(rounded))))
+
+
+def is_inexact(value: Json) -> bool:
+    """Whether a value holds an integer that a backend of doubles would change."""
+    if isinstance(value, dict):
+        return any(is_inexact(item) for item in value.values())
+    if isinstance(value, list):
+        return any(is_inexact(item) for item in value)
+    return isinstance(value, int) and abs(value) > _EXACT and not same_double(value)
+
+
+def same_double(value: int) -> bool:
+    """Whether an integer is a double."""
+    try:
+        return int(float(value)) == value
+    except OverflowError:
+        return False

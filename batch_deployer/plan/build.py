@@ -1,5 +1,7 @@
 """Manifest to plan: who gets what, in which wave, with everything merged. Pure."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.wanted import Manifest
 from batch_deployer.model.api import ClusterState
 from batch_deployer.model.deployment import Deployment, key_of
+from batch_deployer.model.values import is_inexact
 from batch_deployer.plan.choose import Globs
 from batch_deployer.plan.fleet import Fleet
 from batch_deployer.plan.frozen import Plan, Wave
@@ -17,6 +20,7 @@ from batch_deployer.plan.wants import expand
 from batch_deployer.rules.waves import Member, assign
 
 MAX_FAULTS = 200
+_LONG_NUMBER = re.compile(r"\d{16}")
 
 
 class _Draft(NamedTuple):
@@ -58,7 +62,7 @@ def build_plan(
     faults.extend(specs.faults)
     if faults:
         raise BadInput(_bounded(faults, manifest.file))
-    warnings = list(waves.warnings)
+    warnings = [*waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), warnings)
         drafts = _without_missing_needs(chosen, drafts, specs, warnings)
@@ -169,6 +173,14 @@ def _without_missing_needs(
         for (name, need), count in left_out.items()
     )
     return result
+
+
+def _inexact(drafts: Sequence[_Draft]) -> list[str]:
+    """One warning for all values that hold integers which a backend of doubles would change."""
+    texts = {draft.deployment.release.values_json: draft.deployment.release.name for draft in drafts}
+    names = sorted({name for text, name in texts.items() if _LONG_NUMBER.search(text) and is_inexact(json.loads(text))})
+    advice = "which a backend that keeps doubles changes; put quotes around those that are identifiers"
+    return [f"values of {', '.join(names)} hold integers above 2^53, {advice}"] if names else []
 
 
 def _bounded(faults: Sequence[Fault], file: str) -> list[Fault]:

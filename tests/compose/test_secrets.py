@@ -9,6 +9,7 @@ from batch_deployer.errors import BadInput
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.observe.redact import HIDDEN
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
+from batch_deployer.transport.auth.options import read_options
 
 
 def a_plan(*values, options=None):
@@ -84,3 +85,32 @@ def test_a_store_does_not_show_its_secrets(tmp_path):
     store = SecretStore({"PW": "hunter2"}, tmp_path)
     store("env:PW")
     assert repr(store) == "SecretStore(['env:PW'])"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"pw", "pw"),
+        (b"pw\n", "pw"),
+        (b"pw\r\n", "pw"),
+        (b"pw\n\n", "pw\n"),
+        (b"\xef\xbb\xbfpw\n", "pw"),
+        (b" pw \n", " pw "),
+        (b"a\r\nb\r\n", "a\r\nb"),
+        (b"pw\r", "pw"),
+        ("p\u00e4\u2028\ufeff".encode(), "p\u00e4\u2028\ufeff"),
+        (b"", ""),
+    ],
+)
+def test_a_secret_file_is_taken_but_for_a_byte_order_mark_and_one_line_end(tmp_path, data, text):
+    """The same in values and in auth."""
+    (tmp_path / "s").write_bytes(data)
+    store = SecretStore({}, tmp_path)
+    assert store("file:s") == text
+    if text:
+        spec = AuthSpec(method="token", options={"token": "${secret:file:s}"})
+        assert read_options(spec, "cloud 'c'", store)["token"] == text
+
+
+def test_the_text_of_a_variable_is_taken_as_it_is(tmp_path):
+    assert SecretStore({"S": " pw \n"}, tmp_path)("env:S") == " pw \n"

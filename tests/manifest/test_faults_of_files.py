@@ -164,7 +164,7 @@ CASES = (
         HEAD + REL + "deployments: [{from: p.csv}]\n",
         {"p.csv": "cluster,release,values.a\nc1,web,yes\n"},
         None,
-        'p.csv:2:8: `yes` is read as text by some and as true by others; write true or "yes"',
+        'p.csv:2:8: `yes` is true in YAML 1.1 and text in YAML 1.2; write true or "yes"',
     ),
     (
         "a pairs file with an unknown cluster",

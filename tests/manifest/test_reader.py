@@ -1,8 +1,11 @@
 """Text to tree: what YAML and JSON mean here, places, and that nothing can make the reader fall over."""
 
 import json
+import math
+import re
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +80,7 @@ def outcome(path, **options):
     ("written", "meant"),
     [
         ("1", 1),
-        ("-1.5e3", -1500.0),
+        ("-1.5e+3", -1500.0),
         ("1.", 1.0),
         ("true", True),
         ("False", False),
@@ -85,13 +88,14 @@ def outcome(path, **options):
         ("", None),
         ("null", None),
         ("1.0.0", "1.0.0"),
-        ("2026-01-01", "2026-01-01"),
-        ("12:30:45", "12:30:45"),
-        ("1_000", "1_000"),
+        ('"2026-01-01"', "2026-01-01"),
+        ("10.0.0.1:80", "10.0.0.1:80"),
+        ("8080:80", "8080:80"),
+        ("v1_000", "v1_000"),
         ("'yes'", "yes"),
         ("!!str 1.10", "1.10"),
         ("!!float 1", 1.0),
-        ("y", "y"),
+        ("yeah", "yeah"),
         ('"\\u00e9"', "é"),
     ],
 )
@@ -101,15 +105,15 @@ def test_a_plain_word_means_what_json_and_both_yaml_versions_agree_on(written, m
 
 
 def test_every_node_knows_its_line_and_column():
-    tree = read("a:\n  - b: 1\n    c: [x, y]\n", "m.yaml")
+    tree = read("a:\n  - b: 1\n    c: [x, z]\n", "m.yaml")
     assert tree.at("a", 0, "c", 1).place == ("m.yaml", 3, 12)
     assert tree.at("a", 0).keys["c"] == ("m.yaml", 3, 5)
 
 
 def test_merge_keys_fill_in_what_is_not_written_out():
-    tree = read("base: &b {x: 1, y: 2}\nmore: {<<: *b, y: 3}\nboth: {<<: [{z: 9}, *b], x: 0}\n", "m.yaml")
-    assert tree.mapping["more"].plain() == {"x": 1, "y": 3}
-    assert tree.mapping["both"].plain() == {"x": 0, "y": 2, "z": 9}
+    tree = read("base: &b {x: 1, w: 2}\nmore: {<<: *b, w: 3}\nboth: {<<: [{z: 9}, *b], x: 0}\n", "m.yaml")
+    assert tree.mapping["more"].plain() == {"x": 1, "w": 3}
+    assert tree.mapping["both"].plain() == {"x": 0, "w": 2, "z": 9}
 
 
 def test_a_quoted_merge_key_is_a_key_like_any_other():
@@ -191,3 +195,133 @@ def test_a_good_manifest_with_any_part_replaced_gives_a_manifest_or_a_clear_faul
     path = tmp_path_factory.getbasetemp() / "fuzz-parts.json"
     path.write_text(json.dumps(tree))
     assert outcome(path, profile="p")
+
+
+WORDS = [
+    *(form(word) for word in ("y", "n", "yes", "no", "on", "off", "true", "false", "null") for form in (str, str.title, str.upper)),
+    "~", "yEs", "0", "1", "-1", "+5", "00", "007", "0644", "08", "0o17", "0x1F", "0b101", "1_000", "-1_0", "1.10", "1.", ".5", "+.5",
+    "1_0.5", "1e5", "1E5", "5e10", "1.5e3", "1.5e+3", "1e+5", "1:30", "22:00", "12:30:45", "1:30.5", "8080:80", "10.0.0.1", "1.2.3",
+    ".inf", "-.inf", "+.INF", ".nan", ".NaN", ".", "..", "+", "_", "_1", "1_", "0_", "=", "2024-01-01", "2024-1-1",
+    "2024-01-01T00:00:00Z", "2024-01-01 10:00:00", "20240101", "1e400", "123456789012345678901234567890", "v1", "-a", "1a", "0xZZ", "0x",
+    "0b2", "-0", "-0.0", "+1.5", "nul", "none", "None",
+]  # fmt: skip
+
+
+def yaml_1_1(word):
+    """As PyYAML reads it; `y` and `n` as the specification of YAML 1.1 does."""
+    if word in ("y", "Y", "n", "N"):
+        return word in ("y", "Y")
+    try:
+        return yaml.safe_load(f"[{word}]")[0]
+    except (yaml.YAMLError, ValueError):
+        return object()
+
+
+def yaml_1_2(word):
+    """The core schema, by the regular expressions of chapter 10.3.2."""
+    if word in ("null", "Null", "NULL", "~"):
+        return None
+    if word in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return word.lower() == "true"
+    if re.fullmatch(r"[-+]?[0-9]+", word):
+        return int(word)
+    if re.fullmatch(r"0o[0-7]+", word):
+        return int(word, 0)
+    if re.fullmatch(r"0x[0-9a-fA-F]+", word):
+        return int(word, 16)
+    if re.fullmatch(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", word):
+        return float(word)
+    if re.fullmatch(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN", word):
+        return float(word.replace(".", ""))
+    return word
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("where", ["value", "item", "key", "merged"])
+def test_a_word_that_readers_of_yaml_disagree_on_is_a_fault_with_its_place(word, where):
+    """PyYAML and the specification of YAML 1.2 are the judges, for values and for keys."""
+    old, new = yaml_1_1(word), yaml_1_2(word)
+    agreed = type(old) is type(new) and (old == new) and not (isinstance(new, float) and not math.isfinite(new))
+    text, column = {
+        "value": (f"a: {word}\n", 4),
+        "item": (f"a: [{word}]\n", 5),
+        "key": (f"{word}: a\n", 1),
+        "merged": (f"a: {{{word}: 1}}\n", 5),
+    }[where]
+    as_key = where in ("key", "merged")
+    try:
+        tree = read(text, "m.yaml").plain()
+    except BadInput as error:
+        fault = error.faults[0]
+        assert (fault.line, fault.column) == (1, column)
+        assert f'"{word}"' in fault.message
+        canonical = agreed and not isinstance(new, str) and new is not None and json.dumps(new) == word
+        assert not (canonical if as_key else agreed) or "x" in word
+    else:
+        assert agreed
+        assert "x" not in word.lower() or isinstance(new, str)
+        if as_key:
+            assert word in (tree if where == "key" else tree["a"])
+        else:
+            value = tree["a"] if where == "value" else tree["a"][0]
+            assert (value, type(value)) == (new, type(new))
+
+
+@pytest.mark.parametrize("quote", ['"{}"', "'{}'"])
+@pytest.mark.parametrize("word", [word for word in WORDS if word])
+def test_a_quoted_word_is_text_as_value_and_as_key(quote, word):
+    quoted = quote.format(word)
+    assert read(f"{quoted}: [{quoted}]\n", "m.yaml").plain() == {word: [word]}
+
+
+ODD_JSON = {
+    "line separators": '{"a": "x\u2028y\u0085z\u2029"}',
+    "control characters": '{"a": "\x7f\x80\x9f", "\x7f": 1}',
+    "key and colon apart": '{"a"\n:\n1}',
+    "leading tab": '\t{"a":\t1\n\t}',
+    "long key": json.dumps({"k" * 5000: 1}),
+    "escapes": r'{"a": "\u0041\ud83d\ude00\/\b\u0000"}',
+    "numbers": '{"a": [1E5, -0, 0.1e-7, 12345678901234567890, 1.0]}',
+    "a bare list": "[1, 2]",
+    "bom-like text": '{"a": "\ufeff"}',
+    "yaml words": '{"yes": "no", "0644": "1e5", "<<": {"x": 1}, "": null}',
+}
+
+
+@pytest.mark.parametrize("text", ODD_JSON.values(), ids=ODD_JSON)
+def test_legal_json_is_read_as_json_reads_it(text):
+    assert read(text, "m.json").plain() == json.loads(text)
+    if text.lstrip().startswith("{"):
+        assert read(text, "m.yaml").plain() == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ('{"a":\n 1e400}', 2, 2, "too large a number"),
+        ('{"a": 803E5708}', 1, 7, "too large a number"),
+        ('{"a": -1e999}', 1, 7, "too large a number"),
+        ('{"a": NaN}', 1, 1, "NaN is not JSON"),
+        ('{"a": Infinity}', 1, 1, "Infinity is not JSON"),
+        ('{"a": ' + "9" * 5000 + "}", 1, 7, "the number is too long"),
+        ('{"a": 1,\n "a": 2}', 2, 2, "`a` is given twice in this mapping, first on line 1"),
+        (r'{"a": ["x", "\ud800"]}', 1, 13, "half of a surrogate pair"),
+        (r'{"\udc00": 1}', 1, 2, "half of a surrogate pair"),
+        ('{"a" 1}', 1, 6, "this is not JSON"),
+        ("[" * 100 + "]" * 100, 1, 65, "nested more than 64 levels deep"),
+        ("[" * 100_000 + "]" * 100_000, 1, 1, "nested more than 64 levels deep"),
+        ('{"a": "\n"}', 1, 8, "this is not JSON"),
+    ],
+)
+def test_what_json_has_not_is_a_fault_with_its_place(text, line, column, message):
+    with pytest.raises(BadInput) as refused:
+        read(text, "m.json")
+    fault = refused.value.faults[0]
+    assert message in fault.message
+    assert (fault.line, fault.column) == (line, column)
+
+
+@pytest.mark.parametrize("word", ["1.5e+400", "-9" + "9" * 400, '"\\ud800"'])
+def test_yaml_has_no_other_numbers_and_texts_than_json(word):
+    with pytest.raises(BadInput):
+        read(f"a: {word}\n", "m.yaml")

@@ -3,14 +3,18 @@
 import json
 import uuid
 
+import msgspec
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
 from batch_deployer.manifest.load import load
 from batch_deployer.manifest.snapshot import Found, take_down, to_yaml
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState
-from batch_deployer.model.values import MASK
+from batch_deployer.model.values import MASK, render
 from batch_deployer.plan.build import build_plan
 
 CHART = ChartState(id="3c138b72-7ce4-6d76-7c55-604cdb2ce423", name="web", version="1.0.0")
@@ -54,8 +58,6 @@ def test_what_was_taken_plans_to_exactly_what_runs(tmp_path):
 
 
 def test_values_come_back_as_they_were(tmp_path):
-    from batch_deployer.model.values import render
-
     values = {"text": "${not.ours} $${x} ${secret:env:NO}", "deep": {"n": [1.5, True]}}
     (deployment,) = planned(taken([a_release(values=values)]), tmp_path).deployments
     assert json.loads(render(deployment.release.values_json, str)) == values
@@ -117,3 +119,143 @@ def test_a_cloud_with_credentials_of_its_own_is_written_with_their_markers_only(
     plan = planned(taken([a_release()], spec=spec), tmp_path, {"PW": "hunter2"})
     assert plan.clouds["otc"].auth.options == auth.options
     assert plan.clouds["otc"].endpoint == spec.endpoint
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(["1234e56", "08", "0o17", "+.5", "yes", "n", "~", "1.10", "2024-01-01", "=", "<<", "1:30", "0644", ""]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def is_expressible(value):
+    """Whether a manifest has a spelling for a value: keys hold no placeholders, and texts are Unicode."""
+    text = json.dumps(value, ensure_ascii=False)
+    keys = json.dumps(list(every_key(value)), ensure_ascii=False)
+    return "${" not in keys and text.encode("utf-8", "replace").decode() == text and MASK not in text
+
+
+def every_key(value):
+    if isinstance(value, dict):
+        yield from value
+    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from every_key(below)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.dictionaries(st.text(), JSON, max_size=4))
+def test_any_json_comes_back_as_it_was(tmp_path, values):
+    """Snapshot, load, send: the same value, read by our reader and by PyYAML."""
+    snapshot = taken([a_release(values=values)])
+    if not is_expressible(values):
+        assert (snapshot.releases, snapshot.left_out) == (0, 1)
+        return
+    (deployment,) = planned(snapshot, tmp_path).deployments
+    sent = render(deployment.release.values_json, str)
+    assert same_json(json.loads(sent), json.loads(json.dumps(values)))
+    by_pyyaml = yaml.safe_load((tmp_path / "manifest.yaml").read_text("utf-8"))["releases"][0]["values"]
+    assert same_json(json.loads(json.dumps(by_pyyaml).replace("$${", "${")), json.loads(json.dumps(values)))
+
+
+def same_json(left, right):
+    """Equal, and of the same types all the way down: 1 is neither True nor 1.0."""
+    return repr(sorted_keys(left)) == repr(sorted_keys(right))
+
+
+def sorted_keys(value):
+    if isinstance(value, dict):
+        return {key: sorted_keys(value[key]) for key in sorted(value)}
+    return [sorted_keys(item) for item in value] if isinstance(value, list) else value
+
+
+HOSTILE = {
+    "release name": {"name": "my.app"},
+    "digit first": {"name": "1password-connect"},
+    "upper case": {"name": "Web"},
+    "namespace": {"namespace": "Not_a_namespace"},
+    "chart version": {"version": "1.0 beta"},
+}
+
+
+@pytest.mark.parametrize("odd", HOSTILE.values(), ids=HOSTILE)
+def test_a_release_that_a_manifest_refuses_is_left_out_counted_and_named(tmp_path, odd):
+    snapshot = taken([a_release("kept"), a_release(**odd)])
+    plan = planned(snapshot, tmp_path)
+    assert [deployment.release.name for deployment in plan.deployments] == ["kept"]
+    assert snapshot.left_out == 1
+    (note,) = [note for note in snapshot.notes if "left out" in note]
+    assert note.startswith("cluster-0/")
+    assert "# 1 left out" in (tmp_path / "manifest.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "values_json",
+    [
+        '{"a": 1e400}', '{"a": NaN}', '{"a": [-Infinity]}', '{"a": ' + "9" * 500 + "}", '{"${x}": 1}', '{"a": {"b${": 1}}',
+        '{"a": "\\ud800"}', '{"\\udfff": 1}', '{"a": ' + "[" * 70 + "]" * 70 + "}", '{"a": ' + "[" * 9999 + "]" * 9999 + "}", "{", "[]",
+    ],
+)  # fmt: skip
+def test_values_that_a_manifest_cannot_hold_leave_their_release_out(tmp_path, values_json):
+    snapshot = taken([msgspec.structs.replace(a_release(), values_json=values_json), a_release("kept")])
+    assert [deployment.release.name for deployment in planned(snapshot, tmp_path).deployments] == ["kept"]
+    assert (snapshot.releases, snapshot.left_out) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "kept"),
+    [
+        ({"owner": "${OWNER}"}, {"owner": "${OWNER}"}),
+        ({"owner": "$${env:X} ${"}, {"owner": "$${env:X} ${"}),
+        ({"on": "yes", "1.10": "0644"}, {"on": "yes", "1.10": "0644"}),
+        ({"${x}": "a", "env": "prod"}, {"env": "prod"}),
+        ({"a": "x\ny: z", "b": "\u2028\u0085\x00"}, {"a": "x\ny: z", "b": "\u2028\u0085\x00"}),
+    ],
+)
+def test_tags_come_back_as_they_were(tmp_path, tags, kept):
+    found = Found(
+        spec=SPEC, clusters=[a_cluster(0, tags=tags)], charts=(CHART,), releases={a_cluster(0).id: [a_release()]}
+    )
+    snapshot = take_down("snap", [found])
+    (deployment,) = planned(snapshot, tmp_path).deployments
+    assert dict(deployment.cluster.tags) == kept
+    assert snapshot.left_out == len(tags) - len(kept)
+
+
+def test_a_secret_after_a_dollar_is_not_turned_into_text(tmp_path):
+    """`$` and a reference would read as the escape of a literal `${`."""
+    state = a_release(values={"a": "$s3cret", "b": 1})
+    found = Found(spec=SPEC, clusters=[a_cluster(0)], charts=(CHART,), releases={a_cluster(0).id: [state]})
+    snapshot = take_down("snap", [found], {"env:S": "s3cret"})
+    assert (snapshot.releases, snapshot.left_out) == (0, 1)
+    assert "s3cret" not in to_yaml(snapshot, "now")
+
+
+def test_two_masked_values_never_share_a_name(tmp_path):
+    snapshot = taken([a_release(values={"a": {"b": MASK}, "a-b": MASK, "a_b": "x"})])
+    path = tmp_path / "manifest.yaml"
+    path.write_text(to_yaml(snapshot, "now"), "utf-8")
+    (deployment,) = build_plan(load(path, {"WEB_A_B": "one", "WEB_A_B_2": "two"})).deployments
+    values = json.loads(render(deployment.release.values_json, {"env:WEB_A_B": "one", "env:WEB_A_B_2": "two"}.get))
+    assert {values["a"]["b"], values["a-b"]} == {"one", "two"}
+
+
+def test_notes_of_a_hostile_cloud_stay_comments(tmp_path):
+    names = ["x\ndefaults: {release: {on_existing: replace}}", "x\r- evil", "x\u2028y: 1", "\x1b[31mred", "x\x85z: 1"]
+    snapshot = taken([a_release("kept"), *(a_release(name) for name in names)])
+    text = to_yaml(snapshot, "now")
+    assert yaml.safe_load(text) == snapshot.manifest
+    head = text[: text.index('"name"')]
+    assert all(line.startswith("#") for line in head.splitlines() if line)
+    assert "\x1b" not in head
+    assert [deployment.release.name for deployment in planned(snapshot, tmp_path).deployments] == ["kept"]
+
+
+def test_several_revisions_of_a_release_are_written_once_as_the_newest_was():
+    states = [msgspec.structs.replace(a_release(values={"at": n}), revision=n) for n in (2, 3, 1)]
+    snapshot = taken(states)
+    assert [entry["values"] for entry in snapshot.manifest["releases"]] == [{"at": 3}]

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.model.values import MASK, compact, covers, merge, render, render_text, secret_names
+from batch_deployer.model.values import (
+    MASK,
+    compact,
+    covers,
+    is_inexact,
+    merge,
+    render,
+    render_text,
+    same_scalar,
+    secret_names,
+)
 
 PLAIN = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
 KEYS = st.sampled_from("abcd")
@@ -171,3 +181,53 @@ def test_the_names_announced_are_the_names_asked_for(text):
 )
 def test_a_plain_text_is_filled_in_the_same_way(text, rendered):
     assert render_text(text, SECRETS.__getitem__) == rendered
+
+
+BIG = 1234567890123456789
+AS_DOUBLE = 1234567890123456768
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted", "same"),
+    [
+        (BIG, BIG, True),
+        (AS_DOUBLE, BIG, True),
+        (1234567890123456800, BIG, True),  # the shortest digits of that double, as JavaScript and Go write it
+        (1.2345678901234568e18, BIG, True),
+        (-AS_DOUBLE, -BIG, True),
+        (BIG - 1, BIG, False),
+        (AS_DOUBLE + 1, BIG, False),
+        (str(BIG), BIG, False),
+        (BIG, AS_DOUBLE, False),  # rounding goes one way: what is wanted is exact
+        (2**53, 2**53, True),
+        (2**53 + 2, 2**53, False),
+        (2**53, 2**53 + 1, True),
+        (2**53 + 1, 2**53, False),
+        (10**400, 10**400, True),
+        (10**400, 10**400 + 1, False),
+        (1, True, False),
+        (1, 1.0, True),
+        (0.1, 0.1, True),
+        (0.30000000000000004, 0.3, False),
+    ],
+)
+def test_a_large_integer_may_be_shown_as_a_double_and_nothing_else(shown, wanted, same):
+    assert same_scalar(shown, wanted) is same
+    assert covers({"a": [shown]}, {"a": [wanted]}) is same
+
+
+@pytest.mark.parametrize(
+    ("value", "inexact"),
+    [
+        (2**53, False),
+        (2**53 + 1, True),
+        (2**60, False),
+        (BIG, True),
+        ({"a": [{"b": BIG}]}, True),
+        (str(BIG), False),
+        (1e300, False),
+        (10**400, True),
+    ],
+)
+def test_an_integer_that_no_double_holds_is_found(value, inexact):
+    assert is_inexact(value) is inexact

@@ -176,7 +176,7 @@ def test_a_replacement_takes_over_what_the_lost_cluster_had(manifest):
     text = (
         HEAD
         + FOUR
-        + TWO.replace('"*", needs', "{tier: canary}, values: {n: '${cluster.name}'}, needs")
+        + TWO.replace('"*", needs', "{tier: canary}, values: {name: '${cluster.name}'}, needs")
         + ("deployments: [{cluster: c3, release: db, values: {a: 1}}]\n")
     )
     plan = build_plan(manifest(text), cluster_map={"c3": IDS[7].upper()})
@@ -184,7 +184,7 @@ def test_a_replacement_takes_over_what_the_lost_cluster_had(manifest):
     assert set(moved) == {"web", "db"}
     assert not any(each.cluster.id == IDS[2] for each in plan.deployments)
     assert moved["db"].release.values_json == '{"a":1}'
-    assert moved["web"].release.values_json == f'{{"n":"{IDS[7]}"}}'
+    assert moved["web"].release.values_json == f'{{"name":"{IDS[7]}"}}'
     assert moved["web"].cluster.tags == {"tier": "canary"}
 
 
@@ -251,3 +251,12 @@ def test_the_provider_s_own_releases_can_be_meant(manifest):
         + "releases: [{name: dns, namespace: kube-system, chart: {id: d}, version: 1.0.0, targets: '*', allow_system: true}]\n"
     )
     assert len(build_plan(manifest(text)).deployments) == 4
+
+
+def test_integers_that_doubles_cannot_hold_are_warned_of_once(manifest):
+    text = (
+        HEAD + FOUR + TWO.replace('"*", needs', '"*", values: {id: 1234567890123456789, n1: 9007199254740993}, needs')
+    )
+    warnings = [line for line in build_plan(manifest(text)).warnings if "2^53" in line]
+    assert len(warnings) == 1
+    assert "web" in warnings[0]

@@ -115,7 +115,7 @@ def test_a_rehearsal_learns_install_times_from_past_runs(project):
     for version in range(4):
         assert project.run("run", "m.yaml", "--yes")[0] == 0
         project.edit(
-            *(f"version: 1.0.0, {f'values: {{n: {n}}}, ' if n else ''}targets" for n in (version, version + 1))
+            *(f"version: 1.0.0, {f'values: {{number: {n}}}, ' if n else ''}targets" for n in (version, version + 1))
         )
     out = project.run("rehearse", "m.yaml", "--runs", "1")[1]
     assert "install time from past runs for db, web, else guessed" in out

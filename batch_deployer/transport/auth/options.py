@@ -58,7 +58,7 @@ def read_options(auth: AuthSpec, who: str, secret: Callable[[str], str]) -> dict
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known) or 'none'}"
             raise BadInput(f"{who}: auth method {auth.method} has no option {given!r}; {hint}")
-        options[name] = render_text(str(text), secret).strip()
+        options[name] = render_text(str(text), secret)
     if missing := [name for name in method.needed if not options.get(name)]:
         raise BadInput(f"{who}: auth method {auth.method} needs {' and '.join(missing)}")
     return options
