@@ -16,6 +16,7 @@ from batch_deployer.manifest.tables import rows
 from batch_deployer.manifest.tree import Node, Place
 from batch_deployer.manifest.wanted import ClusterEntry, DiscoverSpec, Values
 from batch_deployer.model.deployment import Cluster
+from batch_deployer.model.values import merge
 
 _COLUMNS = ("id", "name", "cloud", "priority")
 _MAPS = ("tags", "values")
@@ -83,7 +84,7 @@ class Clusters:
             self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
         try:
             path = self._desk.folder.inside(name)
-            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk.faults):
+            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
                 self._row(row, shape, where)
         except BadInput as error:
             self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
@@ -100,7 +101,7 @@ class Clusters:
         except ValueError as error:
             self._desk.fault(place, str(error))
             return
-        values = self._desk.values(row["values"], place) if "values" in row else shape.values
+        values = merge(shape.values or {}, self._desk.values(row["values"], place)) if "values" in row else shape.values
         cluster = Cluster(id=identity, name=name, cloud=self._cloud(cloud, place), tags=tags, priority=priority)
         self._add(cluster, values, place)
 

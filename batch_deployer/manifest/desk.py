@@ -21,6 +21,7 @@ class Desk:
         self.folder = folder
         self.environ = environ
         self.faults: list[Fault] = []
+        self.warnings: list[str] = []
         self._files: dict[str, Mapping[str, Any] | None] = {}
 
     def fault(self, place: Place, message: str) -> None:
@@ -72,7 +73,8 @@ class Desk:
     def _read_values(self, name: str, place: Place) -> Mapping[str, Any] | None:
         shown = self.folder.shown(name)
         try:
-            tree = read(decode(read_bytes(self.folder.inside(name), shown, MAX_BYTES), shown), shown)
+            text = decode(read_bytes(self.folder.inside(name), shown, MAX_BYTES), shown)
+            tree = read(text, shown, may_be_empty=True)
         except BadInput as error:
             self.faults.extend(error.faults)
             return None

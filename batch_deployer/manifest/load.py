@@ -67,6 +67,7 @@ def _assemble(checked: Checked, file: str, desk: Desk) -> Manifest:
         seed=(checked.model.rollout.seed if checked.model.rollout else None) or 0,
         gates=read_gates(checked.model),
         settings=read_settings(checked, desk),
+        warnings=desk.warnings,
     )
 
 

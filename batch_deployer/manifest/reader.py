@@ -36,10 +36,10 @@ def decode(data: bytes, file: str) -> str:
         raise BadInput([Fault("the file is not UTF-8 text; save it as UTF-8", file, line, column)]) from None
 
 
-def read(text: str, file: str) -> Node:
-    """The one document in `text`. BadInput with every fault found."""
+def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
+    """The one document in `text`. BadInput with every fault found. `may_be_empty`: nothing is an empty mapping."""
     if not text.strip():
-        raise BadInput([Fault("the file is empty", file, 1, 1)])
+        return _nothing(file, may_be_empty=may_be_empty)
     if _is_json(text, file):
         return read_json(text, file)
     found = _FORBIDDEN.search(text)
@@ -59,8 +59,14 @@ def read(text: str, file: str) -> Node:
     if builder.faults:
         raise BadInput(builder.faults)
     if builder.root is None or (builder.root.value is None and not builder.root.raw):
-        raise BadInput([Fault("the file is empty", file, 1, 1)])
+        return _nothing(file, may_be_empty=may_be_empty)
     return builder.root
+
+
+def _nothing(file: str, *, may_be_empty: bool) -> Node:
+    if not may_be_empty:
+        raise BadInput([Fault("the file is empty", file, 1, 1)])
+    return Node({}, Place(file, 1, 1))
 
 
 def _is_json(text: str, file: str) -> bool:
@@ -110,6 +116,7 @@ class _Builder:
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._documents = 0
+        self._document = Place(file, 1, 1)
         self._aliased = 0
 
     def take(self, event: Any) -> None:
@@ -118,16 +125,23 @@ class _Builder:
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1
-                if self._documents == 2:
-                    raise BadInput([place.fault("a second document starts here; keep one document per file")])
+                self._document = place
+            case yaml.ScalarEvent() if self._documents > 1 and not event.value and not self._stack:
+                pass  # A `---` at the end begins a document that holds nothing.
             case yaml.ScalarEvent():
+                self._one_document()
                 self._scalar(event, place)
             case yaml.AliasEvent():
                 self._alias(event, place)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                self._one_document()
                 self._open(event, place)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._close()
+
+    def _one_document(self) -> None:
+        if self._documents > 1:
+            raise BadInput([self._document.fault("a second document starts here; keep one document per file")])
 
     def _open(self, event: Any, place: Place) -> None:
         if len(self._stack) >= MAX_DEPTH:

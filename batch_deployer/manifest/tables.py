@@ -1,17 +1,13 @@
-"""Rows of a CSV or JSON Lines file, one at a time, checked by hand: such files are large.
-
-In CSV a column named `tags.env` or `values.image.tag` fills a mapping, an empty cell means not given, and numbers,
-booleans and null in `values.*` columns read as in YAML.
-"""
+"""Rows of a CSV or JSON Lines file, one at a time, checked by hand: such files are large."""
 
 import csv
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, Protocol, TextIO
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.scalars import resolve
+from batch_deployer.manifest.columns import Column, is_suspicious, parse_header, put
+from batch_deployer.manifest.json_reader import read_json
 from batch_deployer.manifest.suggest import nearest
 from batch_deployer.manifest.tree import Place
 
@@ -20,16 +16,14 @@ MAX_FAULTS = 100
 Row = tuple[Place, dict[str, Any]]
 
 
-class Broken(Exception):
-    """A row that cannot be used; says why and in which cell."""
+class Findings(Protocol):
+    """Where faults and warnings go."""
 
-    def __init__(self, message: str, column: str = "") -> None:
-        """`column`: name of the cell's column."""
-        super().__init__(message)
-        self.column = column
+    faults: list[Fault]
+    warnings: list[str]
 
 
-def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]) -> Iterator[Row]:
+def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], found: Findings) -> Iterator[Row]:
     """Each good row with its place. `known` columns are plain, `maps` are mappings (dotted columns in CSV).
 
     ValueError when it is no table; BadInput when it cannot be read on.
@@ -37,25 +31,19 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], faul
     reader = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f'"{shown}" is no table; it must be named .csv or .jsonl')
-    budget = len(faults) + MAX_FAULTS
+    budget = len(found.faults) + MAX_FAULTS
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in reader(stream, shown, known, maps, faults):
+            for row in reader(stream, shown, known, maps, found):
                 if row is not None:
                     yield row
-                if len(faults) >= budget:
-                    line = faults[-1].line
-                    raise BadInput([*faults, Fault("many rows are wrong; the rest was not read", shown, line, 1)])
+                if len(found.faults) >= budget:
+                    line = found.faults[-1].line
+                    raise BadInput([*found.faults, Fault("many rows are wrong; the rest was not read", shown, line, 1)])
     except UnicodeDecodeError:
-        raise BadInput([*faults, Fault("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
+        raise BadInput([*found.faults, Fault("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
     except OSError as error:
-        raise BadInput([*faults, Fault(f"cannot be read: {error.strerror}", shown)]) from None
-
-
-def _unknown_column(name: str, known: Sequence[str], maps: Sequence[str]) -> str:
-    every = [*known, *(f"{each}.NAME" for each in maps)]
-    close = nearest(name, [*known, *maps])
-    return f'unknown column "{name}"; ' + (f'did you mean "{close}"?' if close else f"known: {', '.join(every)}")
+        raise BadInput([*found.faults, Fault(f"cannot be read: {error.strerror}", shown)]) from None
 
 
 class _Lines:
@@ -63,68 +51,121 @@ class _Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._ahead: str | None = None
         self.last = ""
+        self.number = 0
+        """Of the last line, from 1."""
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._stream.readline(MAX_LINE):
+        while line := self._next():
             if len(line) == MAX_LINE:
                 raise csv.Error("a line is longer than 1 MiB")
             self.last = line
+            self.number += 1
             yield line
+
+    def peek(self) -> str:
+        """The next line, which stays the next."""
+        self._ahead = self._next()
+        return self._ahead
+
+    def skip(self) -> None:
+        """Pass the next line over."""
+        self._next()
+        self.number += 1
+
+    def _next(self) -> str:
+        line, self._ahead = self._ahead if self._ahead is not None else self._stream.readline(MAX_LINE), None
+        return line
 
 
 def _csv(
-    stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]
+    stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], found: Findings
 ) -> Iterator[Row | None]:
     lines = _Lines(stream)
-    reader = csv.reader(lines, strict=True)
+    # A cell may be as long as a line; the library's own bound is one for the whole process.
+    csv.field_size_limit(MAX_LINE)
+    reader = csv.reader(lines, strict=True, delimiter=_delimiter(lines))
     try:
         header = [name.strip() for name in next(reader, [])]
-        heading = _header_faults(header, shown, known, maps, lines.last)
-        if heading:
-            raise BadInput([*faults, *heading])
-        simple = not any("." in name for name in header) and set(header) <= {
-            "cluster",
-            "release",
-            "id",
-            "name",
-            "cloud",
-        }
+        while header and not header[-1]:
+            header.pop()  # Spreadsheets write empty columns on the right.
+        first_line = lines.number - reader.line_num
+        columns, faults = _columns(header, known, maps)
+        if faults:
+            line = first_line + 1
+            raise BadInput(
+                [*found.faults, *(Fault(why, shown, line, cell_column(lines.last, at)) for at, why in faults)]
+            )
         for cells in reader:
-            if not cells:
+            if not any(cell.strip() for cell in cells):
                 continue
-            place = Place(shown, reader.line_num, 1)
-            if len(cells) != len(header):
-                faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
+            place = Place(shown, first_line + reader.line_num, 1)
+            if len(cells) < len(header) or any(cells[len(header) :]):
+                found.faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
                 yield None
-            elif simple:
-                yield place, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-                continue
             else:
-                try:
-                    yield place, _typed(header, cells)
-                except Broken as error:
-                    column = cell_column(lines.last, header.index(error.column))
-                    faults.append(Place(shown, reader.line_num, column).fault(str(error)))
-                    yield None
+                row = _row(columns, cells, place, lines.last, found)
+                yield None if row is None else (place, row)
     except csv.Error as error:
-        raise BadInput([*faults, Fault(f"this is not CSV: {error}", shown, reader.line_num, 1)]) from None
+        line = lines.number
+        why = "a cell is longer than 1 MiB" if "field larger" in str(error) else str(error)
+        raise BadInput([*found.faults, Fault(f"this is not CSV: {why}", shown, line, 1)]) from None
 
 
-def _header_faults(header: list[str], shown: str, known: Sequence[str], maps: Sequence[str], line: str) -> list[Fault]:
-    if not any(header):
-        return [Fault("the file is empty; its first line must name the columns", shown, 1, 1)]
-    found = []
-    for index, name in enumerate(header):
-        mapped = name.partition(".")[0] in maps and name.partition(".")[2]
-        if header.index(name) != index:
-            found.append(Fault(f'the column "{name}" is given twice', shown, 1, cell_column(line, index)))
-        elif name not in known and name not in maps and not mapped:
-            message = _unknown_column(name, known, maps)
-            if ";" in name and len(header) == 1:
-                message = "the columns must be separated by commas, not by semicolons"
-            found.append(Fault(message, shown, 1, cell_column(line, index)))
-    return found
+def _delimiter(lines: "_Lines") -> str:
+    """A comma; or what a first line `sep=;` names, as Excel writes it; or tabs where the header has no comma."""
+    first = lines.peek().strip("\r\n").strip('"')
+    if first.lower().startswith("sep=") and len(first) == len("sep=,"):
+        lines.skip()
+        return first[-1]
+    return "\t" if "\t" in first and "," not in first else ","
+
+
+def _columns(
+    header: Sequence[str], known: Sequence[str], maps: Sequence[str]
+) -> tuple[list[Column], list[tuple[int, str]]]:
+    """The columns; and what is wrong with a header, each with the index of its cell."""
+    columns: list[Column] = []
+    faults: list[tuple[int, str]] = []
+    if not header:
+        faults.append((0, "the file is empty; its first line must name the columns"))
+    elif len(header) == 1 and ";" in header[0]:
+        faults.append((0, "the columns must be separated by commas, not by semicolons"))
+    else:
+        for index, name in enumerate(header):
+            try:
+                columns.append(parse_header(name, known, maps))
+            except ValueError as error:
+                faults.append((index, str(error)))
+            if header.index(name) != index:
+                faults.append((index, f'the column "{name}" is given twice'))
+    return columns, faults
+
+
+def _row(
+    columns: Sequence[Column], cells: Sequence[str], place: Place, line: str, found: Findings
+) -> dict[str, Any] | None:
+    """One row as a mapping; None when a cell is wrong. An empty cell means not given."""
+    row: dict[str, Any] = {}
+    # Whole mappings first, so that their parts are merged into them whatever the order of the columns; lists in order.
+    for index in sorted(range(len(columns)), key=lambda each: (len(columns[each].path) > 1, *_order(columns[each]))):
+        column, cell = columns[index], cells[index]
+        if not cell:
+            continue
+        try:
+            put(row, column, column.read(cell))
+        except ValueError as error:
+            found.faults.append(place._replace(column=cell_column(line, index)).fault(str(error)))
+            return None
+        if column.path[0] not in ("values", "parameters", "description") and is_suspicious(cell):
+            what = f"the cell {cell!r} of {column.title} has blanks around it, or letters in an unusual Unicode form"
+            found.warnings.append(str(place._replace(column=cell_column(line, index)).fault(what)))
+    return row
+
+
+def _order(column: Column) -> tuple[int, ...]:
+    return tuple(step for step in column.path if isinstance(step, int))
 
 
 def cell_column(line: str, index: int) -> int:
@@ -140,94 +181,32 @@ def cell_column(line: str, index: int) -> int:
     return max(len(line.rstrip("\r\n")), 1) if seen != index else len(line.rstrip("\r\n")) + 1
 
 
-def _typed(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, cell in zip(header, cells, strict=True):
-        if cell:
-            first, _, rest = name.partition(".")
-            try:
-                if rest:
-                    value = cell if first == "tags" else resolve(cell)
-                    _put(row, name if first != "tags" else (first, rest), value)
-                else:
-                    row[name] = _CELLS.get(name, str)(cell)
-            except ValueError as error:
-                raise Broken(str(error), name) from None
-    return row
-
-
-def _put(row: dict[str, Any], name: str | tuple[str, ...], value: Any) -> None:
-    *path, last = name.split(".") if isinstance(name, str) else name
-    for step in path:
-        row = row.setdefault(step, {})
-        if not isinstance(row, dict):
-            raise ValueError(f"`{step}` is given both as a whole and in parts")
-    row[last] = value
-
-
-def _object(cell: str) -> Any:
-    value = parse_json(cell)
-    if not isinstance(value, dict):
-        raise ValueError("the cell must hold a JSON object")
-    return value
-
-
-_CELLS: Mapping[str, Callable[[str], Any]] = {
-    "priority": resolve,
-    "allow_destructive": resolve,
-    "values": _object,
-    "parameters": _object,
-    "tags": _object,
-}
-
-
-def parse_json(text: str) -> Any:
-    """JSON without duplicate keys, NaN or endless nesting. ValueError (with advice) otherwise."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"this is not JSON: {error.msg} at character {error.pos + 1}") from None
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"`{next(name for name in names if names.count(name) > 1)}` is given twice")
-    return found
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
 def _json_lines(
-    stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], faults: list[Fault]
+    stream: TextIO, shown: str, known: Sequence[str], maps: Sequence[str], found: Findings
 ) -> Iterator[Row | None]:
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
         place = Place(shown, number, 1)
         if len(line) == MAX_LINE:
-            raise BadInput([*faults, place.fault("the line is longer than 1 MiB")])
-        if not line.strip():
+            raise BadInput([*found.faults, place.fault("the line is longer than 1 MiB")])
+        if not line.strip(" \t\r\n"):
             continue
         try:
-            row = _json_row(line, known, maps)
-        except ValueError as error:
-            faults.append(place.fault(str(error)))
+            yield place, _json_row(line, place, known, maps)
+        except BadInput as error:
+            found.faults.extend(error.faults)
             yield None
-        else:
-            yield place, row
 
 
-def _json_row(line: str, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
-    row = parse_json(line)
+def _json_row(line: str, place: Place, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
+    tree = read_json(line.rstrip("\r\n"), place.file, place.line)
+    row = tree.plain()
     if not isinstance(row, dict):
-        raise ValueError("a line must hold one JSON object")
-    strange = next((name for name in row if name not in known and name not in maps), None)
-    if strange is not None:
-        raise ValueError(_unknown_column(strange, known, maps).replace("column", "key", 1))
+        raise BadInput([tree.place.fault("a line must hold one JSON object")])
+    for name in row:
+        if name not in known and name not in maps:
+            close = nearest(name, [*known, *maps])
+            advice = f'did you mean "{close}"?' if close else f"known: {', '.join([*known, *maps])}"
+            raise BadInput([tree.keys[name].fault(f'unknown key "{name}"; {advice}')])
     return row

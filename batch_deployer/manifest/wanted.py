@@ -121,3 +121,4 @@ class Manifest:
     seed: int = 0
     gates: GateSettings = GateSettings()
     settings: Settings = Settings()
+    warnings: Sequence[str] = ()

@@ -62,7 +62,7 @@ def build_plan(
     faults.extend(specs.faults)
     if faults:
         raise BadInput(_bounded(faults, manifest.file))
-    warnings = [*waves.warnings, *_inexact(drafts)]
+    warnings = [*manifest.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), warnings)
         drafts = _without_missing_needs(chosen, drafts, specs, warnings)

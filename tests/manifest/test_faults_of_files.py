@@ -164,7 +164,7 @@ CASES = (
         HEAD + REL + "deployments: [{from: p.csv}]\n",
         {"p.csv": "cluster,release,values.a\nc1,web,yes\n"},
         None,
-        'p.csv:2:8: `yes` is true in YAML 1.1 and text in YAML 1.2; write true or "yes"',
+        "p.csv:2:8: `yes` is true in YAML 1.1 and text in YAML 1.2; name the column `values.a:text` to send it as text",
     ),
     (
         "a pairs file with an unknown cluster",
@@ -185,21 +185,21 @@ CASES = (
         HEAD + REL + "deployments: [{from: p.jsonl}]\n",
         {"p.jsonl": '{"cluster": "c1", "release": "web"}\n{"cluster": \n'},
         None,
-        "p.jsonl:2:1: this is not JSON: Expecting value at character 14",
+        "p.jsonl:2:13: this is not JSON: Expecting value",
     ),
     (
         "a JSON Lines file with a double key",
         HEAD + REL + "deployments: [{from: p.jsonl}]\n",
         {"p.jsonl": '{"cluster": "c1", "cluster": "c1", "release": "web"}\n'},
         None,
-        "p.jsonl:1:1: `cluster` is given twice",
+        "p.jsonl:1:19: `cluster` is given twice in this mapping, first on line 1",
     ),
     (
         "a JSON Lines file with an unknown key",
         HEAD + REL + "deployments: [{from: p.jsonl}]\n",
         {"p.jsonl": '{"cluster": "c1", "relase": "web"}\n'},
         None,
-        'p.jsonl:1:1: unknown key "relase"; did you mean "release"?',
+        'p.jsonl:1:19: unknown key "relase"; did you mean "release"?',
     ),
     (
         "from beside other keys",

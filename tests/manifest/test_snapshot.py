@@ -6,7 +6,7 @@ import uuid
 import msgspec
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from batch_deployer.errors import BadInput
@@ -137,7 +137,7 @@ def is_expressible(value):
     """Whether a manifest has a spelling for a value: keys hold no placeholders, and texts are Unicode."""
     text = json.dumps(value, ensure_ascii=False)
     keys = json.dumps(list(every_key(value)), ensure_ascii=False)
-    return "${" not in keys and text.encode("utf-8", "replace").decode() == text and MASK not in text
+    return "${" not in keys and text.encode("utf-8", "replace").decode() == text
 
 
 def every_key(value):
@@ -151,6 +151,7 @@ def every_key(value):
 @given(values=st.dictionaries(st.text(), JSON, max_size=4))
 def test_any_json_comes_back_as_it_was(tmp_path, values):
     """Snapshot, load, send: the same value, read by our reader and by PyYAML."""
+    assume(f'"{MASK}"' not in json.dumps(values))
     snapshot = taken([a_release(values=values)])
     if not is_expressible(values):
         assert (snapshot.releases, snapshot.left_out) == (0, 1)
