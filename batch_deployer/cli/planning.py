@@ -77,13 +77,13 @@ def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
     hidden = 0
     for deployment in plan.deployments:
         decision = survey.decisions[deployment.key]
-        if decision.action is Action.UNCHANGED:
+        if decision.action is Action.UNCHANGED and not decision.note:
             continue
         if len(rows) > _MOST:
             hidden += 1
             continue
         wave = plan.waves[deployment.wave].name
-        rows.append((decision.action.value, clean(readable(deployment)), clean(wave), clean(decision.reason)))
+        rows.append((decision.action.value, clean(readable(deployment)), clean(wave), clean(decision.explanation)))
     if len(rows) > 1:
         yield from table(rows, width())
     if hidden:
@@ -111,7 +111,7 @@ def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]])
                 "version": deployment.release.version,
                 "wave": plan.waves[deployment.wave].name,
                 "action": survey.decisions[deployment.key].action.value,
-                "reason": survey.decisions[deployment.key].reason,
+                "reason": survey.decisions[deployment.key].explanation,
                 "status": survey.decisions[deployment.key].status,
                 "revision": survey.decisions[deployment.key].revision,
                 "changes": [

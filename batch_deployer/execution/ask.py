@@ -156,7 +156,7 @@ def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdic
         return
     charts = run.catalogues[board.cloud.name]
     # When that chart is gone the current one's id must be sent: the field is mandatory.
-    known = charts.by_name.get((target.chart_name, target.chart_version))
+    known = charts.named(target.chart_name, target.chart_version)
     track.return_chart = known or charts.chart_id(track.deployment.release)
     queue.make_ready(track)
     board.offer(queue)

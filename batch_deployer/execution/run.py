@@ -3,14 +3,17 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.catalogue import Catalogue
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
-from batch_deployer.model.api import ChartState, ReleaseState
+from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.deployment import Action, Operation, Outcome, ReleaseSpec
 from batch_deployer.model.values import Json, render
 from batch_deployer.plan.frozen import Plan
@@ -38,42 +41,6 @@ class Ports:
     draw: Callable[[], float]
     """Uniform in [0, 1); seeded in tests and rehearsals."""
     control: Control | None = None
-
-
-@dataclass(slots=True)
-class Catalogue:
-    """The charts of one cloud."""
-
-    by_id: dict[str, ChartState] = field(default_factory=dict)
-    by_name: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(name, version) to id."""
-    fault: str = ""
-    """Why the charts could not be listed; empty when they were."""
-
-    def fill(self, charts: list[ChartState]) -> None:
-        """Take in what the cloud lists."""
-        for chart in charts:
-            self.by_id[chart.id] = chart
-            self.by_name[chart.name, chart.version] = chart.id
-
-    def chart_id(self, spec: ReleaseSpec) -> str:
-        """Id of the chart a release wants; empty when the cloud has none such."""
-        return spec.chart.id or self.by_name.get((spec.chart.name, spec.version), "")
-
-    def chart_name(self, spec: ReleaseSpec) -> str:
-        """Name of the chart a release wants; empty when only an unlisted id is known."""
-        known = self.by_id.get(spec.chart.id)
-        return known.name if known else spec.chart.name
-
-    def missing(self, spec: ReleaseSpec) -> str:
-        """Why a release's chart cannot be used; empty when it can."""
-        if self.chart_id(spec):
-            return ""
-        if self.fault:
-            return f"chart {spec.chart.name} {spec.version} cannot be looked up: {self.fault}"
-        versions = sorted(version for name, version in self.by_name if name == spec.chart.name)
-        has = f"it has version {', '.join(versions)}" if versions else "it has no chart of that name"
-        return f"chart {spec.chart.name} {spec.version} is not in the cloud; {has}"
 
 
 class Run:
@@ -198,7 +165,10 @@ class Run:
         if track.deployment.undo is None and (fault := catalogue.missing(spec)):
             return Decision(action=Action.BLOCKED, reason=fault)
         name = catalogue.chart_name(spec)
-        return decide(track.deployment, state, chart_name=name, values=self.values(spec))
+        decision = decide(track.deployment, state, chart_name=name, values=self.values(spec))
+        if track.deployment.undo is None and (note := catalogue.note(spec, state)):
+            return msgspec.structs.replace(decision, note=note)
+        return decision
 
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""

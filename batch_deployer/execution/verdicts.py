@@ -46,7 +46,7 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
     run.emit(
         track,
         e.Planned(
-            at=run.wall(), key=track.key, action=decision.action, reason=decision.reason, status=decision.status,
+            at=run.wall(), key=track.key, action=decision.action, reason=decision.explanation, status=decision.status,
             revision=decision.revision, updated_at=decision.updated_at,
         ),
     )  # fmt: skip

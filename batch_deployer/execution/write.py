@@ -28,13 +28,14 @@ def compose(run: Run, track: Track, operation: Operation) -> Write:
     if operation is Operation.ROLLBACK:
         back = Parameters(release_version=track.return_to)
         return UpdateRelease(**where, operation=operation, chart_id=track.return_chart, parameters=back)
-    chart_id, values = run.catalogue(track).chart_id(spec), run.rendered(spec)
+    catalogue, values = run.catalogue(track), run.rendered(spec)
+    chart_id = catalogue.chart_id(spec)
     if operation is Operation.UPGRADE:
         return UpdateRelease(
             **where, operation=operation, chart_id=chart_id, values_json=values, parameters=_declared(spec.parameters)
         )
     return CreateRelease(
-        **where, chart_id=chart_id, version=spec.version, values_json=values, parameters=spec.parameters,
+        **where, chart_id=chart_id, version=catalogue.version(spec), values_json=values, parameters=spec.parameters,
         description=spec.description,
     )  # fmt: skip
 

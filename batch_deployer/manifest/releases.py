@@ -12,6 +12,7 @@ from batch_deployer.manifest.shape import Checked
 from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.tree import Node
 from batch_deployer.manifest.wanted import Release
+from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters, is_protected
 from batch_deployer.model.values import merge
 
@@ -49,7 +50,7 @@ def _release(shape: ReleaseShape, node: Node, default: DefaultReleaseShape, chec
         ref=shape.alias or shape.name,
         name=shape.name,
         namespace=namespace,
-        chart=ChartRef(id=shape.chart.id or "", name="" if shape.chart.id else shape.chart.name or ""),
+        chart=ChartRef(id=shape.chart.id or "", name=shape.chart.name or ""),
         version=shape.version or shape.chart.version or default.version or "",
         description=_first(shape.description, default.description, ""),
         values=reduce(merge, [default.values or {}, *files, shape.values or {}], {}),
@@ -77,7 +78,7 @@ def _check(shape: ReleaseShape, release: Release, node: Node, desk: Desk) -> Non
         desk.fault(chart.place, "a chart needs `id`, or `name` and `version`")
     elif not release.version:
         desk.fault(chart.place, f'release "{release.ref}" needs `version`, the version of its chart')
-    if shape.chart.version and shape.version and shape.chart.version != shape.version:
+    if shape.chart.version and shape.version and not same_version(shape.chart.version, shape.version):
         desk.fault(
             chart.at("version").place,
             f"the chart's version {shape.chart.version} contradicts the release's version {shape.version}; keep one",

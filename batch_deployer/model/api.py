@@ -65,6 +65,8 @@ class ChartState(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     public: bool = False
     description: str = ""
+    updated_at: str = ""
+    """When it was uploaded last, as sent."""
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):

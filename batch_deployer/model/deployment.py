@@ -85,7 +85,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartRef:
-    """Which chart: by id, or by name to be looked up once per cloud."""
+    """Which chart: by id, or by name to be looked up once per cloud; with both, the name must be the id's."""
 
     id: str = ""
     name: str = ""

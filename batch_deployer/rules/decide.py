@@ -7,6 +7,7 @@ from typing import TypedDict
 import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
+from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo, is_protected
 from batch_deployer.model.values import Json, covers
 
@@ -20,8 +21,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Status observed; empty when absent."""
     revision: int = 0
     updated_at: str = ""
+    note: str = ""
+    """What the plan shows beside the reason; it changes nothing."""
     settling: bool = False
     """With BLOCKED: somebody else's operation is under way; look again, then decide anew."""
+
+    @property
+    def explanation(self) -> str:
+        """Reason and note as one text."""
+        return "; ".join(part for part in (self.reason, self.note) if part)
 
     @property
     def basis(self) -> str:
@@ -47,7 +55,7 @@ def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], s
     """
     if chart_name and state.chart_name and state.chart_name != chart_name:
         return f"chart {state.chart_name} runs, {chart_name} is wanted"
-    if state.chart_version != spec.version:
+    if not same_version(state.chart_version, spec.version):
         return f"chart version {state.chart_version or 'unknown'} runs, {spec.version} is wanted"
     shown = load_values(state.values_json)
     if shown is None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
+from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import Operation
 
 
@@ -50,7 +51,7 @@ def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]
         return Sight.STALE, ""
     match state.status:
         case Status.DEPLOYED | Status.SUPERSEDED:
-            if base.version and state.chart_version and state.chart_version != base.version:
+            if base.version and state.chart_version and not same_version(state.chart_version, base.version):
                 return Sight.BAD, (
                     f"somebody else changed it meanwhile: chart version {state.chart_version} at revision {state.revision}"
                 )
@@ -154,7 +155,7 @@ def judge_fate(
 
 def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
     if state.revision > base.revision:
-        if base.version and state.chart_version and state.chart_version != base.version:
+        if base.version and state.chart_version and not same_version(state.chart_version, base.version):
             return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
         return Fate.OURS, ""
     going = state.status in PENDING and state.revision == base.revision and _drift(base, state) >= 0.0

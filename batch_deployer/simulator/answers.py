@@ -64,7 +64,12 @@ def _release(body: ReleaseBody) -> ReleaseState:
 
 def _chart(body: ChartBody) -> ChartState:
     return ChartState(
-        id=body.id, name=body.name, version=body.version, public=body.public, description=body.description
+        id=body.id,
+        name=body.name,
+        version=body.version,
+        public=body.public,
+        description=body.description,
+        updated_at=body.update_at,
     )
 
 

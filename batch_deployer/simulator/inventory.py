@@ -54,6 +54,8 @@ class SimChart(Part, frozen=True, kw_only=True):
     """Median seconds of an install."""
     spread: float = 0.35
     """Standard deviation of the logarithm of the install time; 0: every install takes the median."""
+    uploaded: float = -172_800.0
+    """Seconds after the start at which it was uploaded last; releases that run already are one day old."""
 
 
 class SimRelease(Part, frozen=True, kw_only=True):

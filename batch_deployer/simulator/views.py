@@ -71,7 +71,7 @@ class Views:
             values=chart.values,
             public=chart.public,
             create_at=chart_time(self.since),
-            update_at=chart_time(self.since),
+            update_at=chart_time(self.since + chart.uploaded),
         )
 
     def _cluster(self, holding: Holding) -> ClusterBody:

@@ -155,7 +155,7 @@ def test_a_decision_says_why(state, changes, reason):
         (a_state(), VALUES, ""),
         (a_state(chart="api"), VALUES, "chart api runs, web is wanted"),
         (a_state(chart=""), VALUES, ""),
-        (a_state(version="1.0"), VALUES, "chart version 1.0 runs, 1.0.0 is wanted"),
+        (a_state(version="1.1"), VALUES, "chart version 1.1 runs, 1.0.0 is wanted"),
         (a_state(version=""), VALUES, "chart version unknown runs, 1.0.0 is wanted"),
         (a_state(values={**VALUES, "extra": "a default of the chart"}), VALUES, ""),
         (a_state(values={"image": {"tag": "v1"}, "replicas": 2}), VALUES, "values differ"),

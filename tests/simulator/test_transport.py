@@ -63,7 +63,7 @@ def test_every_read_is_decoded(with_api):
         assert (await api.call(ListReleases(cluster_id=CLUSTER, namespace="other"))).body == []
         assert (await api.call(ListReleases(cluster_id=CLUSTER, chart_id=CHART))).body == [shown]
         assert (await api.call(ReleaseHistory(cluster_id=CLUSTER, namespace="apps", name="web"))).body == [shown]
-        chart = ChartState(id=CHART, name="web-chart", version="1.1.0")
+        chart = ChartState(id=CHART, name="web-chart", version="1.1.0", updated_at="2025-12-31T03:00:00Z")
         assert (await api.call(ListCharts())).body == [chart]
         assert (await api.call(ShowChart(chart_id=CHART))).body == chart
         clusters = (await api.call(ListClusters())).body

@@ -214,6 +214,8 @@ def test_charts_are_read_bare_wrapped_and_with_drift():
         id="ch1", name="node", version="1.0.0", public=True
     )
     assert read(ListCharts(), [{"name": "no id"}]) is None
+    dated = read(ListCharts(), [CHART | {"update_at": "2026-01-02T03:04:05Z"}])
+    assert [chart.updated_at for chart in dated] == ["2026-01-02T03:04:05Z"]
 
 
 CLUSTER = {

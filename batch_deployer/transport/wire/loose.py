@@ -88,6 +88,7 @@ def chart(row: Any) -> ChartState | None:
         version=clean(text(row, "version")),
         public=row.get("public") in (True, "true", "True"),
         description=clean(text(row, "description")),
+        updated_at=clean(text(row, "update_at"), 64),
     )
 
 
@@ -99,7 +100,7 @@ def cluster(row: Any) -> ClusterState | None:
     if not text(metadata, "uid"):
         return None
     return ClusterState(
-        id=clean(text(metadata, "uid")),
+        id=clean(text(metadata, "uid")).lower(),  # manifests and keys name it in lower case
         name=clean(text(metadata, "name")),
         alias=clean(text(metadata, "alias")),
         phase=clean(text(status, "phase")),
