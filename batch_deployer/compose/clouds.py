@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import anyio
-import msgspec
 
+from batch_deployer.compose.redacting_api import RedactingApi
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, CloudUnreachable
-from batch_deployer.model.api import Answer, Body, Call, ReleaseState, Sent
+from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
 from batch_deployer.transport.connect import open_api
@@ -21,41 +21,6 @@ _FIRST_TRIES = 4
 
 Opener: TypeAlias = Callable[[int], Awaitable[Api]]
 """Logs in with so many tries."""
-
-
-class DiscreetApi:
-    """An Api whose answers hold none of our secrets, whatever the server put into its texts."""
-
-    def __init__(self, api: Api, redact: Callable[[str], str]) -> None:
-        """`redact` takes all secrets known so far out of a text."""
-        self._api = api
-        self._redact = redact
-
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
-        """One attempt."""
-        answer = await self._api.call(call, leaving)
-        body = self._clean(answer.body)
-        message = self._redact(answer.message)
-        return answer if body is answer.body and message == answer.message else answer.but(body=body, message=message)
-
-    async def renew(self, credential: int) -> None:
-        """As the cloud's API does it."""
-        await self._api.renew(credential)
-
-    async def close(self) -> None:
-        """Release connections."""
-        await self._api.close()
-
-    def _clean(self, body: Body) -> Body:
-        if isinstance(body, ReleaseState):
-            return self._release(body)
-        if isinstance(body, list) and body and isinstance(body[0], ReleaseState):
-            return [self._release(one) if isinstance(one, ReleaseState) else one for one in body]
-        return body
-
-    def _release(self, state: ReleaseState) -> ReleaseState:
-        text = self._redact(state.status_description) if state.status_description else ""
-        return state if text == state.status_description else msgspec.structs.replace(state, status_description=text)
 
 
 class LateApi:
@@ -121,7 +86,7 @@ async def opened(
             if isinstance(result, BatchDeployerError):
                 failed.append(result)
                 result = LateApi(openers[name], str(result), clock)  # noqa: PLW2901 - used only if it is no more than late
-            apis[name] = DiscreetApi(result, store.redact)
+            apis[name] = RedactingApi(result, store.redactor)
             stack.push_async_callback(result.close)
         late = [error for error in failed if isinstance(error, CloudUnreachable)]
         if failed and (len(late) < len(failed) or len(late) == len(openers)):

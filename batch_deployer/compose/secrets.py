@@ -7,8 +7,8 @@ from pathlib import Path
 from batch_deployer.compose.rehearsal import placeholder
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.model.redact import Redactor
 from batch_deployer.model.values import secret_names
-from batch_deployer.observe.redact import Redactor
 from batch_deployer.plan.frozen import Plan
 
 
@@ -21,7 +21,7 @@ class SecretStore:
         self._folder = folder
         self._found: dict[str, str] = {}
         self._texts: frozenset[str] = frozenset()
-        self._redactor = Redactor(self.known)
+        self.redactor = Redactor(self.known)
 
     def __repr__(self) -> str:
         """Names only."""
@@ -48,7 +48,7 @@ class SecretStore:
 
     def redact(self, text: str) -> str:
         """The text without any secret handed out so far."""
-        return self._redactor.text(text)
+        return self.redactor.text(text)
 
     def _find(self, name: str) -> str:
         source, _, place = name.partition(":")

@@ -10,8 +10,8 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from batch_deployer.model import events as e
+from batch_deployer.model.redact import Redactor
 from batch_deployer.model.text import clean, utc
-from batch_deployer.observe.redact import Redactor
 from batch_deployer.observe.tally import Tally
 
 _LEVELS: Mapping[str, int] = MappingProxyType({"debug": 10, "info": 20, "warning": 30, "error": 40})

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Callable
-from functools import lru_cache
 
 import aiohttp
 
@@ -19,7 +18,6 @@ from batch_deployer.transport.wire.headers import http_date, request_id, retry_a
 from batch_deployer.transport.wire.requests import encode
 from batch_deployer.transport.wire.text import clean
 
-_HIDDEN = "******"
 _SKEW = 60.0
 """Seconds by which clocks may differ before a refused signature is put down to it."""
 
@@ -77,7 +75,7 @@ class HttpApi:
             return Answer(sent=Sent.NO, message="fence lost", credential=generation)
         except FAILURES as error:
             return _failure(error, attempt).but(credential=generation)
-        return self._answer(call, response, generation, headers.get("X-Auth-Token", ""))
+        return self._answer(call, response, generation)
 
     async def renew(self, credential: int) -> None:
         """See `ports.Api`. Raises CloudUnreachable too, when the identity service does not answer."""
@@ -87,9 +85,9 @@ class HttpApi:
         """Release connections."""
         await self._session.close()
 
-    def _answer(self, call: Call, response: RawResponse, generation: int, token: str) -> Answer:
+    def _answer(self, call: Call, response: RawResponse, generation: int) -> Answer:
         status, headers, fault = response.status, response.headers, response.fault
-        content = _without(token, response.body)
+        content = response.body
         server_time = http_date(headers.get("date"))
         if 200 <= status < 300:
             body = None if fault else decode(call, content, self._wire.max_depth)
@@ -110,7 +108,7 @@ class HttpApi:
             status=status,
             code=error.code,
             other_code=error.other_code,
-            message=_hide(token, self._explained(response, error.code, error.message or fault, server_time)),
+            message=self._explained(response, error.code, error.message or fault, server_time),
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("retry-after"), server_time or self._clock.wall()),
             server_time=server_time,
@@ -125,29 +123,12 @@ class HttpApi:
         """The server's text, and what it does not say: where a redirect leads, that our clock is wrong."""
         status = response.status
         if 300 <= status < 400:
-            return f"a redirect to {clean(response.headers.get('location', 'nowhere'), 200)} was not followed"
+            return f"a redirect to {clean(response.headers.get('location', 'nowhere'))} was not followed"
         skew = self._clock.wall() - server_time if server_time is not None else 0.0
         if status == 401 and abs(skew) > _SKEW and (code.endswith(".0303") or "expired" in message.lower()):
             which = "ahead of" if skew > 0 else "behind"
             return f"{message}; this machine's clock is {abs(skew):.0f} s {which} the server's, set it right"
         return message
-
-
-def _without(token: str, body: bytes) -> bytes:
-    """The body without our token, which a server may echo into any text."""
-    for form in _forms(token):
-        body = body.replace(form, _HIDDEN.encode())
-    return body
-
-
-@lru_cache(maxsize=8)
-def _forms(token: str) -> tuple[bytes, ...]:
-    """How a token may be written in a body."""
-    return tuple({token.encode(), token.replace("/", "\\/").encode()}) if token else ()
-
-
-def _hide(token: str, text: str) -> str:
-    return text.replace(token, _HIDDEN) if token else text
 
 
 def _failure(error: Exception, attempt: Attempt) -> Answer:

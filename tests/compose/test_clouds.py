@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from batch_deployer.compose.clouds import DiscreetApi, LateApi
+from batch_deployer.compose.clouds import LateApi
+from batch_deployer.compose.redacting_api import RedactingApi
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import Answer, ListReleases, ReleaseState, Sent
+from batch_deployer.model.redact import Redactor
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
 
 CALL = ListReleases(cluster_id="c")
@@ -38,14 +40,13 @@ class Hand:
         return self.now
 
 
-def redact(text):
-    return text.replace("hunter2", "******")
+redactor = Redactor(lambda: ["hunter2"])
 
 
 def test_a_secret_that_a_server_echoes_is_taken_out_of_its_texts():
     state = ReleaseState(name="web", namespace="ns", status_description="bad value hunter2")
     answer = Answer(status=200, body=[state], message="hunter2 is refused")
-    heard = asyncio.run(DiscreetApi(Fixed(answer), redact).call(CALL))
+    heard = asyncio.run(RedactingApi(Fixed(answer), redactor).call(CALL))
     assert heard.message == "****** is refused"
     assert heard.body[0].status_description == "bad value ******"
     assert heard.body[0].name == "web"
@@ -53,7 +54,7 @@ def test_a_secret_that_a_server_echoes_is_taken_out_of_its_texts():
 
 def test_an_answer_without_secrets_comes_through_as_it_is():
     answer = Answer(status=200, message="fine", body=None)
-    assert asyncio.run(DiscreetApi(Fixed(answer), redact).call(CALL)) is answer
+    assert asyncio.run(RedactingApi(Fixed(answer), redactor).call(CALL)) is answer
 
 
 def test_a_late_cloud_is_unreachable_until_a_later_try_finds_it():

@@ -7,7 +7,7 @@ import pytest
 from batch_deployer.compose.secrets import SecretStore, required, resolve_all
 from batch_deployer.errors import BadInput
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
-from batch_deployer.observe.redact import HIDDEN
+from batch_deployer.model.redact import HIDDEN
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
 from batch_deployer.transport.auth.options import read_options
 

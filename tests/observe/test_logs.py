@@ -6,8 +6,8 @@ import json
 import pytest
 
 from batch_deployer.model.events import Measured, Warned
+from batch_deployer.model.redact import Redactor
 from batch_deployer.observe.logs import LogListener, make_logger
-from batch_deployer.observe.redact import Redactor
 from batch_deployer.observe.tally import Tally
 
 

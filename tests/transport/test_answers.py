@@ -96,7 +96,7 @@ def test_a_release_off_the_wire_equals_and_hashes_as_the_plain_value():
         ({"status": None}, {"status": ""}),
         ({"status_description": None}, {"status_description": ""}),
         ({"status_description": "\x1b[31mred\x1b[0m\nline \u202egnp"}, {"status_description": "red line gnp"}),
-        ({"status_description": "x" * 900}, {"status_description": "x" * 499 + "…"}),
+        ({"status_description": "x" * 900}, {"status_description": "x" * 900}),
         ({"create_at": 1700000000}, {"created_at": "1700000000"}),
         ({"chart_version": 1.5}, {"chart_version": "1.5"}),
         ({"cluster_id": None}, {"cluster_id": "c1"}),

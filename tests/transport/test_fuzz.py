@@ -24,6 +24,7 @@ from batch_deployer.model.deployment import Operation
 from batch_deployer.transport.wire.answers import decode
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.headers import retry_after
+from batch_deployer.transport.wire.text import MAX_TEXT
 
 AT = {"cluster_id": "c", "namespace": "n", "name": "x"}
 CALLS = [
@@ -75,7 +76,7 @@ def test_any_bytes_are_an_error_of_bounded_printable_texts(body):
     error = read_error(body)
 
     assert error.shape in {"", *"ABCDEFG"}
-    assert all(text.isprintable() and len(text) <= 500 for text in (error.code, error.message, error.request_id))
+    assert all(text.isprintable() and len(text) <= MAX_TEXT for text in (error.code, error.message, error.request_id))
 
 
 @settings(max_examples=200, deadline=None)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from batch_deployer.model.values import MASK
+from batch_deployer.model.redact import Redactor
 from batch_deployer.transport.auth.tokens import Refused, Unavailable
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.text import clean
 
+_MAX_MESSAGE = 500
+"""Characters of a server's text that are shown."""
 _TRANSIENT = frozenset({408, 410, 429})
 """Beside every 5xx. 410 is the identity service failing over to another region (IAM.0020)."""
 
@@ -83,7 +85,4 @@ class Failures:
         return Refused(f"{self.place} failed: {self._tidy(text)}; check the auth settings")
 
     def _tidy(self, text: str) -> str:
-        for secret in self.secrets:
-            if secret:
-                text = text.replace(secret, MASK)
-        return clean(text)
+        return clean(Redactor(lambda: self.secrets).text(text), _MAX_MESSAGE)

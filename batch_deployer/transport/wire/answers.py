@@ -24,7 +24,7 @@ from batch_deployer.model.api import (
     normalise_status,
 )
 from batch_deployer.transport.wire import loose
-from batch_deployer.transport.wire.text import LONGEST, clean, deeper_than
+from batch_deployer.transport.wire.text import MAX_TEXT, clean, deeper_than
 
 _STATUSES = frozenset(status.value for status in Status)
 
@@ -107,7 +107,7 @@ def _tidy(release: ReleaseState, cluster_id: str, max_depth: int) -> ReleaseStat
         release.status in _STATUSES
         and release.cluster_id
         and f"{shown}{told}{release.created_at}{release.updated_at}".isprintable()
-        and len(told) <= LONGEST
+        and len(told) <= MAX_TEXT
         and (len(values) <= max_depth or not deeper_than(values, max_depth))
     ):
         return release
@@ -118,9 +118,9 @@ def _tidy(release: ReleaseState, cluster_id: str, max_depth: int) -> ReleaseStat
         cluster_id=clean(release.cluster_id) or cluster_id,
         chart_name=clean(release.chart_name),
         chart_version=clean(release.chart_version),
-        status=normalise_status(clean(release.status, 64)),
+        status=normalise_status(clean(release.status)),
         status_description=clean(release.status_description),
-        created_at=clean(release.created_at, 64),
-        updated_at=clean(release.updated_at, 64),
+        created_at=clean(release.created_at),
+        updated_at=clean(release.updated_at),
         values_json="" if deeper_than(values, max_depth) else values,
     )

@@ -8,12 +8,10 @@ import msgspec
 
 from batch_deployer.transport.wire.text import clean
 
-_CODE_LENGTH = 64
-_ID_LENGTH = 128
-_READ = 64 * 1024
+_READ = 128 * 1024
 """Bytes of an error body that are looked at; real ones are below 1 KB."""
 _SEEN = 4 * 1024
-"""Characters of a page that are looked at: its title is at the top, and the patterns below are quadratic at worst."""
+"""Characters of a page in which its title is looked for: the pattern is quadratic at worst."""
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _INVISIBLE = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
@@ -21,7 +19,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorBody:
-    """What an error answer says. Every text is clean and bounded."""
+    """What an error answer says. Every text is clean."""
 
     shape: str = ""
     """`A`..`G`; empty when there was no body."""
@@ -52,15 +50,15 @@ def _object(document: dict[str, Any]) -> ErrorBody:
     code = documented or wire or _text(keystone, "code")
     return ErrorBody(
         shape=_shape(document, documented, wire, nested=bool(keystone)),
-        code=clean(code, _CODE_LENGTH),
-        other_code=clean(wire, _CODE_LENGTH) if documented else "",
+        code=clean(code),
+        other_code=clean(wire) if documented else "",
         # Where several texts are sent, `message` is the real cause and the others are its class.
         message=clean(
             _text(document, "message", "errorMessage", "error_msg")
             or _text(keystone, "message")
             or _text(document, "error")
         ),
-        request_id=clean(_text(document, "request_id"), _ID_LENGTH),
+        request_id=clean(_text(document, "request_id")),
     )
 
 
@@ -96,6 +94,5 @@ def _plain(body: bytes) -> str:
         return f"a body of {len(body)} bytes that is no text"
     if "<" not in text:
         return clean(text)
-    text = text[:_SEEN]
-    titles = (clean(_TAG.sub(" ", match[2])) for match in _TITLE.finditer(text))
+    titles = (clean(_TAG.sub(" ", match[2])) for match in _TITLE.finditer(text[:_SEEN]))
     return next(filter(None, titles), "") or clean(_TAG.sub(" ", _INVISIBLE.sub(" ", text)))

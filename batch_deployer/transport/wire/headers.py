@@ -8,7 +8,6 @@ from functools import lru_cache
 from batch_deployer.transport.wire.text import clean
 
 _SECONDS = re.compile(r"\s*(\d{1,9})(?:\.\d*)?\s*")
-_ID_LENGTH = 128
 
 
 def retry_after(text: str | None, now: float) -> float | None:
@@ -38,4 +37,4 @@ def request_id(headers: Mapping[str, str]) -> str:
 
     `headers`: names in lower case.
     """
-    return clean(headers.get("x-request-id") or headers.get("x-iam-trace-id") or "", _ID_LENGTH)
+    return clean(headers.get("x-request-id") or headers.get("x-iam-trace-id") or "")

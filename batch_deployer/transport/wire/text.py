@@ -2,8 +2,8 @@
 
 import re
 
-LONGEST = 500
-"""Characters of a server's text that are kept."""
+MAX_TEXT = 128 * 1024
+"""Characters of a server's text that are kept until secrets have been taken out of it; only then it is cut to be shown."""
 
 # A whole escape sequence goes, not only its ESC: `[31m` left behind would be noise. CSI, OSC, then two-character ones.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -~]?")
@@ -11,7 +11,7 @@ _NO_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 _ALIKE = str.maketrans("{}", "[]")
 
 
-def clean(text: str, longest: int = LONGEST) -> str:
+def clean(text: str, longest: int = MAX_TEXT) -> str:
     """Leave only what a terminal shows as itself, on one line, at most `longest` characters.
 
     Escape sequences, control, bidirectional, zero-width and other unprintable characters are dropped;
@@ -20,7 +20,7 @@ def clean(text: str, longest: int = LONGEST) -> str:
     if len(text) <= longest and text.isprintable() and "  " not in text:
         return text.strip()
     # Bounded before the costly part: dropping characters can only shorten.
-    bare = _ESCAPES.sub("", text[: longest * 8])
+    bare = _ESCAPES.sub("", text[: longest * 2])
     shown = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in bare)
     line = " ".join(shown.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
