@@ -23,6 +23,7 @@ from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
 from batch_deployer.rules.retry import backoff
+from batch_deployer.rules.settle import rollback_target
 
 FIRST_TRIES = 6
 """Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
@@ -146,17 +147,23 @@ def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdic
         reason = f"its history cannot be read, so it cannot be rolled back: {describe(reply)}"
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
         return
-    revisions = {state.revision: state for state in reply.body if isinstance(state, ReleaseState)}
-    target = revisions.get(track.return_to)
+    known = [state for state in reply.body if isinstance(state, ReleaseState)]
+    target = rollback_target(known, track.return_to)
     if target is None:
-        reason = f"revision {track.return_to} is no longer in the history, so it cannot be rolled back to"
+        kept = any(state.revision <= track.return_to for state in known)
+        reason = (
+            f"no revision up to {track.return_to} was successful, so it is left as it is"
+            if kept
+            else f"revision {track.return_to} is no longer in the history, so it cannot be rolled back to"
+        )
         run.finish(
             track, Outcome.FAILED, f"{track.reason}; {reason}" if track.settled else reason, cause=fingerprint(reason)
         )
         return
+    track.return_to = target.revision
     charts = run.catalogues[board.cloud.name]
     # When that chart is gone the current one's id must be sent: the field is mandatory.
-    known = charts.named(target.chart_name, target.chart_version)
-    track.return_chart = known or charts.chart_id(track.deployment.release)
+    chart_id = charts.named(target.chart_name, target.chart_version)
+    track.return_chart = chart_id or charts.chart_id(track.deployment.release)
     queue.make_ready(track)
     board.offer(queue)

@@ -13,7 +13,7 @@ from batch_deployer.execution.catalogue import Catalogue
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
-from batch_deployer.model.api import ReleaseState
+from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Action, Operation, Outcome, ReleaseSpec
 from batch_deployer.model.values import Json, render
 from batch_deployer.plan.frozen import Plan
@@ -22,6 +22,7 @@ from batch_deployer.rules.cadence import Durations, lesson, next_gap
 from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
+from batch_deployer.rules.settle import timestamp
 
 PATIENCE = 32
 """Crowded turns of the loop, of some milliseconds each, that a step lets pass at most."""
@@ -165,10 +166,22 @@ class Run:
         if track.deployment.undo is None and (fault := catalogue.missing(spec)):
             return Decision(action=Action.BLOCKED, reason=fault)
         name = catalogue.chart_name(spec)
-        decision = decide(track.deployment, state, chart_name=name, values=self.values(spec))
+        overdue = self._overdue(track, state)
+        decision = decide(track.deployment, state, chart_name=name, values=self.values(spec), overdue=overdue)
         if track.deployment.undo is None and (note := catalogue.note(spec, state)):
             return msgspec.structs.replace(decision, note=note)
         return decision
+
+    def _overdue(self, track: Track, state: ReleaseState | None) -> bool:
+        """Whether a release has been pending for longer than the deployment's timeout, by its times or by our waiting."""
+        if state is None or state.status not in PENDING:
+            return False
+        now, unchanged = self.now(), (track.status, track.revision) == (state.status, state.revision)
+        if track.action is Action.BLOCKED and unchanged and 0.0 < track.deadline <= now:
+            return True
+        changed, timeout = timestamp(state.updated_at), track.deployment.release.timeout
+        by_cloud = self.place(track)[0].cloud_time(now) or self.wall()
+        return changed is not None and by_cloud - changed > timeout
 
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""

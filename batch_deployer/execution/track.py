@@ -33,7 +33,7 @@ class Track:
         "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "deadline", "deployment", "look_at",
         "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
         "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
-        "waits_for",
+        "waits_for", "was_pending",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, ordinal: int) -> None:
@@ -52,6 +52,8 @@ class Track:
         """Writes of the current operation whose fate was unknown at some time."""
         self.old_revision = 0
         self.old_updated_at = ""
+        self.was_pending = False
+        """Whether the release was PENDING_* when its action was decided."""
         self.pending_revision = 0
         self.status = ""
         self.revision = 0
@@ -114,6 +116,7 @@ class Track:
             updated_at=self.old_updated_at,
             version=self.deployment.release.version if brings else "",
             chart_name=chart_name if brings else "",
+            was_pending=self.was_pending,
             pending_revision=self.pending_revision,
         )
 
@@ -129,6 +132,7 @@ def _planned(track: Track, event: e.Planned, _now: float) -> None:
     track.action, track.reason = event.action, event.reason
     track.status, track.revision = event.status, event.revision
     track.old_revision, track.old_updated_at = event.revision, event.updated_at
+    track.was_pending = event.status in PENDING
 
 
 def _intended(track: Track, event: e.Intended, now: float) -> None:
@@ -139,6 +143,7 @@ def _intended(track: Track, event: e.Intended, now: float) -> None:
     track.operation = event.operation
     track.attempts += 1
     track.old_revision, track.old_updated_at = event.revision, event.updated_at
+    track.return_to = event.target or track.return_to
     track.started_at = track.started_at or now
 
 
@@ -180,6 +185,7 @@ def _settled(track: Track, event: e.Settled, _now: float) -> None:
     track.attempts = track.uncertain = 0
     track.started_at = 0.0
     track.reason, track.status = event.reason, event.status
+    track.was_pending = False
     # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
     # a stale read of it must not be taken for the new release.
     if event.operation is Operation.UPGRADE:

@@ -65,6 +65,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
         e.Intended(
             at=run.wall(), key=track.key, operation=operation, attempt=track.attempts + 1,
             revision=track.old_revision, updated_at=track.old_updated_at, cloud_at=board.cloud_time(run.now()),
+            target=track.return_to if operation is Operation.ROLLBACK else 0,
         ),
     )  # fmt: skip
     # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken, or

@@ -41,6 +41,8 @@ class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
     """Baseline `update_at`."""
     cloud_at: float = 0.0
     """The same moment by the cloud's clock, which ours may be far from; 0 when the cloud has not told its time."""
+    target: int = 0
+    """Revision that a rollback returns to; 0 for other operations."""
 
 
 class Accepted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):

@@ -64,15 +64,26 @@ def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], s
 
 
 def decide(
-    deployment: Deployment, state: ReleaseState | None, *, chart_name: str, values: Mapping[str, Json]
+    deployment: Deployment,
+    state: ReleaseState | None,
+    *,
+    chart_name: str,
+    values: Mapping[str, Json],
+    overdue: bool = False,
 ) -> Decision:
-    """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in."""
+    """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in.
+
+    overdue: the release has been pending for longer than the deployment's timeout, so that it counts as stuck.
+    """
     if deployment.undo is not None:
-        return _decide_undo(deployment.release, deployment.undo, state)
+        return _decide_undo(deployment.release, deployment.undo, state, overdue=overdue)
     if state is None or state.status == Status.DELETED:
         return Decision(action=Action.CREATE, reason="absent")
     seen = _seen(state)
     differs = difference(deployment.release, chart_name, values, state)
+    if state.status in PENDING and overdue and deployment.release.on_existing is OnExisting.REPLACE:
+        action, reason = _by_policy(deployment.release, f"stuck in {state.status}", healthy=False, status=state.status)
+        return Decision(action=action, reason=reason, **seen)
     if state.status in PENDING:
         if not differs:
             return Decision(action=Action.ADOPT, reason=f"already under way ({state.status}) as wanted", **seen)
@@ -109,14 +120,15 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
     return Action.UPGRADE, why
 
 
-def _decide_undo(spec: ReleaseSpec, undo: Undo, state: ReleaseState | None) -> Decision:
+def _decide_undo(spec: ReleaseSpec, undo: Undo, state: ReleaseState | None, *, overdue: bool) -> Decision:
     """Return a release to what it was before a run, unless somebody else touched it since."""
     if state is None or state.status == Status.DELETED:
         if undo.action is Action.DELETE:
             return Decision(action=Action.UNCHANGED, reason="already absent")
         return Decision(action=Action.BLOCKED, reason="no longer there, so it cannot be rolled back")
     seen = _seen(state)
-    if state.status in PENDING or state.status == Status.DELETING:
+    # Helm lets a rollback or a delete through where an operation is stuck; one that may still end is waited for.
+    if (state.status in PENDING and not overdue) or state.status == Status.DELETING:
         return Decision(action=Action.BLOCKED, settling=True, reason=f"{state.status}: not settled yet", **seen)
     if undo.expected_revision and state.revision != undo.expected_revision:
         reason = f"changed since by somebody else: revision {state.revision}, the run left {undo.expected_revision}"

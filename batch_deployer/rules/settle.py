@@ -1,5 +1,6 @@
 """What one look says about an operation under way, and about a write whose fate is unknown. A stale read never counts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +22,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Chart version that the operation brings about; empty when that is not known (rollback)."""
     chart_name: str = ""
     """Empty when not known."""
+    was_pending: bool = False
+    """Whether it was PENDING_* before the write, so that PENDING_* at the same revision shows no effect."""
     pending_revision: int = 0
     """Revision at which a look since the write showed PENDING_*; 0 when none did."""
 
@@ -158,10 +161,21 @@ def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
         if base.version and state.chart_version and not same_version(state.chart_version, base.version):
             return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
         return Fate.OURS, ""
-    going = state.status in PENDING and state.revision == base.revision and _drift(base, state) >= 0.0
+    pending = state.status in PENDING and not base.was_pending
+    going = pending and state.revision == base.revision and _drift(base, state) >= 0.0
     if going or _moved(base, state):
         return Fate.OURS, ""
     return Fate.NOT_YET, ""
+
+
+def rollback_target(history: Iterable[ReleaseState], wanted: int) -> ReleaseState | None:
+    """The last successful revision that is not later than `wanted`, as Helm's atomic upgrade chooses; None without one."""
+    good = [
+        state
+        for state in history
+        if 0 < state.revision <= wanted and state.status in (Status.DEPLOYED, Status.SUPERSEDED)
+    ]
+    return max(good, key=lambda state: state.revision, default=None)
 
 
 def timestamp(text: str) -> float | None:
