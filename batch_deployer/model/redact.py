@@ -15,6 +15,7 @@ otherwise hide parts of names, such as `DNS_API_KEY` for the secret `KEY`."""
 _ENCODED = re.compile(r"[%&\\]")
 """What every percent-encoded, HTML-escaped or JSON-escaped text holds."""
 _CACHED_TEXTS = 4096
+_LONG = 64
 
 
 class Redactor:
@@ -49,7 +50,8 @@ class Redactor:
     def name(self, name: str) -> str:
         """A name that decisions depend on, without secrets that are long enough not to be one by chance."""
         self._refresh()
-        return _replaced(name, self._needles)
+        # Ids arrive in lower case, however the server wrote them.
+        return _replaced(name, (*self._needles, *map(str.lower, self._needles)))
 
     def value(self, value: object) -> object:
         """The same through strings, lists, tuples and dicts; anything else as it is."""
@@ -120,7 +122,13 @@ def _forms(secret: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _anyhow(secret: str) -> re.Pattern[str]:
-    """The secret with each of its characters in any encoding."""
+    """The secret with each of its characters in any encoding.
+
+    Of a long one without blanks, such as a token, only the start is spelt out: the pattern for 16 KB would take seconds to
+    compile. Its start hides all up to the next blank.
+    """
+    if len(secret) > _LONG and not any(map(str.isspace, secret)):
+        return re.compile("".join(map(_character, secret[:_LONG])) + r"\S*")
     return re.compile("".join(map(_character, secret)))
 
 
