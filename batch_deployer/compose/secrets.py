@@ -1,8 +1,9 @@
 """The plain texts behind `${secret:env:NAME}` and `${secret:file:PATH}`: found, remembered for redaction, never stored."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from batch_deployer.compose.rehearsal import placeholder
 from batch_deployer.errors import BadInput, Fault
@@ -22,6 +23,8 @@ class SecretStore:
         self._found: dict[str, str] = {}
         self._texts: frozenset[str] = frozenset()
         self.redactor = Redactor(self.known)
+        for password in _proxy_passwords(environ):
+            self.remember(password)
 
     def __repr__(self) -> str:
         """Names only."""
@@ -73,6 +76,16 @@ class PlaceholderStore(SecretStore):
     def __call__(self, name: str) -> str:
         """The placeholder of a secret."""
         return placeholder(name)
+
+
+def _proxy_passwords(environ: Mapping[str, str]) -> Iterator[str]:
+    """The passwords of the proxies that the environment names, as written and decoded."""
+    for name, text in environ.items():
+        user, at, _ = text.rpartition("@")
+        _, colon, password = user.rpartition("://")[2].partition(":")
+        if name.lower().endswith("_proxy") and at and colon and password:
+            yield password
+            yield unquote(password)
 
 
 def named_in(manifest: Manifest) -> frozenset[str]:

@@ -114,3 +114,10 @@ def test_a_secret_file_is_taken_but_for_a_byte_order_mark_and_one_line_end(tmp_p
 
 def test_the_text_of_a_variable_is_taken_as_it_is(tmp_path):
     assert SecretStore({"S": " pw \n"}, tmp_path)("env:S") == " pw \n"
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_proxys_password_is_a_secret(tmp_path, name, scheme):
+    store = SecretStore({name: f"{scheme}user:pr0xy%2Fpw@proxy.example:3128", "NO_PROXY": "a:b"}, tmp_path)
+    assert store.redact("refused pr0xy/pw and pr0xy%2Fpw of user") == "refused ****** and ****** of user"
