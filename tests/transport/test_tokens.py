@@ -1,9 +1,11 @@
 import asyncio
+import contextlib
+import itertools
 
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import AuthFailed, CloudUnreachable
+from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.auth.tokens import Refused, RenewedToken, Token, Unavailable
@@ -163,6 +165,125 @@ def test_an_identity_service_that_stays_away_makes_the_cloud_unreachable(clock):
         asyncio.run(token.start())
 
     assert script.tries == 4
+
+
+@pytest.mark.parametrize("asked", [0.0, 20.0, 9000.0])
+def test_the_pauses_between_logins_grow_whoever_asks_for_them(serve, api_at, clock, asked):
+    """Fifty callers, again and again, through an outage of ten minutes."""
+    tried = []
+    token, script = credential(clock, Token(value="one"), *[Unavailable("busy", wait=asked)] * 99)
+
+    async def timed():
+        tried.append(clock.now)
+        return await script()
+
+    async def one():
+        with contextlib.suppress(CloudUnreachable):
+            await token.renew(1, "HTTP 401")
+
+    async def scenario():
+        timed.place = "iam"
+        await token.start()
+        token._login = timed
+        end = clock.now + 600
+        while clock.now < end:
+            await asyncio.gather(*(one() for _ in range(50)))
+            clock.now += 0.25
+
+    asyncio.run(scenario())
+
+    gaps = [round(later - sooner) for sooner, later in itertools.pairwise(tried)]
+    if asked:
+        assert set(gaps) <= {round(min(asked, 300.0)), 32, 60}
+    else:
+        assert gaps[:6] == [1, 2, 4, 8, 16, 32]
+        assert set(gaps[6:]) == {60}
+
+
+def test_a_login_that_succeeds_ends_the_growing_of_pauses(clock):
+    token, _script = credential(
+        clock, *[Unavailable("busy")] * 3, Token(value="one"), Unavailable("busy"), Token(value="two")
+    )
+
+    async def scenario():
+        await token.start()
+        await token.renew(1, "HTTP 401")
+
+    asyncio.run(scenario())
+
+    assert clock.slept == [1.0, 2.0, 4.0, 1.0]
+
+
+@pytest.mark.parametrize("stopped", ["monotonic", "wall"])
+def test_no_call_leaves_with_a_token_that_is_over_on_either_clock(serve, api_at, clock, stopped):
+    """A sleeping laptop stops the monotonic clock, an operator sets the wall clock back."""
+    at = clock.now
+    setattr(clock, stopped, lambda: at)
+    token, script = credential(clock, Token(value="one", lifetime=3600), Token(value="two"))
+    seen = []
+
+    async def handler(request):
+        seen.append(request.headers["X-Auth-Token"])
+        return web.json_response([])
+
+    async def scenario():
+        await token.start()
+        async with serve(handler) as url, api_at(url, credential=token) as api:
+            clock.now += 7200
+            await asyncio.gather(*(api.call(ListCharts()) for _ in range(6)))
+
+    asyncio.run(scenario())
+
+    assert seen == ["two"] * 6
+    assert script.tries == 2
+
+
+@pytest.mark.parametrize(
+    ("result", "status"), [(Unavailable("iam is down"), 0), (Refused("wrong password"), 401)], ids=["down", "refused"]
+)
+def test_without_a_successor_for_a_token_that_is_over_nothing_leaves(serve, api_at, clock, result, status):
+    token, _ = credential(clock, Token(value="one", lifetime=3600), *[result] * 9)
+    seen = []
+
+    async def handler(request):
+        seen.append(request.path)
+        return web.json_response([])
+
+    async def scenario():
+        await token.start()
+        async with serve(handler) as url, api_at(url, credential=token) as api:
+            clock.now += 7200
+            return await asyncio.gather(*(api.call(ListCharts()) for _ in range(6)))
+
+    answers = asyncio.run(scenario())
+
+    assert seen == []
+    assert {(answer.status, answer.message) for answer in answers} == {(status, result.message)}
+
+
+def test_a_life_counts_from_before_the_login(clock):
+    """The server issued it while the answer was on its way, however long that took."""
+
+    class Slow(Script):
+        async def __call__(self):
+            clock.now += 30
+            return await super().__call__()
+
+    token = RenewedToken(Slow(Token(value="one", lifetime=60)), clock=clock, timeout=60)
+    asyncio.run(token.start())
+    clock.now += 31
+    assert token.over()
+
+
+def test_a_token_of_another_project_is_never_used(clock):
+    token, script = credential(clock, Token(value="one", project="other"), Token(value="two"))
+    token._fault = lambda found: f"project {found.project!r}"
+
+    with pytest.raises(BadInput, match="project 'other'"):
+        asyncio.run(token.start())
+    with pytest.raises(AuthFailed, match="project 'other'"):
+        asyncio.run(token.renew(0, ""))
+    assert (script.tries, token.headers(None, "")) == (1, {})
 
 
 def test_a_bad_certificate_is_not_tried_again(clock):

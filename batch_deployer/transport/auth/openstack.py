@@ -92,7 +92,11 @@ def read_entry(source: Source) -> Entry:
         return Entry(key=key, **common)
     if settings.get("auth_type") == "agency" or both.get("target_agency_name"):
         return _agency(both, common, source)
-    return _standard(_region(source, _project_domain(both), validate=True), common, source)
+    more = _project_domain(both)
+    if "applicationcredential" in str(settings.get("auth_type")):
+        # It is of one project already, and Keystone refuses one that names any. The token tells whether it is the one meant.
+        more = {"project_name": "", "project_id": ""}
+    return _standard(_region(source, more, validate=True), common, source)
 
 
 def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
@@ -112,8 +116,7 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
             validate=validate,
             region_name=source.region,
             auth=dict(source.auth or {}),
-            **_project(source),
-            **more,
+            **{**_project(source), **more},
         )
     except (SDKException, ClientException) as error:
         # These name the cloud, the region or the missing fields, never a secret.
