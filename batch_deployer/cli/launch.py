@@ -1,5 +1,6 @@
 """What run, resume, retry and rollback have in common: start, show, and leave a report whatever happens."""
 
+import contextlib
 import os
 import random
 import sys
@@ -61,6 +62,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     """Run it to its end, print the summary on stdout, and return the exit code."""
     resolve_all(what.plan, store)
     state = StateDir(session.use_state(manner.state_dir))
+    made = manner.report is not None and not manner.report.exists()
     if manner.report is not None:
         check_folder(manner.report)
     plan = what.plan
@@ -99,6 +101,9 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         if runner.folder is not None:
             unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
             leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
+        elif made and manner.report is not None:
+            with contextlib.suppress(OSError):
+                manner.report.rmdir()
     if ending.reason:
         say(store.redact(ending.reason))
     if ending.exit_code in (130, 143) and runner.folder is not None:
