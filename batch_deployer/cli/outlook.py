@@ -35,7 +35,7 @@ def changes_text(plan: Plan, found: Mapping[str, Sequence[Change]]) -> Iterator[
     groups: dict[tuple[str, tuple[Change, ...]], list[str]] = {}
     for deployment in plan.deployments:
         if deployment.key in found:
-            group = (deployment.release.name, tuple(found[deployment.key]))
+            group = (deployment.release.label, tuple(found[deployment.key]))
             groups.setdefault(group, []).append(deployment.cluster.name)
     for (release, changed), clusters in list(groups.items())[:_GROUPS]:
         named = ", ".join(clusters[:_NAMED]) + (

@@ -29,7 +29,7 @@ def command(manifest: Path, profile: str | None) -> int:
     plan = build_plan(found)
     show_warnings(plan)
     clusters = len({each.cluster.id for each in plan.deployments})
-    releases = len({each.release.name for each in plan.deployments})
+    releases = len({each.release.label for each in plan.deployments})
     click.echo(
         f"{manifest} is fine: {_count(len(plan.deployments), 'deployment')} of {_count(releases, 'release')} "
         f"on {_count(clusters, 'cluster')} in {_count(len(plan.clouds), 'cloud')}, {_count(len(plan.waves), 'wave')}"

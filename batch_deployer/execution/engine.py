@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, WriteJob
@@ -30,6 +31,8 @@ MEASURE_EVERY = 30.0
 OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 STALL = 30.0
 """Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
+MAX_NAMED = 5
+"""Deployments that one message names."""
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's command."""
 
@@ -198,6 +201,8 @@ class Engine:
         if any(board.calls or board.wake_at(now) < math.inf for board in boards):
             return
         waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
+        if not waiting and self._rollout.left:
+            self._end_endless_wait()
         for board, queue in waiting:
             board.look_soon(queue, now + STALL)
         if waiting:
@@ -205,6 +210,13 @@ class Engine:
                 "nothing was under way or due although deployments wait, so all are looked at again: report this bug"
             )
             self._run.announce(e.Warned(at=self._run.wall(), message=message))
+
+    def _end_endless_wait(self) -> None:
+        """Raise IllegalMove that names what can never start: holding the lock for ever would help nobody."""
+        stuck = [track.deployment for track in self._run.tracks.values() if track.phase is not Phase.FINISHED]
+        named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
+        more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
+        raise IllegalMove(f"nothing is under way or due, and these deployments can never start: {named}{more}")
 
     def _is_over(self, now: float) -> bool:
         if self._rollout.left == 0:

@@ -39,18 +39,18 @@ class Rollout:
         self._count()
 
     def _count(self) -> None:
-        there = {(track.deployment.cluster.id, track.deployment.release.name) for track in self._run.tracks.values()}
+        there = {(track.deployment.cluster.id, track.deployment.release.place) for track in self._run.tracks.values()}
         for track in self._run.tracks.values():
             deployment = track.deployment
             self._totals["run"] += 1
             self._totals[f"wave {deployment.wave}"] += 1
-            self._totals[f"release {deployment.release.name}"] += 1
+            self._totals[f"release {deployment.release.label}"] += 1
             self._left_in_wave[deployment.wave] += 1
             self._members[deployment.wave].append(track)
-            for name in deployment.release.needs:
-                if (deployment.cluster.id, name) in there:
+            for need in deployment.release.needed:
+                if (deployment.cluster.id, need) in there:
                     track.waits_for += 1
-                    self._needed_by[deployment.cluster.id, name].append(track)
+                    self._needed_by[deployment.cluster.id, need].append(track)
 
     def replay(self, passed: AbstractSet[int]) -> None:
         """Take in what has ended already, before the first tick. `passed`: waves whose gate was passed, and stays so."""
@@ -115,15 +115,16 @@ class Rollout:
         good = succeeded(track)
         halt = None if good else self._failed(track)
         if good and track.outcome is not Outcome.UNCHANGED:
-            self._systemic.succeeded(deployment.release.name)
+            self._systemic.succeeded(deployment.release.label)
         if halt is not None:
             self._run.halt(halt.scope, halt.reason)
-        for waiter in self._needed_by.get((deployment.cluster.id, deployment.release.name), ()):
+        for waiter in self._needed_by.get((deployment.cluster.id, deployment.release.place), ()):
             waiter.waits_for -= 1
             if waiter.phase is not Phase.WAITING:
                 continue
             if not good:
-                reason = f"needs {deployment.release.name} on the same cluster, which ended {track.outcome}"
+                needed = deployment.release.seen_from(waiter.deployment.release.namespace)
+                reason = f"needs {needed} on the same cluster, which ended {track.outcome}"
                 self._run.finish(waiter, Outcome.NOT_STARTED, reason)
             elif not waiter.waits_for and waiter.deployment.wave <= self.wave and not self._run.halted:
                 self._release(waiter, self._run.now())
@@ -133,7 +134,7 @@ class Rollout:
         if track.outcome is Outcome.NOT_STARTED:
             return None
         deployment, plan = track.deployment, self._run.plan
-        release, wave = deployment.release.name, deployment.wave
+        release, wave = deployment.release.label, deployment.wave
         for scope in ("run", f"wave {wave}", f"release {release}"):
             self._failures[scope] += 1
         return (
@@ -147,7 +148,7 @@ class Rollout:
         """Halt when the failure is not isolated. A cloud that is given up as a whole says nothing about the others."""
         if self._run.place(track)[0].dead:
             return None
-        return self._systemic.failed(track.deployment.release.name, track.deployment.cluster.id, track.cause)
+        return self._systemic.failed(track.deployment.release.label, track.deployment.cluster.id, track.cause)
 
     def _over(self, scope: str, name: str, counter: str, budget: Share | None) -> Halt | None:
         return over_budget(scope, name, self._failures[counter], self._totals[counter], budget)

@@ -136,8 +136,29 @@ class ReleaseSpec:
     allow_destructive: bool = False
     """Permit `replace: true` and `recreate: true` in parameters, and on_existing: replace."""
     needs: tuple[str, ...] = ()
-    """Names of releases that must be deployed on the same cluster first."""
+    """Releases that must be deployed on the same cluster first: `namespace/name`, or a name of the same namespace."""
     priority: int = 0
+    alias: str = ""
+    """Name within the manifest where that is another; two releases of one name differ by it."""
+
+    @property
+    def label(self) -> str:
+        """The release of the manifest that this is: its alias, else its name."""
+        return self.alias or self.name
+
+    @property
+    def place(self) -> str:
+        """`namespace/name`: the identity of a release within a cluster."""
+        return f"{self.namespace}/{self.name}"
+
+    def seen_from(self, namespace: str) -> str:
+        """The shortest text that names it among releases of a namespace: its name there, elsewhere `namespace/name`."""
+        return self.name if self.namespace == namespace else self.place
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What it needs, each as `namespace/name`."""
+        return tuple(need if "/" in need else f"{self.namespace}/{need}" for need in self.needs)
 
 
 def is_protected(namespace: str, name: str) -> bool:

@@ -50,7 +50,7 @@ def build_plan(
     fleet.renew(cluster_map or {})
     faults = fleet.faults
     wants = expand(manifest, fleet, faults)
-    specs = Specs(manifest.releases, {release.ref: release.name for release in manifest.releases})
+    specs = Specs(manifest.releases)
     waves = _Waves(manifest, fleet, sorted({cluster for cluster, _ in wants}))
     drafts = []
     for (cluster, release), (override, place) in wants.items():
@@ -120,7 +120,7 @@ class _Waves:
             deployments=tuple(deployments),
             waves=tuple(self.waves[wave] for wave in used),
             gates=manifest.gates,
-            release_budgets={r.name: r.max_failures for r in manifest.releases if r.max_failures is not None},
+            release_budgets={r.ref: r.max_failures for r in manifest.releases if r.max_failures is not None},
             settings=manifest.settings,
             warnings=tuple(warnings),
         )
@@ -153,15 +153,17 @@ def _without_missing_needs(
     """Deployments no longer wait for what was left out by choice; it is taken to be there already."""
     if len(chosen) == len(drafts):
         return list(chosen)
-    there = {(draft.cluster, draft.deployment.release.name) for draft in chosen}
+    there = {(draft.cluster, draft.deployment.release.place) for draft in chosen}
     left_out: dict[tuple[str, str], int] = {}
     result = []
     for draft in chosen:
         spec = draft.deployment.release
-        kept = tuple(need for need in spec.needs if (draft.cluster, need) in there)
+        kept = tuple(
+            need for need, place in zip(spec.needs, spec.needed, strict=True) if (draft.cluster, place) in there
+        )
         for need in spec.needs:
             if need not in kept:
-                left_out[spec.name, need] = left_out.get((spec.name, need), 0) + 1
+                left_out[spec.label, need] = left_out.get((spec.label, need), 0) + 1
         if kept != spec.needs:
             each = draft.deployment
             spec = specs.without(spec, kept)
@@ -177,7 +179,7 @@ def _without_missing_needs(
 
 def _inexact(drafts: Sequence[_Draft]) -> list[str]:
     """One warning for all values that hold integers which a backend of doubles would change."""
-    texts = {draft.deployment.release.values_json: draft.deployment.release.name for draft in drafts}
+    texts = {draft.deployment.release.values_json: draft.deployment.release.label for draft in drafts}
     names = sorted({name for text, name in texts.items() if _LONG_NUMBER.search(text) and is_inexact(json.loads(text))})
     advice = "which a backend that keeps doubles changes; put quotes around those that are identifiers"
     return [f"values of {', '.join(names)} hold integers above 2^53, {advice}"] if names else []

@@ -8,7 +8,7 @@ from batch_deployer.model.deployment import Cluster, ReleaseSpec
 
 
 class Globs:
-    """Globs over key, cluster id, cluster name, release name, and `cluster name/namespace/release name`."""
+    """Globs over key, cluster id, cluster name, release name or alias, and `cluster name/namespace/release name`."""
 
     def __init__(self, globs: Sequence[str]) -> None:
         """A list of globs; any may fit."""
@@ -18,7 +18,7 @@ class Globs:
     def fit(self, cluster: Cluster, release: ReleaseSpec) -> bool:
         """Whether one of the globs fits the deployment."""
         place = f"/{release.namespace}/{release.name}"
-        words = (cluster.id + place, cluster.id, cluster.name, release.name, cluster.name + place)
+        words = (cluster.id + place, cluster.id, cluster.name, release.name, release.label, cluster.name + place)
         found = False
         for glob, pattern in self._globs:
             if any(map(pattern.match, words)):

@@ -18,11 +18,11 @@ from batch_deployer.plan.fleet import Member
 class Specs:
     """Makes specs, each kind once."""
 
-    def __init__(self, releases: Sequence[Release], names: dict[str, str]) -> None:
-        """`names`: what each ref is called on the clusters."""
+    def __init__(self, releases: Sequence[Release]) -> None:
+        """`releases`: those of the manifest, which specs are numbered by."""
         self.faults: list[Fault] = []
         self._releases = releases
-        self._names = names
+        self._by_ref = {release.ref: release for release in releases}
         self._templates: dict[tuple[int, int, int], tuple[ReleaseSpec, bool]] = {}
         self._same: dict[ReleaseSpec, ReleaseSpec] = {}
         self._said: set[tuple[int, str]] = set()
@@ -66,7 +66,8 @@ class Specs:
             on_existing=_or(over.on_existing, release.on_existing),
             on_failure=_or(over.on_failure, release.on_failure),
             allow_destructive=_or(over.allow_destructive, release.allow_destructive),
-            needs=tuple(dict.fromkeys(self._names[need] for need in release.needs)),
+            needs=tuple(dict.fromkeys(self._need(release, need) for need in release.needs)),
+            alias=release.ref if release.ref != release.name else "",
             priority=_or(over.priority, release.priority),
         )
         if override is not None:
@@ -75,6 +76,11 @@ class Specs:
             if problem:
                 self.faults.append(place.fault(problem))
         return spec
+
+    def _need(self, release: Release, ref: str) -> str:
+        """Another release as `ReleaseSpec.needs` names it."""
+        other = self._by_ref[ref]
+        return other.name if other.namespace == release.namespace else f"{other.namespace}/{other.name}"
 
     def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, place: Place) -> ReleaseSpec:
         words = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, Deployment, Operation, Outcome, Undo
+from batch_deployer.model.deployment import Action, Deployment, Operation, Outcome, ReleaseSpec, Undo
 from batch_deployer.plan.frozen import Plan
 
 _KILLED = "the fate of its write is not known; resume the run first"
@@ -108,16 +108,19 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
 
 def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:
     """Turn `needs` round: whatever is needed waits for those that need it."""
-    needed_by: dict[tuple[str, str], list[str]] = {}
+    needed_by: dict[tuple[str, str], list[ReleaseSpec]] = {}
     for deployment in undone:
-        for name in deployment.release.needs:
-            needed_by.setdefault((deployment.cluster.id, name), []).append(deployment.release.name)
+        for need in deployment.release.needed:
+            needed_by.setdefault((deployment.cluster.id, need), []).append(deployment.release)
     return tuple(
         replace(
             deployment,
             release=replace(
                 deployment.release,
-                needs=tuple(needed_by.get((deployment.cluster.id, deployment.release.name), ())),
+                needs=tuple(
+                    other.seen_from(deployment.release.namespace)
+                    for other in needed_by.get((deployment.cluster.id, deployment.release.place), ())
+                ),
             ),
         )
         for deployment in undone

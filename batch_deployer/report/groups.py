@@ -83,7 +83,7 @@ def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
     for record in story.records.values():
         deployment, word, good = record.deployment, record.word, record.good
         ended = None if record.outcome is Outcome.NOT_STARTED else record.finished
-        for tally in (waves[deployment.wave], clouds[deployment.cluster.cloud], releases[deployment.release.name]):
+        for tally in (waves[deployment.wave], clouds[deployment.cluster.cloud], releases[deployment.release.label]):
             tally.add(word, good, record.started, ended)
     by_wave = []
     for index, tally in waves.items():

@@ -76,10 +76,12 @@ def _needs(story: Story, record: DeploymentRecord) -> Iterator[Wait]:
     if not deployment.release.needs:
         return
     for other in story.records.values():
-        needed = other.deployment.release.name in deployment.release.needs
+        needed = other.deployment.release.place in deployment.release.needed
         if needed and not other.good and other.deployment.cluster.id == deployment.cluster.id:
             where = other.word if other.outcome else other.state.value.replace("_", " ")
-            yield Wait(f"release {other.deployment.release.name!r} on the same cluster, which it needs: {where}")
+            yield Wait(
+                f"release {other.deployment.release.seen_from(deployment.release.namespace)!r} on the same cluster, which it needs: {where}"
+            )
 
 
 def _throttle(story: Story, record: DeploymentRecord, now: float) -> Iterator[Wait]:
@@ -97,7 +99,11 @@ def _turn(story: Story, record: DeploymentRecord) -> Wait:
     cluster = record.deployment.cluster
     mates = [other for other in story.records.values() if other.deployment.cluster.cloud == cluster.cloud]
     busy = [other for other in mates if other.state in _UNDER_WAY]
-    here = [other.deployment.release.name for other in busy if other.deployment.cluster.id == cluster.id]
+    here = [
+        other.deployment.release.seen_from(record.deployment.release.namespace)
+        for other in busy
+        if other.deployment.cluster.id == cluster.id
+    ]
     limits = story.plan.clouds[cluster.cloud].limits
     on_cluster = sum(1 for other in mates if other.deployment.cluster.id == cluster.id)
     if here and len(here) >= max(1, limits.per_cluster.of(on_cluster)):
