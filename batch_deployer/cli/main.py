@@ -16,6 +16,7 @@ from batch_deployer.compose.garbage import collect_rarely
 
 COMMANDS: tuple[str, ...] = (
     "validate",
+    "check",
     "plan",
     "run",
     "resume",

@@ -47,6 +47,8 @@ class Desk:
     api: Api
     clock: Clock
     pause: float
+    wanted: str = "its clusters cannot be listed"
+    """What a failure means, for messages."""
 
     async def clusters(self) -> Sequence[ClusterState]:
         """All clusters of the cloud's project."""
@@ -78,7 +80,7 @@ class Desk:
         raise self._error(Verdict.AUTH, answer)
 
     def _error(self, verdict: Verdict, answer: Answer) -> BatchDeployerError:
-        text = f"cloud {self.cloud!r}: its clusters cannot be listed: {describe(answer)}"
+        text = f"cloud {self.cloud!r}: {self.wanted}: {describe(answer)}"
         if verdict in (Verdict.AUTH, Verdict.DENIED, Verdict.EXPIRED):
             return AuthFailed(text)
         return CloudUnreachable(text) if answer.status == 0 else BatchDeployerError(text)

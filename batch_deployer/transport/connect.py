@@ -1,14 +1,24 @@
 """From a cloud of the plan to an Api that is logged in."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from batch_deployer.errors import BadInput
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked, tls_context
-from batch_deployer.transport.auth.identify import Asking, identify
+from batch_deployer.transport.auth.identify import Asking, Identity, identify
 from batch_deployer.transport.http import HttpApi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCloud:
+    """A cloud that is logged in to, and what the login told."""
+
+    api: Api
+    endpoint: str
+    identity: Identity
 
 
 async def open_api(
@@ -22,6 +32,31 @@ async def open_api(
     on_secret: Callable[[str], None] = lambda _text: None,
     tries: int = 4,
 ) -> Api:
+    """The Api alone of `open_cloud`."""
+    opened = await open_cloud(
+        cloud,
+        wire=wire,
+        connections=connections,
+        secrets=secrets,
+        clock=clock,
+        fence=fence,
+        on_secret=on_secret,
+        tries=tries,
+    )
+    return opened.api
+
+
+async def open_cloud(
+    cloud: CloudSpec,
+    *,
+    wire: WireSettings,
+    connections: int,
+    secrets: Secrets,
+    clock: Clock,
+    fence: Fence | None = None,
+    on_secret: Callable[[str], None] = lambda _text: None,
+    tries: int = 4,
+) -> OpenCloud:
     """Log in at once, so that a wrong password shows before anything is written, and open the cloud's API.
 
     `connections`: HTTP calls under way at once. `fence`: asked right before each write leaves; None: never.
@@ -37,8 +72,9 @@ async def open_api(
     endpoint = identity.endpoint
     if not endpoint:
         raise BadInput(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
-    return HttpApi(
-        checked(endpoint, f"{who}: endpoint"),
+    endpoint = checked(endpoint, f"{who}: endpoint")
+    api = HttpApi(
+        endpoint,
         project_id=identity.project_id,
         credential=identity.credential,
         wire=wire,
@@ -47,3 +83,4 @@ async def open_api(
         fence=fence,
         tls=tls_context(identity.ca_file) if endpoint.startswith("https:") else None,
     )
+    return OpenCloud(api=api, endpoint=endpoint, identity=identity)
