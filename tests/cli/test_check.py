@@ -30,7 +30,11 @@ def test_clouds_that_are_ready_are_told_with_all_that_the_login_brought(project)
 
     assert found["endpoint"] == project.provider.url
     assert found["auth_url"] == f"{project.provider.url}/v3"
-    assert (found["project"], found["user"], found["tls"]) == ("sim", "******", "none (loopback)")  # the password is alike
+    assert (found["project"], found["user"], found["tls"]) == (
+        "sim",
+        "******",
+        "none (loopback)",
+    )  # the password is alike
     assert len(found["project_id"]) == 32
     assert found["token_expires"].endswith("Z")
     assert abs(found["clock_skew"]) < 60
