@@ -55,9 +55,9 @@ class Rollout:
     def replay(self, passed: AbstractSet[int]) -> None:
         """Take in what has ended already, before the first tick. `passed`: waves whose gate was passed, and stays so."""
         self._passed.update(passed)
-        for track in self._run.tracks.values():
-            if track.phase is Phase.FINISHED:
-                self.finished(track)
+        # Listed first: a failure may end what waited for it, which the kill had kept from the journal, and which counts then.
+        for track in [track for track in self._run.tracks.values() if track.phase is Phase.FINISHED]:
+            self.finished(track)
 
     def at_gate(self) -> bool:
         """Whether the open wave has no deployment left, so that its gate can be judged."""

@@ -101,7 +101,7 @@ def test_limit_and_exclude_take_globs_over_every_way_to_name_a_deployment(manife
 def test_what_a_limit_leaves_out_is_no_longer_waited_for(manifest):
     plan = build_plan(manifest(HEAD + FOUR + TWO), limit=["web", "c1"])
     assert [each.release.needs for each in plan.deployments if each.release.name == "web"] == [("data/db",), (), (), ()]
-    assert plan.warnings == ('"web" needs "db", which was left out on 3 clusters and is taken to be there',)
+    assert plan.warnings == ('"web" needs "data/db", which was left out on 3 clusters and is taken to be there',)
 
 
 def test_a_limit_does_not_move_anybody_to_another_wave(manifest):

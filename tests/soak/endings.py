@@ -46,7 +46,7 @@ def fleet_plan(seed: int) -> Plan:
                 version="1.0.0",
                 timeout=300.0,
                 needs=needs,
-            )  # fmt: skip
+            )
         )
     pairs = []
     for number in range(draw.randint(1, 5)):
