@@ -171,7 +171,8 @@ class Show:
     """True wall seconds at the end, jumps left out."""
     entries: int
     """Journal entries of this process."""
-    engine: Engine
+    engine: Engine | None
+    """None when the process died before it had one."""
 
     def outcomes(self) -> dict[str, tuple[str, str]]:
         """Key to (outcome, reason), from the journal alone."""
@@ -252,10 +253,12 @@ async def _act(plan: Plan, seed: int, props: Props) -> Show:
         control=props.control,
     )
     ending = None
-    engine = Engine(plan, ports, props.past or Past(history=props.history))
-    for seconds, happen in props.at.items():
-        loop.call_later(seconds, happen, engine, fleet)
+    engine = None
     try:
+        # What a kill has kept from the journal of an earlier part is written as the engine is made.
+        engine = Engine(plan, ports, props.past or Past(history=props.history))
+        for seconds, happen in props.at.items():
+            loop.call_later(seconds, happen, engine, fleet)
         async with asyncio.timeout(ENDLESS):
             ending = await engine.run()
     except Crash:
