@@ -64,15 +64,13 @@ def test_traces_are_private_and_hold_no_secret(project, monkeypatch):
         assert b"wrong-and-very-secret" not in path.read_bytes()
 
 
-def test_a_wrong_password_ends_with_5_one_line_and_a_report_of_what_was_not_done(project, monkeypatch):
+def test_a_wrong_password_ends_with_5_and_one_line_and_leaves_nothing_behind(project, monkeypatch):
     monkeypatch.setenv("SIM_PASSWORD", "nope")
     code, _, err = project.run("run", "m.yaml", "--run-id", "refused", "--yes")
     assert code == 5
     assert len([line for line in err.splitlines() if line.startswith("error: ")]) == 1
     assert "user 'demo' of domain 'sim' was refused" in err
-    written = report_of(project.state / "runs/refused/report")
-    assert written["run"]["exit_code"] == 5
-    assert written["totals"]["outcomes"]["not_started"] == 6
+    assert not (project.state / "runs/refused").exists()
 
 
 def test_a_dead_endpoint_ends_with_1_and_names_the_address(project):
@@ -84,7 +82,7 @@ def test_a_dead_endpoint_ends_with_1_and_names_the_address(project):
     code, _, err = project.run("run", "m.yaml", "--run-id", "dead", "--yes")
     assert code == 1
     assert f"error: cloud 'sim': login at {dead}/v3: no connection" in err
-    assert report_of(project.state / "runs/dead/report")["totals"]["deployments"] == 6
+    assert not (project.state / "runs/dead").exists()
 
 
 def test_a_missing_secret_is_named_before_anything_is_touched(project, monkeypatch):
