@@ -69,7 +69,9 @@ def proxy_for(url: str) -> str:
         text = found.strip()
         proxy = text if "://" in text else f"http://{text.removeprefix('//')}"
         parts = urlsplit(proxy)
-        usable = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"} and proxy.isprintable()
+        host = (parts.hostname or "").encode("idna")  # a ValueError for a label that is empty or too long
+        usable = bool(host) and parts.port != 0 and parts.scheme in {"http", "https"}
+        usable = usable and proxy.isprintable() and " " not in proxy
     except ValueError:
         usable = False
     if not usable:

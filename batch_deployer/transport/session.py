@@ -141,6 +141,8 @@ class Session:
             pool.connector.clear_dns_cache()
             raise
         except TimeoutError:
+            if not attempt.sent:
+                pool.connector.clear_dns_cache()
             # A NAT may have dropped the flows of all idle connections: the next calls use new ones.
             if attempt.reused and pool is self._pool:
                 self._pool = self._new_pool()

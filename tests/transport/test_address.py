@@ -93,7 +93,7 @@ def test_a_proxy_may_be_written_without_a_scheme(monkeypatch, text, proxy):
     [
         "http://proxy:99999", "http://proxy:0", "http://proxy:port", "http://", "http://[::1", "socks5://proxy:1080",
         "socks5h://proxy:1080", "ftp://proxy", "http:///path", "://proxy", "http://s3cret@", "http://u:s3cret@:80", "proxy:99999",
-        "http://pro\nxy:80",
+        "http://pro\nxy:80", "http://pro xy:80", "http://a..b:80", "http://.:80", f"http://{'a' * 70}:80",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])

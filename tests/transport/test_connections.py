@@ -1,6 +1,7 @@
 """Connections: kept, found dead, given back."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -198,3 +199,55 @@ def test_a_connection_that_is_not_made_in_time_means_not_sent(serve_raw, api_at,
 
     assert (answer.status, answer.sent, answer.message) == (0, Sent.NO, "no connection in time")
     assert acquired == 0
+
+
+def test_a_name_is_looked_up_again_once_its_address_refuses(serve_raw, api_at, monkeypatch):
+    """The address of a name moves; a cached one would be tried for minutes."""
+    addresses = ["127.0.0.2", "127.0.0.1"]
+
+    async def scenario():
+        async def talk(reader, writer):
+            await whole_request(reader)
+            writer.write(OK)
+
+        async with serve_raw(talk) as url:
+            loop, port = asyncio.get_running_loop(), int(url.rsplit(":", 1)[1])
+
+            async def getaddrinfo(_host, _port, **_more):
+                address = addresses.pop(0)
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+            monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+            async with api_at(url.replace("127.0.0.1", "localhost")) as api:
+                return await api.call(READ), await api.call(READ)
+
+    refused, answered = asyncio.run(scenario())
+
+    assert (refused.sent, refused.message.startswith("no connection to localhost")) == (Sent.NO, True)
+    assert answered.status == 200
+
+
+def test_after_a_call_timed_out_on_an_idle_connection_the_others_are_not_used(serve_raw, api_at):
+    """A NAT drops the flows of all idle connections at once: each would cost a whole timeout."""
+
+    async def scenario():
+        swallowed, used = asyncio.Event(), []
+
+        async def talk(reader, writer):
+            old = not swallowed.is_set()
+            while await whole_request(reader):
+                used.append(old)
+                if old and swallowed.is_set():
+                    await reader.read(-1)  # Nothing of this flow arrives any more.
+                    return
+                writer.write(OK)
+
+        async with serve_raw(talk) as url, api_at(url, read_timeout=0.3) as api:
+            await asyncio.gather(*(api.call(READ) for _ in range(3)))
+            assert len(kept(api)) > 1
+            swallowed.set()
+            used.clear()
+            answers = [await api.call(READ) for _ in range(3)]
+            return [answer.status for answer in answers], used
+
+    assert asyncio.run(scenario()) == ([0, 200, 200], [True, False, False])

@@ -1,12 +1,17 @@
+import asyncio
 import hashlib
 
 import pytest
 
+from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed, BadInput
 from batch_deployer.model.api import ListReleases
+from batch_deployer.plan.frozen import AuthSpec, CloudSpec
+from batch_deployer.settings import WireSettings
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.signing import Key, Unsigned, canonical_request, sign
-from batch_deployer.transport.wire.requests import encode
+from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.wire.requests import Request, encode
 
 # The vectors of docs/api.md section 5.3, computed with the provider's own SDK.
 ACCESS, SECRET = "AKIDEXAMPLE0000000AB", "SkExampleSecret0000000000000000000000000A"
@@ -159,3 +164,31 @@ def test_a_refused_key_is_not_tried_again_and_its_secret_is_never_told(clock):
         asyncio.run(credential.renew(1, "HTTP 401 x"))
 
     assert SECRET not in str(failed.value) + repr(key()) + repr(vars(credential))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "form"),
+    [
+        ("https://cce.eu-de.otc.t-systems.com", "legacy"),
+        ("https://CCE.EU-NL.OTC.T-Systems.com:443", "legacy"),
+        ("https://cce.cn-north-4.myhuaweicloud.com", "access"),
+        ("https://cce.otc.t-systems.com.example", "access"),
+        ("https://evil-otc.t-systems.com", "access"),
+    ],
+)
+def test_the_form_of_a_signature_follows_the_host(endpoint, form):
+    async def headers():
+        spec = CloudSpec(
+            name="c",
+            endpoint=endpoint,
+            project_id="p1",
+            auth=AuthSpec(method="aksk", options={"access_key": "AK", "secret_key": "SK"}),
+        )
+        api = await open_api(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock())
+        try:
+            return api._credential.headers(Request(method="GET", path="/v2/charts"), "host")
+        finally:
+            await api.close()
+
+    owner = asyncio.run(headers())["Authorization"].split(" ")[1]
+    assert owner.startswith("Credential=AK/" if form == "legacy" else "Access=AK")
