@@ -17,6 +17,7 @@ from batch_deployer.model.api import ListReleases, ReleaseState
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.replies import Verdict, fingerprint
+from batch_deployer.rules.settle import newest
 
 
 async def look(run: Run, board: Board, job: LookJob) -> None:
@@ -31,11 +32,8 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
         queue.breaker.passed()
         queue.observed_before, queue.observed_at = queue.observed_at, departed
         prefix = queue.cluster.id
-        states = {
-            f"{prefix}/{state.namespace}/{state.name}": state
-            for state in answer.body
-            if isinstance(state, ReleaseState)
-        }
+        listed = newest(state for state in answer.body if isinstance(state, ReleaseState))
+        states = {f"{prefix}/{namespace}/{name}": state for (namespace, name), state in listed.items()}
         # What asks for a look while this list is taken in has been judged by it already.
         asked_for = queue.look_at
         fold(run, queue, states, departed)

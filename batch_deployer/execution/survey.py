@@ -25,6 +25,7 @@ from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import Verdict
+from batch_deployer.rules.settle import newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ class Surveyor:
             return
         queue.breaker.passed()
         queue.observed_at = departed
-        states = {(state.namespace, state.name): state for state in reply.body if isinstance(state, ReleaseState)}
+        states = newest(state for state in reply.body if isinstance(state, ReleaseState))
         for track in list(queue.waiting.values()):
             spec = track.deployment.release
             self._decide(queue, track, states.get((spec.namespace, spec.name)))

@@ -30,7 +30,7 @@ class Track:
     """
 
     __slots__ = (
-        "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "deadline", "deployment", "look_at",
+        "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions", "deadline", "deployment", "look_at",
         "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
         "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
         "waits_for", "was_pending",
@@ -60,6 +60,8 @@ class Track:
         self.reason = ""
         self.refused = 0
         """Refusals that ordered a wait: somebody else holds it, or its cluster's service has trouble."""
+        self.collisions = 0
+        """Creates that were refused because something of that name exists."""
         self.outcome: Outcome | None = None
         self.cause = ""
         """Fingerprint of its failure."""
@@ -154,6 +156,7 @@ def _accepted(track: Track, _event: e.Accepted, now: float) -> None:
 def _refused(track: Track, event: e.Refused, now: float) -> None:
     track.attempts -= 1
     track.refused += event.wait > 0
+    track.collisions += event.why == "exists"
     track.not_before = now + event.wait
 
 

@@ -18,6 +18,9 @@ from batch_deployer.rules.retry import around, backoff
 ENDLESS = frozenset({"cluster state", "exists", "locked", "unsettled"})
 """Refusals that only the deployment's own timeout ends: somebody else holds the release."""
 
+MAX_COLLISIONS = 3
+"""Creates refused because something exists, after which the refusal is final: looking again did not show a release."""
+
 
 def compose(run: Run, track: Track, operation: Operation) -> Write:
     """Build the call. Raises BadInput when a secret is gone."""
@@ -95,6 +98,10 @@ def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdic
             run.finish(track, Outcome.UNCHANGED, "dry run: the cloud would accept it")
         case Verdict.OK:
             _accepted(run, queue, track, answer)
+        case Verdict.EXISTS if track.uncertain == 0 and track.collisions + 1 >= MAX_COLLISIONS:
+            run.finish(
+                track, Outcome.REJECTED, f"refused {MAX_COLLISIONS} times: {describe(answer)}", cause=_cause(answer)
+            )
         case Verdict.EXISTS if track.uncertain == 0:
             # Certainly not ours: somebody was faster. See what is there and decide anew.
             _refuse(run, track, queue, "exists", answer, wait=around(settings.locked, draw()), anew=True)

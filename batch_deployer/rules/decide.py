@@ -11,6 +11,8 @@ from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo, is_protected
 from batch_deployer.model.values import Json, covers
 
+_KNOWN = frozenset(status.value for status in Status)
+
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An action, why, and the observation it rests on."""
@@ -115,6 +117,12 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
             return Action.BLOCKED, "on_existing: replace needs allow_destructive: true"
         case OnExisting.REPLACE:
             return Action.REPLACE, why
+    if status not in _KNOWN:
+        shown = f'the cloud shows the status "{status}"' if status else "the cloud shows no status"
+        return (
+            Action.BLOCKED,
+            f"{shown}, of which this program knows nothing, so it is left as it is; look at the release",
+        )
     if status not in (Status.DEPLOYED, Status.SUPERSEDED, Status.FAILED):
         return Action.BLOCKED, f"{why}: delete it by hand, or set on_existing: replace with allow_destructive: true"
     return Action.UPGRADE, why

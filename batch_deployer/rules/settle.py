@@ -168,6 +168,16 @@ def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
     return Fate.NOT_YET, ""
 
 
+def newest(states: Iterable[ReleaseState]) -> dict[tuple[str, str], ReleaseState]:
+    """The state of each release of a list, by (namespace, name). Of several revisions the highest counts."""
+    found: dict[tuple[str, str], ReleaseState] = {}
+    for state in states:
+        known = found.setdefault((state.namespace, state.name), state)
+        if state.revision > known.revision:
+            found[state.namespace, state.name] = state
+    return found
+
+
 def rollback_target(history: Iterable[ReleaseState], wanted: int) -> ReleaseState | None:
     """The last successful revision that is not later than `wanted`, as Helm's atomic upgrade chooses; None without one."""
     good = [

@@ -70,6 +70,8 @@ class Helm:
             return Done(reply=replies.not_found(f"chart {call.chart_id}"))
         if not call.version or (chart.versions and call.version not in chart.versions):
             return Done(reply=replies.invalid(f"chart {chart.name} has no version {call.version!r}"))
+        if call.name in holding.cluster.occupied:
+            return Done(reply=replies.resource_exists(call.name))
         slot = holding.slot(call.namespace, call.name)
         taken = slot.taken(turn.now)
         number = slot.revision + 1 if taken else 1

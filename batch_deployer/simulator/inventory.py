@@ -37,6 +37,12 @@ class SimCluster(Part, frozen=True, kw_only=True):
     cloud: str
     phase: str = "Available"
     tags: dict[str, str] = {}
+    lists_revisions: bool = False
+    """Lists show every revision of a release, the newest first."""
+    unlisted: tuple[str, ...] = ()
+    """Namespaces whose releases lists leave out."""
+    occupied: tuple[str, ...] = ()
+    """Release names whose create is refused because another resource exists."""
 
 
 class SimChart(Part, frozen=True, kw_only=True):

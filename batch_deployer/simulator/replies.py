@@ -98,6 +98,11 @@ def exists(name: str) -> Reply:
     )
 
 
+def resource_exists(name: str) -> Reply:
+    """409: a resource of the chart exists, and no release owns it."""
+    return service(409, "CCE.01409001", f'rendered manifests contain a resource that already exists: Service "{name}"')
+
+
 def locked() -> Reply:
     """429: one release is being written by another request."""
     return service(429, "CCE.01429002", "Update release is forbidden")

@@ -53,8 +53,12 @@ class Views:
         return _one(call, holding, now)
 
     def _releases(self, call: ListReleases, holding: Holding, now: float) -> Reply:
-        shown = (slot.view(now) for slot in holding.slots.values())
-        found = [body for body in shown if body is not None]
+        cluster = holding.cluster
+        slots = [slot for slot in holding.slots.values() if slot.namespace not in cluster.unlisted]
+        if cluster.lists_revisions:
+            found = [body for slot in slots for body in reversed(slot.history(now))]
+        else:
+            found = [body for slot in slots if (body := slot.view(now)) is not None]
         if call.namespace:
             found = [body for body in found if body.namespace == call.namespace]
         if call.chart_id:

@@ -274,3 +274,8 @@ def test_tags_of_a_cluster_leave_out_those_of_the_system():
     assert read(call, {"tags": None}) == {}
     assert read(call, {"tags": {"env": "prod"}}) == {"env": "prod"}
     assert read(call, {"error_code": "x"}) is None
+
+
+def test_cluster_ids_are_read_in_lower_case():
+    body = {"items": [{"metadata": {"uid": "A870253F-5DC7-11EE-BF71-0255AC100B03", "name": "one"}}]}
+    assert [cluster.id for cluster in read(ListClusters(), body)] == ["a870253f-5dc7-11ee-bf71-0255ac100b03"]
