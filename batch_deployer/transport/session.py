@@ -8,10 +8,14 @@ repeated by the engine, through its rate limiter.
 import io
 import math
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -86,10 +90,19 @@ class Attempt:
 class _Pool:
     """A client and its connections, and how many calls use them."""
 
-    def __init__(self, client: aiohttp.ClientSession, connector: aiohttp.TCPConnector) -> None:
+    def __init__(
+        self, client: aiohttp.ClientSession, connector: aiohttp.TCPConnector, sockets: WeakSet[socket.socket]
+    ) -> None:
         self.client = client
         self.connector = connector
         self.calls = 0
+        self._sockets = sockets
+
+    def shut_down(self) -> None:
+        """End all connections, those that aiohttp has forgotten too."""
+        for each in list(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 class Session:
@@ -136,6 +149,12 @@ class Session:
                 trace_request_ctx=attempt,
             ) as response:
                 return await self._read(response)
+        except (FenceLost, SecondConnection):
+            # aiohttp forgets a connection whose hook has raised, without closing it.
+            pool.shut_down()
+            if pool is self._pool:
+                self._pool = self._new_pool()
+            raise
         except aiohttp.ClientConnectorError:
             # The address of the name may have changed.
             pool.connector.clear_dns_cache()
@@ -157,7 +176,15 @@ class Session:
         await self._pool.client.close()
 
     def _new_pool(self) -> "_Pool":
+        sockets: WeakSet[socket.socket] = WeakSet()
+
+        def new_socket(info: Any) -> socket.socket:
+            made = socket.socket(info[0], info[1], info[2])
+            sockets.add(made)
+            return made
+
         connector = aiohttp.TCPConnector(
+            socket_factory=new_socket,
             limit=self._connections,
             ttl_dns_cache=_DNS_TTL_SECONDS,
             keepalive_timeout=_MAX_IDLE_SECONDS,
@@ -171,7 +198,7 @@ class Session:
             max_field_size=_MAX_HEADER_BYTES,
             trace_configs=[_attempt_hooks()],
         )
-        return _Pool(client, connector)
+        return _Pool(client, connector, sockets)
 
     def _headers(self, request: Request, credential: Mapping[str, str]) -> dict[str, str]:
         headers = {
