@@ -8,14 +8,9 @@ repeated by the engine, through its rate limiter.
 import io
 import math
 import re
-import socket
 import ssl
-import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
-from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -25,6 +20,7 @@ from batch_deployer import __version__
 from batch_deployer.errors import BadInput
 from batch_deployer.ports import Fence, unheard
 from batch_deployer.transport.address import proxy_for
+from batch_deployer.transport.response_body import read_body
 from batch_deployer.transport.wire.requests import JSON, Request
 
 FAILURES = (aiohttp.ClientError, OSError)
@@ -38,7 +34,6 @@ _MAX_LENGTH_DIGITS = 20
 """Digits of an announced length that are read: the parser admits 64 bits."""
 _PIECE_BYTES = 64 * 1024
 """Larger bodies are sent piece by piece: what a cancelled write has not sent yet is then never sent."""
-_GZIP_OR_ZLIB, _RAW_DEFLATE = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 # A line break in a value would begin a header, or a request, of its own.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -76,33 +71,23 @@ class Attempt:
         self.reused = False
         """Whether the request went over a connection that had been idle."""
 
-    def connected(self, *, reused: bool) -> None:
-        """A connection is ready and the request leaves next. Raises FenceLost, or SecondConnection for a repetition."""
+    def leave(self) -> None:
+        """The request leaves next. Raises FenceLost, or SecondConnection for a repetition."""
         if self.sent:
             raise SecondConnection
         if self._fence is not None and not self._fence.may_write():
             raise FenceLost
         self.sent = True
-        self.reused = reused
         self._on_sent()
 
 
 class _Pool:
     """A client and its connections, and how many calls use them."""
 
-    def __init__(
-        self, client: aiohttp.ClientSession, connector: aiohttp.TCPConnector, sockets: WeakSet[socket.socket]
-    ) -> None:
+    def __init__(self, client: aiohttp.ClientSession, connector: aiohttp.TCPConnector) -> None:
         self.client = client
         self.connector = connector
         self.calls = 0
-        self._sockets = sockets
-
-    def shut_down(self) -> None:
-        """End all connections, those that aiohttp has forgotten too."""
-        for each in list(self._sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
 
 
 class Session:
@@ -149,12 +134,6 @@ class Session:
                 trace_request_ctx=attempt,
             ) as response:
                 return await self._read(response)
-        except (FenceLost, SecondConnection):
-            # aiohttp forgets a connection whose hook has raised, without closing it.
-            pool.shut_down()
-            if pool is self._pool:
-                self._pool = self._new_pool()
-            raise
         except aiohttp.ClientConnectorError:
             # The address of the name may have changed.
             pool.connector.clear_dns_cache()
@@ -176,15 +155,7 @@ class Session:
         await self._pool.client.close()
 
     def _new_pool(self) -> "_Pool":
-        sockets: WeakSet[socket.socket] = WeakSet()
-
-        def new_socket(info: Any) -> socket.socket:
-            made = socket.socket(info[0], info[1], info[2])
-            sockets.add(made)
-            return made
-
         connector = aiohttp.TCPConnector(
-            socket_factory=new_socket,
             limit=self._connections,
             ttl_dns_cache=_DNS_TTL_SECONDS,
             keepalive_timeout=_MAX_IDLE_SECONDS,
@@ -198,7 +169,7 @@ class Session:
             max_field_size=_MAX_HEADER_BYTES,
             trace_configs=[_attempt_hooks()],
         )
-        return _Pool(client, connector, sockets)
+        return _Pool(client, connector)
 
     def _headers(self, request: Request, credential: Mapping[str, str]) -> dict[str, str]:
         headers = {
@@ -234,7 +205,7 @@ class Session:
         else:
             coding = headers.get("content-encoding", "").strip().lower()
             try:
-                body, fault = await _collect(response, coding, self._max_body)
+                body, fault = await read_body(response, coding, self._max_body)
             except TimeoutError:
                 fault = "the answer did not end in time"
             except FAILURES:
@@ -244,73 +215,20 @@ class Session:
         return RawResponse(response.status, headers, b"" if fault else body, fault)
 
 
-async def _collect(response: aiohttp.ClientResponse, coding: str, limit: int) -> tuple[bytes, str]:
-    """The unpacked body of at most `limit` bytes, or why there is none."""
-    if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-        return b"", f"the answer is packed as {coding!r}, which was not asked for"
-    unpacker = None if coding in {"", "identity"} else _Unpacker(coding, limit)
-    packed, pieces = 0, []
-    async for piece in response.content.iter_any():
-        packed += len(piece)
-        if packed > limit:
-            return b"", f"the answer is larger than the {limit} bytes allowed"
-        pieces.append(piece if unpacker is None else unpacker.feed(piece))
-        if unpacker is not None and unpacker.fault:
-            return b"", unpacker.fault
-    if unpacker is not None and packed and not unpacker.complete:
-        return b"", "the answer broke off before its end"
-    return b"".join(pieces), ""
-
-
-class _Unpacker:
-    """Unpacks gzip of any number of members, zlib and raw deflate, and stops at a bound."""
-
-    def __init__(self, coding: str, limit: int) -> None:
-        # Some servers mean raw deflate by "deflate".
-        self._raw_possible = coding == "deflate"
-        self._limit = limit
-        self._left = limit
-        self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-        self.fault = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether what was fed ends with the end of a member."""
-        return self._stream.eof
-
-    def feed(self, data: bytes) -> bytes:
-        """Unpack more. Sets `fault` when the data is damaged or unpacks to too much."""
-        plain = []
-        while data and not self.fault:
-            if self._stream.eof:
-                self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-            try:
-                piece = self._stream.decompress(data, self._left + 1)
-            except zlib.error:
-                if not self._raw_possible:
-                    self.fault = "the answer is packed and cannot be unpacked"
-                    break
-                self._raw_possible, self._stream = False, zlib.decompressobj(_RAW_DEFLATE)
-                continue
-            self._raw_possible = False
-            self._left -= len(piece)
-            if self._left < 0:
-                self.fault = f"the answer unpacks to more than the {self._limit} bytes allowed"
-            plain.append(piece)
-            data = self._stream.unused_data
-        return b"".join(plain)
-
-
 def _attempt_hooks() -> aiohttp.TraceConfig:
-    """Calls `Attempt.connected` right before the bytes of a request leave; what it raises gives the connection back."""
+    """Calls `Attempt.leave` right before the bytes of a request leave.
+
+    `on_request_headers_sent` is called before the headers are written, despite its name, and closes the connection if it
+    raises. The hooks of the connection must not raise: aiohttp then forgets it without closing it.
+    """
     hooks = aiohttp.TraceConfig()
 
     async def reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-        context.trace_request_ctx.connected(reused=True)
+        context.trace_request_ctx.reused = True
 
-    async def created(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-        context.trace_request_ctx.connected(reused=False)
+    async def leaves(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.leave()
 
     hooks.on_connection_reuseconn.append(reused)
-    hooks.on_connection_create_end.append(created)
+    hooks.on_request_headers_sent.append(leaves)
     return hooks

@@ -83,9 +83,9 @@ async def opened(*args: Any, **more: Any) -> Any:
         yield {name: MortalApi(api) for name, api in apis.items()}
 
 
-def connected(self: Attempt, *, reused: bool) -> None:
+def leave(self: Attempt) -> None:
     """Let a request leave, and for a write die once its bytes have been handed to the system."""
-    _connected(self, reused=reused)
+    _leave(self)
     if self._fence is not None:
         _after_turns(5, "sent")
 
@@ -120,7 +120,7 @@ class Hasty(running.Runner):
 
 
 _opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
-_connected, Attempt.connected = Attempt.connected, connected  # type: ignore[method-assign]
+_leave, Attempt.leave = Attempt.leave, leave  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 

@@ -1,6 +1,7 @@
 """Connections: kept, found dead, given back."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -251,3 +252,56 @@ def test_after_a_call_timed_out_on_an_idle_connection_the_others_are_not_used(se
             return [answer.status for answer in answers], used
 
     assert asyncio.run(scenario()) == ([0, 200, 200], [True, False, False])
+
+
+class Closed:
+    """A fence that was lost."""
+
+    def may_write(self):
+        return False
+
+    def overtaken(self):
+        return True
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["new", "idle"])
+@pytest.mark.parametrize("refused", ["fence", "repetition"])
+def test_an_attempt_that_is_refused_leaves_no_connection_open(serve_raw, api_at, refused, idle):
+    """aiohttp forgets a connection whose own hooks raise: the process then ends with an open one."""
+
+    async def scenario():
+        closed = []
+
+        async def talk(reader, writer):
+            number, ended = len(closed), asyncio.Event()
+            closed.append(ended)
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                while await whole_request(reader):
+                    if refused == "repetition" and drops and number == 0:
+                        break
+                    writer.write(OK)
+            ended.set()
+
+        drops = False
+        async with serve_raw(talk) as url:
+            async with api_at(url, fence=Closed(), connections=4) as api:
+                if refused == "repetition":
+                    # Two idle connections, of which the one used first drops what it gets.
+                    await asyncio.gather(*(api.call(READ) for _ in range(2 if idle else 1)))
+                    drops = True
+                    answer = await api.call(READ)
+                else:
+                    if idle:
+                        await api.call(READ)
+                    answer = await api.call(CREATE)
+            for each in closed:
+                await asyncio.wait_for(each.wait(), 10)
+            return answer, len(closed)
+
+    answer, connections = asyncio.run(scenario())
+
+    assert connections >= 1
+    if refused == "fence":
+        assert (answer.sent, answer.message) == (Sent.NO, "fence lost")
+    else:
+        assert (answer.status, answer.sent) == (0, Sent.MAYBE)
