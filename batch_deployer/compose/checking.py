@@ -8,6 +8,7 @@ import anyio
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.discovery import Desk
+from batch_deployer.compose.redacting_api import RedactingApi
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError
 from batch_deployer.execution.catalogue import Catalogue
@@ -113,7 +114,7 @@ async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudC
         if found.clock_skew is None:
             found.clock_skew = round(clock.wall() - server_time, 1)
 
-    api = _Timed(opened.api, note)
+    api = _Timed(RedactingApi(opened.api, store.redactor), note)
     desk = Desk(cloud.name, api, clock, pause=1 / limits.reads.per_second)
     deployments = [each for each in plan.deployments if each.cluster.cloud == cloud.name]
     try:

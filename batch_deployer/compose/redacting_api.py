@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Body, Call, ChartState, ClusterState, ReleaseState
 from batch_deployer.model.redact import Redactor
 from batch_deployer.ports import Api, unheard
@@ -13,6 +14,8 @@ from batch_deployer.transport.wire.text import MAX_TEXT
 
 _MAX_MESSAGE = 500
 """Characters of a server's text that are kept."""
+_MAX_ERROR = 1000
+"""Characters of an error: the server's text and what to do."""
 _ANSWER_TEXTS = {"message": _MAX_MESSAGE, "code": 64, "other_code": 64, "request_id": 128}
 _PROSE = frozenset({"status_description", "reason", "description", "created_at", "updated_at"})
 """Fields on whose words nothing depends that a short secret could be by chance."""
@@ -46,8 +49,11 @@ class RedactingApi:
         return answer.but(body=body, **texts)
 
     async def renew(self, credential: int) -> None:
-        """As the cloud's API does it."""
-        await self._api.renew(credential)
+        """As the cloud's API does it. Its errors hold the server's words for a refused credential."""
+        try:
+            await self._api.renew(credential)
+        except (AuthFailed, CloudUnreachable) as error:
+            raise type(error)(self._text(str(error), _MAX_ERROR)) from None
 
     async def close(self) -> None:
         """Release connections."""

@@ -15,6 +15,8 @@ otherwise hide parts of names, such as `DNS_API_KEY` for the secret `KEY`."""
 _ENCODED = re.compile(r"[%&\\]")
 """What every percent-encoded, HTML-escaped or JSON-escaped text holds."""
 _CACHED_TEXTS = 4096
+_MAX_CACHED_TEXT = 1000
+"""Characters: shorter texts come again and again, longer ones hold what is new."""
 _LONG = 64
 
 
@@ -39,6 +41,8 @@ class Redactor:
         self._refresh()
         if not self._needles and not self._short:
             return text
+        if len(text) > _MAX_CACHED_TEXT:
+            return self._without(text)
         found = self._cached.get(text)
         if found is None:
             found = self._without(text)
@@ -68,7 +72,7 @@ class Redactor:
 
     def _refresh(self) -> None:
         known = frozenset(self._secrets())
-        if known != self._known:
+        if known is not self._known and known != self._known:
             self._known = known
             self._cached.clear()
             # Server texts arrive with runs of white space as one blank.

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.redacting_api import RedactingApi
+from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import (
     ClusterTags,
     CreateRelease,
@@ -141,3 +142,25 @@ def test_values_stay_as_the_cloud_shows_them():
     answer = answer_to(ListReleases(cluster_id="c1"), 200, [state], "id")
     assert isinstance(answer.body[0], ReleaseState)
     assert json.loads(answer.body[0].values_json) == {"password": SECRET}
+
+
+class Refusing:
+    """An Api whose credential cannot be renewed; says why in the server's words."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def renew(self, _credential):
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", [AuthFailed, CloudUnreachable])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_renewal_that_fails_names_no_secret_and_is_cut(kind, form):
+    """The server's words for a refused credential end the run, and stand in its journal and report."""
+    error = kind(f"cloud 'c': the token was refused (HTTP 401 {LONG}{FORMS[form]} {'y' * 5000})")
+    with pytest.raises(kind) as refused:
+        asyncio.run(RedactingApi(Refusing(error), Redactor(lambda: [SECRET])).renew(1))
+    assert FORMS[form] not in str(refused.value)
+    assert HIDDEN in str(refused.value)
+    assert len(str(refused.value)) <= 1000

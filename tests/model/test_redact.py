@@ -115,3 +115,11 @@ def test_a_long_hostile_text_takes_no_time_out_of_proportion():
     for text in ("\\" * 100_000, "%25" * 40_000, "&amp;" * 20_000, "&#0" * 40_000, " " * 100_000):
         redactor.text(text)
     assert time.thread_time() - before < 60
+
+
+def test_only_short_texts_are_kept_for_the_next_time():
+    """The texts of a whole list come by once and are large."""
+    redactor = Redactor(lambda: ["long-secret"])
+    redactor.text("short")
+    redactor.text("x" * 10_000)
+    assert list(redactor._cached) == ["short"]
