@@ -42,18 +42,20 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     resolve_all(plan, store)
     checks = run_in_loop(lambda: check_clouds(plan, store))
     code = worst(*(each.exit_code for each in checks))
+    # Each text by itself: within a document what surrounds a secret could be hidden with it.
+    clouds: Any = store.redactor.value([dataclasses.asdict(each) for each in checks])
     if options["kind"] == "json":
         data = {
             "version": 1,
             "name": plan.name,
             "exit_code": code,
-            "clouds": [dataclasses.asdict(each) for each in checks],
+            "clouds": clouds,
         }
-        show([store.redact(json.dumps(data, indent=2, ensure_ascii=False)), "\n"])
+        show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
         return code
-    for each in checks:
-        rows = [(name, text) for name, text in _rows(dataclasses.asdict(each)) if text]
-        show([f"cloud {each.cloud}\n", *(f"  {name:<14}{store.redact(clean(text))}\n" for name, text in rows)])
+    for each in clouds:
+        rows = [(name, text) for name, text in _rows(each) if text]
+        show([f"cloud {each['cloud']}\n", *(f"  {name:<14}{clean(text)}\n" for name, text in rows)])
     show([f"{plan.name}: {'ready' if not code else 'not ready'}, exit code {code}\n"])
     return code
 

@@ -1,7 +1,7 @@
 """Rows of a CSV or JSON Lines file, one at a time, checked by hand: such files are large."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -85,7 +85,8 @@ def _csv(
     lines = _Lines(stream)
     # A cell may be as long as a line; the library's own bound is one for the whole process.
     csv.field_size_limit(MAX_LINE)
-    reader = csv.reader(lines, strict=True, delimiter=_delimiter(lines))
+    delimiter = _delimiter(lines)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     try:
         header = [name.strip() for name in next(reader, [])]
         while header and not header[-1]:
@@ -95,8 +96,12 @@ def _csv(
         if faults:
             line = first_line + 1
             raise BadInput(
-                [*found.faults, *(Fault(why, shown, line, cell_column(lines.last, at)) for at, why in faults)]
+                [
+                    *found.faults,
+                    *(Fault(why, shown, line, cell_column(lines.last, at, delimiter)) for at, why in faults),
+                ]
             )
+        filled = _filling_order(columns)
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -105,8 +110,7 @@ def _csv(
                 found.faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
                 yield None
             else:
-                row = _row(columns, cells, place, lines.last, found)
-                yield None if row is None else (place, row)
+                yield _placed_row(filled, cells, place, lambda index: cell_column(lines.last, index, delimiter), found)
     except csv.Error as error:
         line = lines.number
         why = "a cell is longer than 1 MiB" if "field larger" in str(error) else str(error)
@@ -143,32 +147,41 @@ def _columns(
     return columns, faults
 
 
-def _row(
-    columns: Sequence[Column], cells: Sequence[str], place: Place, line: str, found: Findings
-) -> dict[str, Any] | None:
-    """One row as a mapping; None when a cell is wrong. An empty cell means not given."""
+def _filling_order(columns: Sequence[Column]) -> list[tuple[int, Column]]:
+    """Each column with its index: whole mappings before their parts, which are merged into them; lists in order."""
+
+    def order(numbered: tuple[int, Column]) -> tuple[bool, list[int]]:
+        path = numbered[1].path
+        return len(path) > 1, [step for step in path if isinstance(step, int)]
+
+    return sorted(enumerate(columns), key=order)
+
+
+def _placed_row(
+    filled: Sequence[tuple[int, Column]],
+    cells: Sequence[str],
+    place: Place,
+    column_of: Callable[[int], int],
+    found: Findings,
+) -> Row | None:
+    """One row with its place; None when a cell is wrong. An empty cell means not given."""
     row: dict[str, Any] = {}
-    # Whole mappings first, so that their parts are merged into them whatever the order of the columns; lists in order.
-    for index in sorted(range(len(columns)), key=lambda each: (len(columns[each].path) > 1, *_order(columns[each]))):
-        column, cell = columns[index], cells[index]
+    for index, column in filled:
+        cell = cells[index]
         if not cell:
             continue
         try:
             put(row, column, column.read(cell))
         except ValueError as error:
-            found.faults.append(place._replace(column=cell_column(line, index)).fault(str(error)))
+            found.faults.append(place._replace(column=column_of(index)).fault(str(error)))
             return None
         if column.path[0] not in ("values", "parameters", "description") and is_suspicious(cell):
             what = f"the cell {cell!r} of {column.title} has blanks around it, or letters in an unusual Unicode form"
-            found.warnings.append(str(place._replace(column=cell_column(line, index)).fault(what)))
-    return row
+            found.warnings.append(str(place._replace(column=column_of(index)).fault(what)))
+    return place, row
 
 
-def _order(column: Column) -> tuple[int, ...]:
-    return tuple(step for step in column.path if isinstance(step, int))
-
-
-def cell_column(line: str, index: int) -> int:
+def cell_column(line: str, index: int, delimiter: str = ",") -> int:
     """The 1-based column at which cell number `index` of a CSV line starts."""
     seen, quoted = 0, False
     for position, character in enumerate(line):
@@ -176,7 +189,7 @@ def cell_column(line: str, index: int) -> int:
             return position + 1
         if character == '"':
             quoted = not quoted
-        elif character == "," and not quoted:
+        elif character == delimiter and not quoted:
             seen += 1
     return max(len(line.rstrip("\r\n")), 1) if seen != index else len(line.rstrip("\r\n")) + 1
 

@@ -283,3 +283,18 @@ def test_a_second_document_is_still_a_fault(loaded):
     release = 'releases: [{name: db, chart: {id: d}, version: 1.0.0, targets: "*", values_files: [v.yaml]}]\n'
     with pytest.raises(BadInput, match=r"^v\.yaml:2:1: a second document"):
         loaded(HEAD + ONE + release, {"v.yaml": "a: 1\n---\nb: 2\n"})
+
+
+@pytest.mark.parametrize(("first", "mark"), [("sep=;\n", ";"), ("", "\t"), ("", ",")])
+def test_a_fault_is_placed_in_its_cell_whatever_separates_the_cells(loaded, first, mark):
+    table = (
+        first
+        + mark.join(("cluster", "release", "values.a", "values.b"))
+        + "\n"
+        + mark.join(("c1", "db", "1", "yes"))
+        + "\n"
+    )
+    line = 3 if first else 2
+    with pytest.raises(BadInput) as refused:
+        pairs_of(loaded, table)
+    assert str(refused.value).startswith(f"p.csv:{line}:9: ")
