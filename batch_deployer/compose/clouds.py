@@ -12,7 +12,7 @@ from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, Clou
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
-from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.connect import open_cloud
 
 _FIRST_PAUSE = 8.0
 """Seconds after the first tries to log in at a cloud that did not answer; doubled with each further one."""
@@ -121,15 +121,17 @@ def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fenc
     cloud = plan.clouds[name]
 
     async def open_one(tries: int) -> Api:
-        return await open_api(
-            cloud,
-            wire=plan.settings.wire,
-            connections=cloud.limits.connections,
-            secrets=store,
-            clock=clock,
-            fence=fence,
-            on_secret=store.remember,
-            tries=tries,
-        )
+        return (
+            await open_cloud(
+                cloud,
+                wire=plan.settings.wire,
+                connections=cloud.limits.connections,
+                secrets=store,
+                clock=clock,
+                fence=fence,
+                on_secret=store.remember,
+                tries=tries,
+            )
+        ).api
 
     return open_one

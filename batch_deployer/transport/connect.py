@@ -21,31 +21,6 @@ class OpenCloud:
     identity: Identity
 
 
-async def open_api(
-    cloud: CloudSpec,
-    *,
-    wire: WireSettings,
-    connections: int,
-    secrets: Secrets,
-    clock: Clock,
-    fence: Fence | None = None,
-    on_secret: Callable[[str], None] = lambda _text: None,
-    tries: int = 4,
-) -> Api:
-    """The Api alone of `open_cloud`."""
-    opened = await open_cloud(
-        cloud,
-        wire=wire,
-        connections=connections,
-        secrets=secrets,
-        clock=clock,
-        fence=fence,
-        on_secret=on_secret,
-        tries=tries,
-    )
-    return opened.api
-
-
 async def open_cloud(
     cloud: CloudSpec,
     *,

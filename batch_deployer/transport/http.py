@@ -20,8 +20,6 @@ from batch_deployer.transport.wire.text import clean
 
 _SKEW = 60.0
 """Seconds by which clocks may differ before a refused signature is put down to it."""
-
-
 _HTML = "the answer is an HTML page: not the API answered, but something before it, such as a proxy or a login page"
 
 
@@ -141,13 +139,13 @@ def _failure(error: Exception, attempt: Attempt) -> Answer:
     if isinstance(error, TimeoutError):
         return Answer(sent=sent, message="no answer in time" if attempt.sent else "no connection in time")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Answer(sent=sent, message=connection_failure(error))
+        return Answer(sent=sent, message=_connection_failure(error))
     if attempt.sent:
         return Answer(sent=sent, message="the connection broke before an answer came")
     return Answer(sent=sent, message=f"not sent: {type(error).__name__}")
 
 
-def connection_failure(error: aiohttp.ClientConnectorError) -> str:
+def _connection_failure(error: aiohttp.ClientConnectorError) -> str:
     """One line on why there is no connection."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"no such host: {error.host}"

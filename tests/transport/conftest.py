@@ -24,7 +24,7 @@ from batch_deployer.simulator.inventory import Account, SimChart, SimCloud, SimC
 from batch_deployer.simulator.server import serve as serve_fleet
 from batch_deployer.simulator.world import World
 from batch_deployer.transport.auth.credential import FixedToken
-from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.connect import open_cloud
 from batch_deployer.transport.http import HttpApi
 
 
@@ -147,13 +147,15 @@ def log_in(clock):
         if endpoint and method in {"password", "agency"}:
             options = {"auth_url": f"{endpoint}/v3"} | options
         spec = CloudSpec(name="c", endpoint=endpoint, auth=AuthSpec(method=method, options=options), **cloud)
-        api = await open_api(
-            spec,
-            wire=wire or WireSettings(),
-            connections=4,
-            secrets=secrets or (lambda name: f"<{name}>"),
-            clock=clock,
-        )
+        api = (
+            await open_cloud(
+                spec,
+                wire=wire or WireSettings(),
+                connections=4,
+                secrets=secrets or (lambda name: f"<{name}>"),
+                clock=clock,
+            )
+        ).api
         try:
             yield api
         finally:
@@ -253,7 +255,7 @@ def connected():
         spec = CloudSpec(
             name="north", endpoint=url, auth=AuthSpec(method=method, options=defaults.get(method, {}) | options)
         )
-        api = await open_api(spec, wire=WireSettings(), connections=4, secrets=str, clock=SystemClock())
+        api = (await open_cloud(spec, wire=WireSettings(), connections=4, secrets=str, clock=SystemClock())).api
         try:
             yield api
         finally:

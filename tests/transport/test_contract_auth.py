@@ -9,7 +9,7 @@ from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.rules.replies import Verdict, judge
 from batch_deployer.settings import WireSettings
 from batch_deployer.simulator.inventory import Account
-from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.connect import open_cloud
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 CHART = "00000000-0000-4000-8000-0000000000c1"
@@ -56,9 +56,15 @@ def test_the_simulated_catalogue_leads_to_the_simulated_cloud(a_fleet, served):
         async with served(a_fleet()) as url:
             options = {"username": "demo", "password": "demo", "user_domain": "sim", "project": "north"}
             auth = AuthSpec(method="password", options=options | {"auth_url": f"{url}/v3"})
-            api = await open_api(
-                CloudSpec(name="north", auth=auth), wire=WireSettings(), connections=1, secrets=str, clock=SystemClock()
-            )
+            api = (
+                await open_cloud(
+                    CloudSpec(name="north", auth=auth),
+                    wire=WireSettings(),
+                    connections=1,
+                    secrets=str,
+                    clock=SystemClock(),
+                )
+            ).api
             try:
                 return await api.call(LIST)
             finally:

@@ -201,11 +201,11 @@ import asyncio, json, sys
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.connect import open_cloud
 async def main():
     spec = CloudSpec(name="c", endpoint="https://cce.example.test", auth=AuthSpec(**json.loads(sys.argv[1])))
     try:
-        api = await open_api(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1)
+        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1)).api
     except Exception as error:
         assert "no connection" in str(error), error
     else:

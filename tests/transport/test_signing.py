@@ -10,7 +10,7 @@ from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.signing import Key, Unsigned, canonical_request, sign
-from batch_deployer.transport.connect import open_api
+from batch_deployer.transport.connect import open_cloud
 from batch_deployer.transport.wire.requests import Request, encode
 
 # The vectors of docs/api.md section 5.3, computed with the provider's own SDK.
@@ -184,7 +184,7 @@ def test_the_form_of_a_signature_follows_the_host(endpoint, form):
             project_id="p1",
             auth=AuthSpec(method="aksk", options={"access_key": "AK", "secret_key": "SK"}),
         )
-        api = await open_api(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock())
+        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock())).api
         try:
             return api._credential.headers(Request(method="GET", path="/v2/charts"), "host")
         finally:
