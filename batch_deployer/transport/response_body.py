@@ -11,7 +11,7 @@ async def read_body(response: aiohttp.ClientResponse, coding: str, limit: int) -
     """The unpacked body of at most `limit` bytes, or why there is none."""
     if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
         return b"", f"the answer is packed as {coding!r}, which was not asked for"
-    unpacker = None if coding in {"", "identity"} else _Unpacker(coding, limit)
+    unpacker = None if coding in {"", "identity"} else Unpacker(coding, limit)
     packed, pieces = 0, []
     async for piece in response.content.iter_any():
         packed += len(piece)
@@ -25,7 +25,7 @@ async def read_body(response: aiohttp.ClientResponse, coding: str, limit: int) -
     return b"".join(pieces), ""
 
 
-class _Unpacker:
+class Unpacker:
     """Unpacks gzip of any number of members, zlib and raw deflate, and stops at a bound."""
 
     def __init__(self, coding: str, limit: int) -> None:
@@ -35,6 +35,11 @@ class _Unpacker:
         self._left = limit
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
         self.fault = ""
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came out than the bound allows."""
+        return self._left < 0
 
     @property
     def complete(self) -> bool:
@@ -57,7 +62,7 @@ class _Unpacker:
                 continue
             self._raw_possible = False
             self._left -= len(piece)
-            if self._left < 0:
+            if self.too_large:
                 self.fault = f"the answer unpacks to more than the {self._limit} bytes allowed"
             plain.append(piece)
             data = self._stream.unused_data

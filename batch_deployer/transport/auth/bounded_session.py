@@ -7,7 +7,6 @@ import contextlib
 import io
 import socket
 import threading
-import zlib
 from typing import Any
 
 from requests import PreparedRequest, Response, Session
@@ -17,12 +16,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from batch_deployer.errors import BadInput
 from batch_deployer.transport.address import checked
+from batch_deployer.transport.response_body import Unpacker
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """A token with the catalogue of a large cloud has some 100 KB."""
 _CHUNK_BYTES = 64 * 1024
-_GZIP_WINDOW = 31
-"""zlib's number for a gzip header."""
 
 
 class AnswerTooLarge(Exception):
@@ -138,11 +136,11 @@ def _read(response: Response) -> bytes:
             raise AnswerTooLarge
     if response.headers.get("Content-Encoding", "").strip().lower() != "gzip":
         return bytes(packed)
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
-    body = unpacker.decompress(bytes(packed), MAX_ANSWER_BYTES)
-    if unpacker.unconsumed_tail:
+    unpacker = Unpacker("gzip", MAX_ANSWER_BYTES)
+    body = unpacker.feed(bytes(packed))
+    if unpacker.too_large:
         raise AnswerTooLarge
-    return body
+    return b"" if unpacker.fault else body
 
 
 def _watched_pools(deadline: Deadline) -> dict[str, type[HTTPConnectionPool]]:
