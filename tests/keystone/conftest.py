@@ -8,12 +8,9 @@ import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,22 +150,6 @@ def authority(tmp_path_factory, program):
     return folder
 
 
-def _warm_up(port):
-    """Make Keystone load what the first login needs: on a busy machine that takes longer than a login may."""
-    user = {"name": "nobody", "password": "wrong", "domain": {"name": "acme"}}
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
-    request = urllib.request.Request(
-        f"https://127.0.0.1:{port}/v3/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
-    )
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        opener.open(request, timeout=120)
-    with refused.value:
-        assert refused.value.code == 401
-
-
 @pytest.fixture(scope="session")
 def serve(base, authority, tmp_path_factory):
     """`serve(expiration=...)`: start a Keystone of one's own."""
@@ -187,10 +168,7 @@ def serve(base, authority, tmp_path_factory):
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         processes.append(process)
         assert process.stdout.readline() == "ready\n", (folder / "server.log").read_text()[-3000:]
-        served = Keystone(folder, port, json.loads((folder / "ids.json").read_text()))
-        _warm_up(port)
-        served.forget()
-        return served
+        return Keystone(folder, port, json.loads((folder / "ids.json").read_text()))
 
     yield start
     for process in processes:

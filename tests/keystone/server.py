@@ -134,6 +134,7 @@ class Front:
         self.folder = folder
         self.port = port
         self.lock = threading.Lock()
+        self.validating = threading.Lock()
 
     def note(self, **what):
         with self.lock, (self.folder / "notes.jsonl").open("a") as file:
@@ -181,7 +182,9 @@ class Front:
         from werkzeug.test import Client
 
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-        answer = Client(self.keystone).get("/v3/auth/tokens", headers=headers)
+        # One at a time: a Keystone that has just started refuses good tokens while another thread loads what it needs.
+        with self.validating:
+            answer = Client(self.keystone).get("/v3/auth/tokens", headers=headers)
         return answer.get_json()["token"].get("project", {}).get("id", "") if answer.status_code == 200 else ""
 
     def answer(self, method, path, body):
