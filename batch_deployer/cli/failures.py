@@ -16,14 +16,14 @@ from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
 
 EXIT_CODES: dict[int, str] = {
     0: "all deployed or unchanged; a command did what it was asked",
-    1: "some deployments did not succeed, or a cloud or the state folder cannot be used",
+    1: "some deployments did not succeed (plan --detailed-exitcode: would not), or a cloud or the state folder cannot be used",
     2: "bad input: manifest, option or saved plan; nothing was sent",
     3: "a bug of ours; a crash file is named",
     4: "halted by a failure budget, a gate or an operator",
     5: "authentication or permission",
     6: "a deadline or window was missed",
     7: "another run holds the lock",
-    8: "plan --detailed-exitcode: there are changes",
+    8: "plan --detailed-exitcode: there are changes, and nothing is blocked",
     130: "interrupted by SIGINT, resumable",
     143: "ended by SIGTERM, resumable",
 }

@@ -23,7 +23,11 @@ from batch_deployer.cli.session import Session
 @click.option(
     "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is told."
 )
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 8 when there are changes, 0 when there are none.")
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 8 for changes, 1 when a run would reject a deployment, 0 otherwise.",
+)
 @click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
 @state_dir_option
 @click.pass_obj
@@ -32,7 +36,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
     from batch_deployer.cli.outlook import changes_text, outlook, outlook_data, outlook_text, value_changes
-    from batch_deployer.cli.planning import as_data, as_text, changes, chosen_plan, show_warnings
+    from batch_deployer.cli.planning import as_data, as_text, blocked, changes, chosen_plan, show_warnings
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.past import known_durations
     from batch_deployer.compose.secrets import resolve_all
@@ -55,6 +59,9 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     if options["out"] is not None:
         write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)))])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
-    if survey.exit_code:
+    if survey.exit_code or not options["detailed_exitcode"]:
         return survey.exit_code
-    return 8 if options["detailed_exitcode"] and changes(survey) else 0
+    if number := blocked(survey):
+        say(f"{number:,} of {len(plan.deployments):,} deployments are blocked: a run would exit with 1")
+        return 1
+    return 8 if changes(survey) else 0

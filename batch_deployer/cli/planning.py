@@ -10,7 +10,7 @@ import click
 
 from batch_deployer.cli.console import ask, width
 from batch_deployer.cli.failures import say
-from batch_deployer.compose.loading import Choice, load_plan, read_map
+from batch_deployer.compose.loading import Choice, check_sources, load_plan, read_map
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.survey import Survey
@@ -47,10 +47,12 @@ def chosen_plan(manifest: Path, options: dict[str, Any], store: SecretStore, *, 
             "a saved plan is run as it is; choose with --limit and the like when it is made, by `plan --out`"
         )
     try:
-        return thaw(saved.read_text("utf-8"))
+        plan = thaw(saved.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"the saved plan {saved} cannot be read: {why.lower()}") from None
+    check_sources(plan, saved, manifest)
+    return plan
 
 
 def show_warnings(plan: Plan) -> None:
@@ -67,8 +69,15 @@ def confirm(plan: Plan, survey: Survey) -> None:
 
 
 def changes(survey: Survey) -> int:
-    """How many deployments a run would change or wait for."""
-    return sum(each.action not in (Action.UNCHANGED, Action.BLOCKED) for each in survey.decisions.values())
+    """Number of deployments that a run would change or wait for."""
+    return sum(
+        each.action not in (Action.UNCHANGED, Action.BLOCKED) or each.settling for each in survey.decisions.values()
+    )
+
+
+def blocked(survey: Survey) -> int:
+    """Number of deployments that a run would reject, so that it would exit with 1."""
+    return sum(each.action is Action.BLOCKED and not each.settling for each in survey.decisions.values())
 
 
 def as_text(plan: Plan, survey: Survey) -> Iterator[str]:

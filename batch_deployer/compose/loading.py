@@ -9,8 +9,10 @@ from batch_deployer.compose.inventing import made_up
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.folder import Folder, digest_of
 from batch_deployer.manifest.load import load
 from batch_deployer.model.api import ClusterState
+from batch_deployer.model.text import clean
 from batch_deployer.plan.build import build_plan
 from batch_deployer.plan.frozen import Plan
 
@@ -65,6 +67,28 @@ def load_plan(
         only_waves=choice.waves,
         cluster_map=choice.cluster_map,
     )
+
+
+def check_sources(plan: Plan, saved: Path, manifest: Path) -> None:
+    """Raise BadInput unless the saved plan was made from this manifest and the files that it names, as they are now.
+
+    Files are compared by content, and by path below the manifest's folder, so that the folder may move.
+    """
+    again = f"make the plan again with `batch-deployer plan {manifest} --out {saved}`"
+    digests = dict(plan.sources)
+    if digests.pop("", None) != digest_of(manifest, str(manifest)):
+        raise BadInput(
+            f'{manifest} is not the manifest that {saved} was made from (a manifest named "{clean(plan.name)}"), '
+            f"or has changed since; name that manifest, or {again}"
+        )
+    folder = Folder(manifest)
+    for name, digest in digests.items():
+        try:
+            changed = digest_of(folder.inside(name), folder.shown(name)) != digest
+        except ValueError as error:
+            raise BadInput(f"{error}, which {saved} was made from; {again}") from None
+        if changed:
+            raise BadInput(f"{folder.shown(name)} has changed since {saved} was made; {again}")
 
 
 def read_map(pairs: Sequence[tuple[str, str]], file: Path | None) -> Mapping[str, str]:

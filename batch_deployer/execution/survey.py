@@ -131,7 +131,8 @@ class Surveyor:
         if readiness(queue.phase) is Readiness.READY:
             decision = self._run.decide(track, state)
         else:
-            decision = Decision(action=Action.BLOCKED, reason=f"the cluster is {queue.phase}")
+            later = readiness(queue.phase) is Readiness.LATER
+            decision = Decision(action=Action.BLOCKED, reason=f"the cluster is {queue.phase}", settling=later)
         del queue.waiting[track.key]
         self._keep(track, decision)
 

@@ -83,7 +83,7 @@ class Clusters:
         if shape.name:
             self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
         try:
-            path = self._desk.folder.inside(name)
+            path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
                 self._row(row, shape, where)
         except BadInput as error:

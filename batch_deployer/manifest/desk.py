@@ -73,7 +73,7 @@ class Desk:
     def _read_values(self, name: str, place: Place) -> Mapping[str, Any] | None:
         shown = self.folder.shown(name)
         try:
-            text = decode(read_bytes(self.folder.inside(name), shown, MAX_BYTES), shown)
+            text = decode(read_bytes(self.folder.source(name), shown, MAX_BYTES), shown)
             tree = read(text, shown, may_be_empty=True)
         except BadInput as error:
             self.faults.extend(error.faults)

@@ -1,5 +1,6 @@
 """Files that a manifest names. They must lie inside the manifest's folder, also after following links."""
 
+import hashlib
 from pathlib import Path
 
 from batch_deployer.errors import BadInput, Fault
@@ -13,6 +14,8 @@ class Folder:
         """Take the manifest's own path, as the user typed it."""
         self._shown = manifest.parent
         self._root = manifest.resolve().parent
+        self._sources: dict[str, Path] = {}
+        """Files given by `source`, by path below the folder."""
 
     def shown(self, name: str) -> str:
         """A file's path as the user would type it."""
@@ -31,6 +34,16 @@ class Folder:
         except (OSError, RuntimeError) as error:
             raise ValueError(f'"{name}" cannot be used: {_reason(error)}') from None
         return real
+
+    def source(self, name: str) -> Path:
+        """As `inside`, for a file whose content becomes part of the plan."""
+        real = self.inside(name)
+        self._sources[real.relative_to(self._root).as_posix()] = real
+        return real
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file that `source` gave, by path below the folder. BadInput when one cannot be read."""
+        return {name: digest_of(path, self.shown(name)) for name, path in self._sources.items()}
 
     def trusted(self, name: str) -> Path:
         """The absolute path of a certificate file: anywhere if written absolute, else in the folder. ValueError."""
@@ -59,5 +72,14 @@ def read_bytes(path: Path, shown: str, limit: int) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise BadInput([Fault(f"cannot be read: {_reason(error)}", shown)]) from None
+
+
+def digest_of(path: Path, shown: str) -> str:
+    """SHA-256 of a file in hex. BadInput when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise BadInput([Fault(f"cannot be read: {_reason(error)}", shown)]) from None

@@ -1,6 +1,8 @@
 """Manifest text to Manifest. Every fault of every part is found before anything is raised."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from batch_deployer.errors import BadInput, Fault
@@ -28,7 +30,8 @@ def load(path: str | Path, environ: Mapping[str, str], *, profile: str | None = 
     """
     path = Path(path)
     file = str(path)
-    tree = read(decode(read_bytes(path, file, MAX_BYTES), file), file)
+    data = read_bytes(path, file, MAX_BYTES)
+    tree = read(decode(data, file), file)
     desk = Desk(Folder(path), environ)
     tree = settle(tree, desk)
     checked = _check(tree, desk)
@@ -37,7 +40,7 @@ def load(path: str | Path, environ: Mapping[str, str], *, profile: str | None = 
     manifest = _assemble(checked, file, desk)
     if desk.faults:
         raise BadInput(in_order(desk.faults, file))
-    return manifest
+    return replace(manifest, sources={"": hashlib.sha256(data).hexdigest(), **desk.folder.digests()})
 
 
 def _check(tree: Node, desk: Desk) -> Checked:

@@ -57,7 +57,7 @@ class Pairs:
 
     def _table(self, name: str, place: Place) -> None:
         try:
-            path = self._desk.folder.inside(name)
+            path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
                 self._row(row, where)
         except BadInput as error:

@@ -122,3 +122,5 @@ class Manifest:
     gates: GateSettings = GateSettings()
     settings: Settings = Settings()
     warnings: Sequence[str] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the manifest (`""`) and of each table and values file, by path below the manifest's folder."""

@@ -41,7 +41,8 @@ def build_plan(
     """The plan of a manifest.
 
     discovered: all clusters, with their tags, of each cloud in `manifest.discover`.
-    limit, exclude: globs over key, cluster id or name, release name, `cluster/namespace/release`.
+    limit, exclude: globs over key, cluster id or name, release name or alias, `cluster/namespace/release`; one that
+    matches nothing is a fault.
     only_waves: names or globs of waves. What is left out does not move the others to another wave.
     cluster_map: lost cluster to its replacement, by id or name.
     Raises BadInput with all faults.
@@ -64,7 +65,7 @@ def build_plan(
         raise BadInput(_bounded(faults, manifest.file))
     warnings = [*manifest.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
-        chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), warnings)
+        chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves))
         drafts = _without_missing_needs(chosen, drafts, specs, warnings)
     return waves.plan(manifest, [draft.deployment for draft in drafts], warnings)
 
@@ -123,6 +124,7 @@ class _Waves:
             release_budgets={r.ref: r.max_failures for r in manifest.releases if r.max_failures is not None},
             settings=manifest.settings,
             warnings=tuple(warnings),
+            sources=manifest.sources,
         )
 
 
@@ -130,20 +132,18 @@ def _moved(deployment: Deployment, wave: int) -> Deployment:
     return Deployment(key=deployment.key, cluster=deployment.cluster, release=deployment.release, wave=wave)
 
 
-def _chosen(
-    drafts: Sequence[_Draft], limit: Sequence[str], exclude: Sequence[str], waves: set[int], warnings: list[str]
-) -> list[_Draft]:
-    wanted, unwanted = Globs(limit), Globs(exclude)
+def _chosen(drafts: Sequence[_Draft], limit: Sequence[str], exclude: Sequence[str], waves: set[int]) -> list[_Draft]:
+    wanted, unwanted = Globs("--limit", limit), Globs("--exclude", exclude)
     chosen = []
     for draft in drafts:
         each = draft.deployment
         fits = not limit or wanted.fit(each.cluster, each.release)
         if not (exclude and unwanted.fit(each.cluster, each.release)) and fits and each.wave in waves:
             chosen.append(draft)
-    faults = [Fault(f'--limit "{glob}" matches no deployment of the manifest') for glob in wanted.unused()]
+    everything = [draft.deployment for draft in drafts]
+    faults = [*wanted.faults(everything), *unwanted.faults(everything)]
     if faults or not chosen:
         raise BadInput(faults or [Fault("the options --limit, --exclude and --wave together leave no deployment")])
-    warnings.extend(f'--exclude "{glob}" matches no deployment' for glob in unwanted.unused())
     return chosen
 
 

@@ -36,6 +36,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     settings: Settings
     expected: dict[str, str]
     warnings: tuple[str, ...] = ()
+    sources: dict[str, str] = {}
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +102,7 @@ def freeze(plan: Plan) -> str:
         settings=plan.settings,
         expected={},
         warnings=tuple(plan.warnings),
+        sources=dict(plan.sources),
     )
     # Once back and forth, so that a whole number in a float field is always written alike: equal plans, equal texts.
     frozen = msgspec.structs.replace(
@@ -137,6 +139,7 @@ def thaw(text: str) -> Plan:
         settings=frozen.settings,
         expected=frozen.expected,
         warnings=frozen.warnings,
+        sources=frozen.sources,
     )
 
 

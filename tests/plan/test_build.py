@@ -129,7 +129,72 @@ def test_options_that_fit_nothing_are_refused(manifest):
     assert told(ready, limit=["c9", "c1"]) == ['--limit "c9" matches no deployment of the manifest']
     assert told(ready, only_waves=["canry"]) == ['unknown wave "canry"; did you mean "canary"?']
     assert told(ready, exclude=["*"]) == ["the options --limit, --exclude and --wave together leave no deployment"]
-    assert build_plan(ready, exclude=["c9"]).warnings == ('--exclude "c9" matches no deployment',)
+
+
+ALIASES = """releases:
+  - {name: web, namespace: a, alias: web-a, chart: {name: web, version: 1.0.0}, targets: "*"}
+  - {name: web, namespace: b, alias: web-b, chart: {name: web, version: 1.0.0}, targets: "*"}
+  - {name: cert-manager, namespace: data, chart: {name: db, version: 1.0.0}, targets: "*"}
+"""
+
+
+@pytest.mark.parametrize("option", ["limit", "exclude"])
+@pytest.mark.parametrize(
+    ("glob", "said"),
+    [
+        ("", ' "" is empty; name a cluster, a release, or cluster/namespace/release'),
+        ("  ", ' "  " is empty; name a cluster, a release, or cluster/namespace/release'),
+        ("cert-manger", ' "cert-manger" matches no deployment of the manifest; did you mean "cert-manager"?'),
+        ("Cert-Manager", ' "Cert-Manager" matches no deployment of the manifest; did you mean "cert-manager"?'),
+        (" web", ' " web" matches no deployment of the manifest; did you mean "web"?'),
+        ("web_a", ' "web_a" matches no deployment of the manifest; did you mean "web-a"?'),
+        ("c1/web", ' "c1/web" matches no deployment of the manifest; did you mean "c1/a/web"?'),
+        ("c1/data/cert-manger", '; did you mean "c1/data/cert-manager"?'),
+        ("test-*", ' "test-*" matches no deployment of the manifest'),
+        ("c[7-9]", ' "c[7-9]" matches no deployment of the manifest'),
+        ("!web", ' "!web" matches no deployment of the manifest; did you mean "web"?'),
+        ("c1,c2", "; repeat the option for each: --{option} c1 --{option} c2"),
+        ("web-a cert-*", "; repeat the option for each: --{option} web-a --{option} cert-*"),
+    ],
+)
+def test_a_word_that_matches_nothing_is_a_fault_of_both_options(manifest, option, glob, said):
+    (message,) = told(manifest(HEAD + FOUR + ALIASES), **{option: [glob]})
+    assert message.startswith(f"--{option} ")
+    assert message.endswith(said.replace("{option}", option))
+
+
+def test_all_words_that_match_nothing_are_told_at_once(manifest):
+    found = told(manifest(HEAD + FOUR + TWO), limit=["web", "c9"], exclude=["x9", "", "c1"])
+    assert [message.partition(" matches")[0].partition(" is")[0] for message in found] == [
+        '--limit "c9"',
+        '--exclude "x9"',
+        '--exclude ""',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("glob", "left"),
+    [
+        ("web-a", "c1/a/web c2/a/web c3/a/web c4/a/web"),
+        ("c1/a/web-a", "c1/a/web"),
+        (f"{IDS[0]}/a/web-a", "c1/a/web"),
+        ("c[12]/?/web-b", "c1/b/web c2/b/web"),
+        (f"{IDS[0].upper()}/b/web", "c1/b/web"),
+        ("web", " ".join(f"c{n}/{namespace}/web" for n in range(1, 5) for namespace in "ab")),
+    ],
+)
+def test_aliases_and_ids_in_upper_case_are_names_for_both_options(manifest, glob, left):
+    def places(plan):
+        return {f"{each.cluster.name}/{each.release.place}" for each in plan.deployments}
+
+    ready = manifest(HEAD + FOUR + ALIASES)
+    assert places(build_plan(ready, limit=[glob])) == set(left.split())
+    assert places(build_plan(ready, exclude=[glob])) == places(build_plan(ready)) - set(left.split())
+
+
+def test_a_name_that_holds_glob_characters_names_itself(manifest):
+    text = HEAD + FOUR.replace("name: c1,", "name: 'c[1]',") + TWO
+    assert keys(build_plan(manifest(text), limit=["c[1]"])) == ["c[1]/web", "c[1]/db"]
 
 
 def shown(number, name, **tags):
