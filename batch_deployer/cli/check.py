@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batch_deployer.cli.options import chosen_options, examples, manifest_argument
+from batch_deployer.cli.options import chosen_options, examples, manifest_argument, permission_options
 from batch_deployer.cli.session import Session
 
 
@@ -21,6 +21,7 @@ from batch_deployer.cli.session import Session
 @click.option(
     "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
+@permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Log in at every cloud of MANIFEST and read what a run needs; nothing is written.
@@ -65,6 +66,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [(name.replace("_", " "), found[name]) for name in plain]
     if found["clock_skew"] is not None:
         rows.append(("clock skew", f"{found['clock_skew']:+.1f} s"))
+    rows.append(("read", ", ".join(found["config_files"])))
     rows += [("proxy", found["proxy"] or "none"), ("TLS", found["tls"])]
     rows.append(("limits", ", ".join(f"{name} {value}" for name, value in found["limits"].items())))
     rows.append(("readable", ", ".join(f"{name} {'yes' if ok else 'no'}" for name, ok in found["readable"].items())))

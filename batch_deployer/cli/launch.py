@@ -48,7 +48,7 @@ def open_store(session: Session, *, placeholders: bool = False) -> SecretStore:
 
     `placeholders`: read no secret; each is its name.
     """
-    store = (PlaceholderStore if placeholders else SecretStore)(os.environ, Path.cwd())
+    store = (PlaceholderStore if placeholders else SecretStore)(os.environ, Path.cwd(), session.permissions)
     session.redact = store.redact
     return store
 

@@ -1,10 +1,14 @@
 """Options and argument types that several commands share, each with its name in the environment."""
 
+import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from batch_deployer.cli.session import Session
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Decorated], Decorated]
@@ -13,9 +17,11 @@ Decorator = Callable[[Decorated], Decorated]
 class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
     """A text that one of our own parsers understands; its ValueError becomes the usage error."""
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], Any], *, separators: str = " ") -> None:
+        """`separators`: what parts several texts in one variable."""
         self.name = name
         self._parse = parse
+        self._separators = separators
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text; anything else was parsed before."""
@@ -25,6 +31,12 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The texts of a variable."""
+        for separator in self._separators:
+            rv = rv.replace(separator, "\n")
+        return [text.strip() for text in rv.split("\n") if text.strip()]
 
 
 def _duration(text: str) -> float:
@@ -81,6 +93,65 @@ def same_state() -> str:
 
     return f" --state-dir {shlex.quote(str(context.params['state_dir']))}"
 
+
+def _host(text: str) -> str:
+    from batch_deployer.model.permissions import host_glob
+
+    return host_glob(text)
+
+
+def _folder(text: str) -> str:
+    path = Path(text).expanduser()
+    if not text.strip() or not path.is_dir():
+        raise ValueError(f"there is no folder {text!r}")
+    return str(path.resolve())
+
+
+def _permit(context: click.Context, option: click.Parameter, value: Any) -> None:
+    session = context.ensure_object(Session)
+    given: Any = tuple(value) if isinstance(value, list | tuple) else value
+    session.permissions = dataclasses.replace(session.permissions, **{str(option.name): given})
+
+
+secrets_option = click.option(
+    "--allow-secrets",
+    "secret_folders",
+    metavar="DIR",
+    type=Parsed("folder", _folder, separators=os.pathsep),
+    multiple=True,
+    expose_value=False,
+    callback=_permit,
+    envvar="BATCH_DEPLOYER_ALLOW_SECRETS",
+    show_envvar=True,
+    help="Folder that ${secret:file:...} may read, besides the manifest's own; may be repeated.",
+)
+
+permission_options = together(
+    click.option(
+        "--allow-host",
+        "hosts",
+        metavar="GLOB",
+        type=Parsed("host", _host, separators=", "),
+        multiple=True,
+        expose_value=False,
+        callback=_permit,
+        envvar="BATCH_DEPLOYER_ALLOW_HOSTS",
+        show_envvar=True,
+        help="Host that the manifest may send credentials to; may be repeated.",
+    ),
+    secrets_option,
+    click.option(
+        "--clouds-from-cwd",
+        "clouds_from_cwd",
+        is_flag=True,
+        expose_value=False,
+        callback=_permit,
+        envvar="BATCH_DEPLOYER_CLOUDS_FROM_CWD",
+        show_envvar=True,
+        help="Also look for clouds.yaml in the working folder.",
+    ),
+)
+"""What the operator allows a manifest to name; docs/security.md explains it."""
 
 profile_option = click.option("--profile", metavar="NAME", help="Overlay one of the manifest's profiles.")
 

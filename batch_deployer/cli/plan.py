@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from batch_deployer.cli.failures import say
-from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument, state_dir_option
+from batch_deployer.cli.options import (
+    FILE,
+    chosen_options,
+    examples,
+    manifest_argument,
+    permission_options,
+    state_dir_option,
+)
 from batch_deployer.cli.session import Session
 
 
@@ -30,6 +37,7 @@ from batch_deployer.cli.session import Session
 )
 @click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
 @state_dir_option
+@permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Look at what the clouds run and show what a run would do to each deployment, and why."""

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch_deployer.cli.options import DURATION, examples, manifest_argument, profile_option, state_dir_option
+from batch_deployer.cli.options import (
+    DURATION,
+    examples,
+    manifest_argument,
+    profile_option,
+    secrets_option,
+    state_dir_option,
+)
 from batch_deployer.cli.session import Session
 from batch_deployer.model.text import span
 
@@ -34,6 +41,7 @@ MANY = 5000
 @click.option("--runs", type=click.IntRange(1, 1000), help=f"Rehearsals. Default: 20, or 4 from {MANY} deployments on.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the first rehearsal.")
 @state_dir_option
+@secrets_option
 @click.pass_obj
 def command(  # noqa: PLR0917 - click hands each option over
     session: Session,
@@ -58,7 +66,7 @@ def command(  # noqa: PLR0917 - click hands each option over
     from batch_deployer.compose.secrets import SecretStore
     from batch_deployer.compose.simulating import read_faults
 
-    store = SecretStore(os.environ, manifest.parent)
+    store = SecretStore(os.environ, manifest.parent, session.permissions)
     session.redact = store.redact
     plan = load_plan(manifest, Choice(profile=profile), store, os.environ, simulated=True, clusters=clusters or 0)
     plan = scaled(plan, clusters) if clusters else plan

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import examples
+from batch_deployer.cli.options import examples, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -13,6 +13,7 @@ from batch_deployer.errors import BadInput
 @click.command("resume", short_help="Go on with an interrupted or killed run.", epilog=examples("resume latest"))
 @click.argument("run")
 @manner_options
+@permission_options
 @click.pass_obj
 def command(session: Session, /, run: str, **options: Any) -> int:
     """Go on with a run that was interrupted or killed, from where its journal ends.

@@ -6,7 +6,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import examples
+from batch_deployer.cli.options import examples, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -21,6 +21,7 @@ from batch_deployer.errors import BadInput
 @click.option("--not-started", is_flag=True, help="Those that were never started.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @manner_options
+@permission_options
 @click.pass_obj
 def command(session: Session, /, run: str, *, failed: bool, not_started: bool, **options: Any) -> int:
     """Start a new run of just those deployments of a run that failed or were not started, from the same frozen plan."""

@@ -6,7 +6,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import examples, same_state
+from batch_deployer.cli.options import examples, permission_options, same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -23,6 +23,7 @@ _MOST = 20
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
 @manner_options
+@permission_options
 @click.pass_obj
 def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, **options: Any) -> int:
     """Return what a run changed to its earlier revision: waves in reverse, same limits, same safety.

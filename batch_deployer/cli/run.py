@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument
+from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -38,6 +38,7 @@ from batch_deployer.errors import BadInput
 @click.option("--run-id", metavar="ID", help="Name of the run. Default: time, manifest and a random part.")
 @click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
 @manner_options
+@permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Create, upgrade and watch what MANIFEST wants, within the limits, and report.

@@ -1,8 +1,10 @@
 """What one call of the program carries from its command to its last words."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from batch_deployer.model.permissions import Permissions
 
 
 def _as_is(text: str) -> str:
@@ -17,6 +19,9 @@ class Session:
     """State folder given on the command line, for the crash file; None: none was settled on yet."""
     redact: Callable[[str], str] = _as_is
     """Takes secrets that became known in this process out of a text."""
+
+    permissions: Permissions = field(default_factory=Permissions)
+    """What the operator allows manifests to name."""
 
     def use_state(self, folder: Path | None) -> Path:
         """Settle on a state folder: the one given, else the user's."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batch_deployer.cli.failures import say
-from batch_deployer.cli.options import FILE, FOLDER, examples
+from batch_deployer.cli.options import FILE, FOLDER, examples, permission_options
 from batch_deployer.cli.session import Session
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("clouds", metavar="CLOUD...", nargs=-1, required=True)
 @click.option("--manifest", type=FILE, help="Take the clouds from this manifest instead of clouds.yaml.")
 @click.option("--output", type=FOLDER, required=True, help="Folder for the manifest; it must not hold one yet.")
+@permission_options
 @click.pass_obj
 def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, output: Path) -> int:
     """Write a manifest of everything that runs in each CLOUD: one list per cluster, nothing is changed.
@@ -50,7 +51,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
         raise BadInput(f"{target} is there already; choose another --output, a snapshot never overwrites one")
     check_folder(output)
     store = open_store(session)
-    specs = _specs(clouds, manifest)
+    specs = _specs(clouds, manifest, store)
     found = run_in_loop(lambda: look_at(specs, store))
     now = datetime.now(UTC)
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
@@ -80,13 +81,13 @@ def _secrets(manifest: Path | None, store: "SecretStore") -> "Mapping[str, str]"
     from batch_deployer.manifest.load import load
 
     if manifest is not None:
-        for name in named_in(load(manifest, os.environ)):
+        for name in named_in(load(manifest, os.environ, permissions=store.permissions)):
             with suppress(BadInput):
                 store(name)
     return store.resolved()
 
 
-def _specs(clouds: "Sequence[str]", manifest: Path | None) -> "Mapping[str, CloudSpec]":
+def _specs(clouds: "Sequence[str]", manifest: Path | None, store: "SecretStore") -> "Mapping[str, CloudSpec]":
     """The clouds by name. BadInput when the manifest has none of a name."""
     from batch_deployer.errors import BadInput
     from batch_deployer.plan.frozen import AuthSpec, CloudSpec
@@ -95,7 +96,7 @@ def _specs(clouds: "Sequence[str]", manifest: Path | None) -> "Mapping[str, Clou
         return {name: CloudSpec(name=name, auth=AuthSpec(method="clouds", options={"cloud": name})) for name in clouds}
     from batch_deployer.manifest.load import load
 
-    known = load(manifest, os.environ).clouds
+    known = load(manifest, os.environ, permissions=store.permissions).clouds
     unknown = [name for name in clouds if name not in known]
     if unknown:
         raise BadInput(f"{manifest} has no cloud {', '.join(unknown)}; it has {', '.join(known)}")

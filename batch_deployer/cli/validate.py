@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from batch_deployer.cli.options import examples, manifest_argument, profile_option
+from batch_deployer.cli.options import examples, manifest_argument, profile_option, secrets_option
+from batch_deployer.cli.session import Session
 
 
 @click.command(
@@ -15,13 +16,15 @@ from batch_deployer.cli.options import examples, manifest_argument, profile_opti
 )
 @manifest_argument
 @profile_option
-def command(manifest: Path, profile: str | None) -> int:
+@secrets_option
+@click.pass_obj
+def command(session: Session, manifest: Path, profile: str | None) -> int:
     """Check a manifest and every file it names. Nothing is sent; every fault is told at once, as file:line:column."""
     from batch_deployer.cli.planning import show_warnings
     from batch_deployer.manifest.load import load
     from batch_deployer.plan.build import build_plan
 
-    found = load(manifest, os.environ, profile=profile)
+    found = load(manifest, os.environ, profile=profile, permissions=session.permissions)
     if found.discover:
         asked = ", ".join(sorted({question.cloud for question in found.discover}))
         click.echo(f"{manifest} is fine; how much it deploys depends on the clusters that {asked} has (see `plan`)")

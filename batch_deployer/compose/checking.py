@@ -1,6 +1,6 @@
 """The preflight: logs in at every cloud of a plan and reads what a run would need. Nothing is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -40,6 +40,8 @@ class CloudCheck:
     """UTC, by this machine's clock; empty when nothing is known of an end."""
     clock_skew: float | None = None
     """Seconds by which this machine's clock is ahead of the cloud's."""
+    config_files: Sequence[str] = ()
+    """clouds.yaml and its companions, as far as they were read."""
     proxy: str = ""
     tls: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +106,7 @@ async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudC
             secrets=store,
             clock=clock,
             on_secret=store.remember,
+            permissions=store.permissions,
         )
     except BatchDeployerError as error:
         found.problem(str(error), _code(error))
@@ -130,6 +133,7 @@ async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudC
 def _identity(found: CloudCheck, opened: OpenCloud, now: float) -> None:
     identity, token = opened.identity, opened.identity.token
     found.endpoint, found.auth_url, found.region = opened.endpoint, identity.auth_url, identity.region
+    found.config_files = identity.files
     found.project_id, found.proxy = identity.project_id, _without_password(proxy_for(opened.endpoint))
     if opened.endpoint.startswith("http:"):
         found.tls = "none (loopback)"

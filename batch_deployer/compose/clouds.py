@@ -131,6 +131,7 @@ def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fenc
                 fence=fence,
                 on_secret=store.remember,
                 tries=tries,
+                permissions=store.permissions,
             )
         ).api
 

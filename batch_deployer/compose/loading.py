@@ -42,7 +42,7 @@ def load_plan(
     `simulated`: no real cloud may be asked for anything. `clusters`: then make up clusters where one would be asked,
     about so many in all.
     """
-    manifest = load(path, environ, profile=choice.profile)
+    manifest = load(path, environ, profile=choice.profile, permissions=store.permissions)
     if manifest.discover and simulated and not clusters:
         raise BadInput(
             [

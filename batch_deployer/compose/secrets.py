@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from batch_deployer.compose.rehearsal import placeholder
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.model.permissions import Permissions
 from batch_deployer.model.redact import Redactor
 from batch_deployer.model.values import secret_names
 from batch_deployer.plan.frozen import Plan
@@ -16,8 +17,9 @@ from batch_deployer.plan.frozen import Plan
 class SecretStore:
     """Looks secrets up once each, and takes all it ever handed out of texts."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
-        """`folder`: where relative paths start."""
+    def __init__(self, environ: Mapping[str, str], folder: Path, permissions: Permissions | None = None) -> None:
+        """`folder`: where relative paths start. `permissions`: what the operator allows."""
+        self.permissions = permissions or Permissions()
         self._environ = environ
         self._folder = folder
         self._found: dict[str, str] = {}
@@ -61,11 +63,13 @@ class SecretStore:
             return self._environ[place]
         path = self._folder / place
         try:
+            if not self.permissions.permits_secret(path.resolve(), (Path("/"),)):
+                raise BadInput(f"the secret {name} is not read: {path} is no file on a disk")
             # Bytes, since reading as text would change line ends within a secret.
             return path.read_bytes().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
             raise BadInput(f"the secret {name} is not text; write it as UTF-8 into {path}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
             raise BadInput(f"the secret {name} cannot be read ({why}); put it into {path}") from None
 

@@ -1,21 +1,30 @@
 """Files that a manifest names. They must lie inside the manifest's folder, also after following links."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.interpolate import BadPlaceholder
+from batch_deployer.model.permissions import Permissions
+
+_NONE = Permissions()
 
 
 class Folder:
     """The folder of a manifest."""
 
-    def __init__(self, manifest: Path) -> None:
-        """Take the manifest's own path, as the user typed it."""
+    def __init__(
+        self, manifest: Path, permissions: Permissions = _NONE, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Take the manifest's own path, as the user typed it. `environ`: may name `CREDENTIALS_DIRECTORY`."""
         self._shown = manifest.parent
         self._root = manifest.resolve().parent
         self._sources: dict[str, Path] = {}
         """Files given by `source`, by path below the folder."""
+        self._permissions = permissions
+        self._secrets = secret_folders(manifest, environ)
 
     def shown(self, name: str) -> str:
         """A file's path as the user would type it."""
@@ -53,14 +62,31 @@ class Folder:
         return path
 
     def secret(self, name: str) -> Path:
-        """The absolute path of a secret's file: anywhere if written absolute (mounted secrets), else in the folder."""
+        """The absolute path of a secret's file: in the folder, or where secrets are mounted."""
         try:
             path = Path(name) if name.startswith("/") else self.inside(name)
-            if path.is_file():
+            refused = secret_refusal(path, self._permissions, self._secrets)
+            if not refused and path.is_file():
                 return path
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise BadPlaceholder(f"the secret cannot be read: {_reason(error)}") from None
-        raise BadPlaceholder(f"there is no secret file {name}")
+        raise BadPlaceholder(refused or f"there is no secret file {name}")
+
+
+def secret_folders(manifest: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where the secrets of a manifest may lie, besides the usual places: its folder, and `CREDENTIALS_DIRECTORY`."""
+    credentials = environ.get("CREDENTIALS_DIRECTORY", "")
+    return (manifest.resolve().parent, *([Path(credentials).resolve()] if credentials.startswith("/") else []))
+
+
+def secret_refusal(path: Path, permissions: Permissions, folders: tuple[Path, ...]) -> str:
+    """Why a secret may not be read from a path; empty when it may. OSError and RuntimeError for links that go nowhere."""
+    if permissions.permits_secret(path.resolve(), folders):
+        return ""
+    return (
+        f"secrets are not read from {path}; put the file into the manifest's folder or /run/secrets, "
+        "or allow its folder with --allow-secrets"
+    )
 
 
 def _reason(error: BaseException) -> str:

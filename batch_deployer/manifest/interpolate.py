@@ -19,6 +19,13 @@ _AT_PLAN = re.compile(r"\$\$\{|\$\{((?:cluster|release)\.[^{}]*)\}")
 _CLUSTER = ("cluster.name", "cluster.id", "cluster.cloud")
 _RELEASE = ("release.name", "release.namespace", "release.version", "release.chart")
 _TAG = "cluster.tags."
+_LOGIN = ("OS_", "S3_", "BATCH_DEPLOYER_")
+"""How the names of the variables start that the program itself reads, credentials among them."""
+_SECRET_NAME = re.compile(
+    r"(^|_)(PASSWORDS?|PASSWD|PWD|PASSPHRASE|SECRETS?|TOKENS?|CREDENTIALS?|(API|ACCESS|PRIVATE|SECRET)_?KEYS?)(_|$)",
+    re.IGNORECASE,
+)
+_NO_SECRETS = frozenset({"PWD", "OLDPWD"})
 
 
 class Allow(Flag):
@@ -28,6 +35,8 @@ class Allow(Flag):
     SECRET = auto()
     PLAN = auto()
     """`${cluster...}` and `${release...}`."""
+    LOGIN = auto()
+    """Variables and secrets that the program itself logs in with."""
 
 
 class BadPlaceholder(ValueError):
@@ -55,7 +64,7 @@ def expand(text: str, environ: Mapping[str, str], allow: Allow, secret_file: Cal
         if found[1] is None:
             raise BadPlaceholder("`${` has no matching `}`; write $${ for a literal ${")
         if found[1].startswith("env:"):
-            value = _environment(found[1].removeprefix("env:"), environ)
+            value = _plain(found[1].removeprefix("env:"), environ, allow)
             return escape(value) if later else value
         return _checked(found[1], environ, allow, secret_file)
 
@@ -68,6 +77,25 @@ def _environment(name: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
+def _plain(name: str, environ: Mapping[str, str], allow: Allow) -> str:
+    """The value of a variable that is no secret."""
+    if Allow.ENV not in allow:
+        raise BadPlaceholder(f"`${{env:{name}}}` is not allowed here; write addresses and ids out")
+    _refuse_login(name, allow)
+    if _SECRET_NAME.search(name) and name not in _NO_SECRETS:
+        raise BadPlaceholder(
+            f"the environment variable {name} looks like a secret, which plans would show; write ${{secret:env:{name}}}"
+        )
+    return _environment(name, environ)
+
+
+def _refuse_login(name: str, allow: Allow) -> None:
+    if name.startswith(_LOGIN) and Allow.LOGIN not in allow:
+        raise BadPlaceholder(
+            f"the environment variable {name} belongs to this program's own login; it may be named under `auth` only"
+        )
+
+
 def _checked(word: str, environ: Mapping[str, str], allow: Allow, secret_file: Callable[[str], PurePath]) -> str:
     """A placeholder that stays, if it is a good one."""
     if word.startswith("secret:"):
@@ -75,6 +103,7 @@ def _checked(word: str, environ: Mapping[str, str], allow: Allow, secret_file: C
             raise BadPlaceholder(f"`${{{word}}}` is not allowed here; secrets go into values and auth only")
         kind, _, name = word.removeprefix("secret:").partition(":")
         if kind == "env":
+            _refuse_login(name, allow)
             if not _environment(name, environ):
                 raise BadPlaceholder(f"the secret environment variable {name} is empty")
             return f"${{{word}}}"

@@ -20,19 +20,26 @@ from batch_deployer.manifest.settle import settle
 from batch_deployer.manifest.shape import Checked, check
 from batch_deployer.manifest.tree import Node
 from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.model.permissions import Permissions
 
 
-def load(path: str | Path, environ: Mapping[str, str], *, profile: str | None = None) -> Manifest:
+def load(
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    profile: str | None = None,
+    permissions: Permissions = Permissions(),
+) -> Manifest:
     """Read a manifest and every file it names.
 
     `environ` answers `${env:NAME}` and is asked whether `${secret:env:NAME}` exists; secrets are not read.
-    `profile` names the overlay to apply. Raises BadInput with all faults, in order of file and place.
+    `profile` names the overlay to apply. `permissions`: where secret files may lie besides the usual places. Raises BadInput with all faults, in order of file and place.
     """
     path = Path(path)
     file = str(path)
     data = read_bytes(path, file, MAX_BYTES)
     tree = read(decode(data, file), file)
-    desk = Desk(Folder(path), environ)
+    desk = Desk(Folder(path, permissions, environ), environ)
     tree = settle(tree, desk)
     checked = _check(tree, desk)
     if profile is not None:

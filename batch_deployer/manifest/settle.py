@@ -4,17 +4,29 @@ from batch_deployer.manifest.desk import IN_VALUES, Desk
 from batch_deployer.manifest.interpolate import Allow
 from batch_deployer.manifest.tree import Node
 
+_NOTHING = Allow(0)
+"""For hosts and ids: a variable there could name another host, or be read by the one that is named."""
+_AUTH_IDS = ("domain_id", "project_id", "project_domain_id", "agency_domain_id")
 _DESCRIBED = {
     "values": IN_VALUES,
     "description": Allow.ENV | Allow.PLAN,
     "parameters": Allow.ENV | Allow.PLAN,
 }
+_LOGIN = Allow.ENV | Allow.SECRET | Allow.LOGIN
+_IN_CLOUDS: dict[tuple[str, ...], Allow] = {
+    ("endpoint",): _NOTHING,
+    ("project_id",): _NOTHING,
+    ("auth", "*"): _LOGIN,
+    **{("auth", key): _NOTHING for key in ("auth_url", *_AUTH_IDS)},
+}
 _PARTS = (("releases", "*"), ("deployments", "*"), ("clusters", "*"), ("defaults", "release"))
 _RULES: dict[tuple[str, ...], Allow] = {
     **{(*part, key): allow for part in _PARTS for key, allow in _DESCRIBED.items()},
     **{("profiles", "*", "defaults", "release", key): allow for key, allow in _DESCRIBED.items()},
-    ("clouds", "*", "auth"): Allow.ENV | Allow.SECRET,
-    ("profiles", "*", "clouds", "*", "auth"): Allow.ENV | Allow.SECRET,
+    **{("clouds", "*", *key): allow for key, allow in _IN_CLOUDS.items()},
+    **{("profiles", "*", "clouds", "*", *key): allow for key, allow in _IN_CLOUDS.items()},
+    ("clusters", "*", "id"): _NOTHING,
+    ("releases", "*", "chart", "id"): _NOTHING,
 }
 _BRANCHES = frozenset(rule[:depth] for rule in _RULES for depth in range(len(rule) + 1))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batch_deployer.errors import BadInput
+from batch_deployer.model.permissions import Permissions
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
 from batch_deployer.settings import WireSettings
@@ -31,18 +32,28 @@ async def open_cloud(
     fence: Fence | None = None,
     on_secret: Callable[[str], None] = lambda _text: None,
     tries: int = 4,
+    permissions: Permissions | None = None,
 ) -> OpenCloud:
     """Log in at once, so that a wrong password shows before anything is written, and open the cloud's API.
 
     `connections`: HTTP calls under way at once. `fence`: asked right before each write leaves; None: never.
     `on_secret`: receives every secret text of the credential, those of clouds.yaml and of later logins among them.
     `tries`: logins at most, while the identity service gives no clear answer.
+    `permissions`: the hosts that may receive the credential though only the manifest names them.
     Raises BadInput (settings, files, addresses), AuthFailed (refused), CloudUnreachable (no identity service).
     """
     who = f"cloud {cloud.name!r}"
     if cloud.endpoint:
         checked(cloud.endpoint, f"{who}: endpoint")  # Before a secret is sent anywhere.
-    asking = Asking(cloud=cloud, who=who, wire=wire, clock=clock, on_secret=on_secret, tries=tries)
+    asking = Asking(
+        cloud=cloud,
+        who=who,
+        wire=wire,
+        clock=clock,
+        on_secret=on_secret,
+        tries=tries,
+        permissions=permissions or Permissions(),
+    )
     identity = await identify(asking, secrets)
     endpoint = identity.endpoint
     if not endpoint:

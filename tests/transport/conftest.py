@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from batch_deployer.clock.system import SystemClock
+from batch_deployer.model.permissions import Permissions
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.simulator import faults
@@ -154,6 +155,7 @@ def log_in(clock):
                 connections=4,
                 secrets=secrets or (lambda name: f"<{name}>"),
                 clock=clock,
+                permissions=Permissions(hosts=("*",)),
             )
         ).api
         try:
@@ -255,7 +257,16 @@ def connected():
         spec = CloudSpec(
             name="north", endpoint=url, auth=AuthSpec(method=method, options=defaults.get(method, {}) | options)
         )
-        api = (await open_cloud(spec, wire=WireSettings(), connections=4, secrets=str, clock=SystemClock())).api
+        api = (
+            await open_cloud(
+                spec,
+                wire=WireSettings(),
+                connections=4,
+                secrets=str,
+                clock=SystemClock(),
+                permissions=Permissions(hosts=("*",)),
+            )
+        ).api
         try:
             yield api
         finally:

@@ -202,10 +202,11 @@ from batch_deployer.clock.system import SystemClock
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.connect import open_cloud
+from batch_deployer.model.permissions import Permissions
 async def main():
     spec = CloudSpec(name="c", endpoint="https://cce.example.test", auth=AuthSpec(**json.loads(sys.argv[1])))
     try:
-        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1)).api
+        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1, permissions=Permissions(hosts=("*",)))).api
     except Exception as error:
         assert "no connection" in str(error), error
     else:

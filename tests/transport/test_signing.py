@@ -6,6 +6,7 @@ import pytest
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed, BadInput
 from batch_deployer.model.api import ListReleases
+from batch_deployer.model.permissions import Permissions
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.auth.access_key import AccessKey
@@ -184,7 +185,16 @@ def test_the_form_of_a_signature_follows_the_host(endpoint, form):
             project_id="p1",
             auth=AuthSpec(method="aksk", options={"access_key": "AK", "secret_key": "SK"}),
         )
-        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock())).api
+        api = (
+            await open_cloud(
+                spec,
+                wire=WireSettings(),
+                connections=1,
+                secrets=str,
+                clock=SystemClock(),
+                permissions=Permissions(hosts=("*",)),
+            )
+        ).api
         try:
             return api._credential.headers(Request(method="GET", path="/v2/charts"), "host")
         finally:

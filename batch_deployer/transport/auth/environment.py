@@ -32,6 +32,12 @@ class Environment:
         """`variables`: such as `os.environ`."""
         self._variables = variables
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The URLs that the environment names for its credential."""
+        names = ("OS_AUTH_URL", "OS_CCE_ENDPOINT_OVERRIDE", "OS_CCE_ENDPOINT")
+        return tuple(url for name in names if (url := self._get(name)))
+
     def ready(self, who: str) -> Ready | None:
         """What needs no login; None when a login is wanted. Raises BadInput when there is nothing at all.
 

@@ -1,17 +1,18 @@
 """From the `auth:` of a cloud to a credential that works, by whichever method it names."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import anyio
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.model.permissions import Permissions, host_of
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Clock
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import tls_context
+from batch_deployer.transport.address import checked, tls_context
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.catalogue import cce_endpoint
 from batch_deployer.transport.auth.credential import Credential, FixedToken
@@ -51,6 +52,8 @@ class Identity:
     auth_url: str = ""
     token: Token | None = None
     """What the login brought; None where nothing logs in."""
+    files: tuple[str, ...] = ()
+    """The files of openstacksdk's configuration that were read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,19 @@ class Asking:
     """Receives every secret text of the cloud's credential as soon as it is known."""
     tries: int = 4
     """Logins at most, while the identity service gives no clear answer."""
+    permissions: Permissions = Permissions()
+
+    def refuse(self, what: str, url: str, own: Iterable[str]) -> None:
+        """Raise BadInput if the credential may not go to a URL that the manifest names. `own`: the owner's URLs."""
+        own = [each for each in own if each]
+        if url:
+            checked(url, f"{self.who}: {what}")
+        if url and not self.permissions.permits_host(url, own):
+            whose = f"belongs to {host_of(own[0])}" if own else "names no service of its own"
+            raise BadInput(
+                f"{self.who}: {what} {url} is on a host that the credential may not be sent to: the credential {whose}; "
+                f"if the host is right, allow it with --allow-host {host_of(url)}"
+            )
 
 
 async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
@@ -80,18 +96,29 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
     method = cloud.auth.method
     project_id = cloud.project_id or options.get("project_id", "")
     project = cloud.project or options.get("project", "")
+    environment = Environment(os.environ)
+    if method in ("token", "aksk"):
+        asking.refuse("endpoint", cloud.endpoint, environment.own)
     if method == "token":
         return _ready(asking, options["token"], project_id, known="")
     if method == "aksk":
         token = options.get("security_token", "")
         key = Key(access=options["access_key"], secret=options["secret_key"], token=token)
         return _signed(asking, key, options.get("form", ""), project_id, known="")
-    source = Source(who=who, label="auth", region=cloud.region, project=project, project_id=project_id)
+    source = Source(
+        who=who,
+        label="auth",
+        region=cloud.region,
+        project=project,
+        project_id=project_id,
+        from_cwd=asking.permissions.clouds_from_cwd,
+    )
     if method == "clouds":
         name = options.get("cloud") or cloud.name
         source = replace(source, cloud=name, label=f"entry {name!r} of clouds.yaml")
     elif method == "environment":
-        if ready := Environment(os.environ).ready(who):
+        if ready := environment.ready(who):
+            asking.refuse("endpoint", cloud.endpoint, environment.own)
             asking = _with_settings(asking, endpoint=ready.endpoint, ca_file=ready.ca_file)
             if ready.key is not None:
                 form = options.get("form", "")
@@ -101,6 +128,7 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
         label = f"entry {named!r} of clouds.yaml" if named else "the OS_* variables"
         source = replace(source, cloud=named, label=label)
     else:
+        asking.refuse("auth_url", options.get("auth_url", ""), environment.own)
         source = replace(source, auth=_openstack_names(options, who, method, project or project_id))
     entry = await anyio.to_thread.run_sync(read_entry, source)
     return await _from_entry(asking, entry, options.get("form", ""))
@@ -121,10 +149,13 @@ async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
     """As the settings have it; what the manifest says about the cloud itself wins."""
     for text in entry.secrets:
         asking.on_secret(text)
+    if entry.key is not None:
+        asking.refuse("endpoint", asking.cloud.endpoint, (entry.auth_url, entry.endpoint))
+    named = asking.cloud.endpoint
     asking = _with_settings(asking, endpoint=entry.endpoint, ca_file=entry.ca_file)
     if entry.key is not None:
         return _signed(asking, entry.key, form, entry.project_id, known=entry.project)
-    return await _log_in(asking, entry)
+    return await _log_in(asking, entry, named)
 
 
 def _with_settings(asking: Asking, *, endpoint: str, ca_file: str) -> Asking:
@@ -135,7 +166,8 @@ def _with_settings(asking: Asking, *, endpoint: str, ca_file: str) -> Asking:
     return replace(asking, cloud=replace(cloud, ca_file=cloud.ca_file or ca_file, endpoint=cloud.endpoint or endpoint))
 
 
-async def _log_in(asking: Asking, entry: Entry) -> Identity:
+async def _log_in(asking: Asking, entry: Entry, named: str) -> Identity:
+    """`named`: the endpoint that the manifest itself names."""
     wire, cloud, who = asking.wire, asking.cloud, asking.who
     seconds = wire.connect + 2 * wire.read_timeout
     failures = Failures(
@@ -159,7 +191,14 @@ async def _log_in(asking: Asking, entry: Entry) -> Identity:
         fault=lambda token: _other_project(token, entry, who),
         on_secret=asking.on_secret,
     )
-    token = await credential.start(asking.tries)
+    own = (entry.auth_url, entry.endpoint)
+    try:
+        token = await credential.start(asking.tries)
+    except (AuthFailed, CloudUnreachable):
+        asking.refuse("endpoint", named, own)
+        raise
+    # The identity service is its owner's, so whatever its catalogue names is too.
+    asking.refuse("endpoint", named, (*own, *(each.url for each in token.catalogue)))
     region = cloud.region or entry.region
     endpoint = cloud.endpoint or cce_endpoint(token.catalogue, region, who, entry.interfaces, entry.service_type)
     return Identity(
@@ -170,6 +209,7 @@ async def _log_in(asking: Asking, entry: Entry) -> Identity:
         region=region,
         auth_url=entry.auth_url,
         token=token,
+        files=entry.files,
     )
 
 

@@ -4,6 +4,7 @@ The provider adds access keys (AK/SK) and agencies; see docs/api.md, "Logging in
 Blocking (files, and openstacksdk takes half a second to load): call `read_entry` in a worker thread.
 """
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from batch_deployer.errors import BadInput
 from batch_deployer.transport.address import checked
+from batch_deployer.transport.auth.cloud_files import CloudFiles, find_files
 from batch_deployer.transport.auth.keystone import silence
 from batch_deployer.transport.auth.options import needs
 from batch_deployer.transport.auth.signing import Key
@@ -51,6 +53,8 @@ class Source:
     region: str = ""
     project: str = ""
     project_id: str = ""
+    from_cwd: bool = False
+    """Whether clouds.yaml may lie in the working folder."""
     auth: Mapping[str, str] | None = field(default=None, repr=False)
     """All settings, under openstacksdk's names; None: files and environment have them."""
 
@@ -77,6 +81,8 @@ class Entry:
     plugin: Any = field(default=None, repr=False)
     """A keystoneauth1 identity plugin."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    files: tuple[str, ...] = ()
+    """The files that the settings were read from."""
 
 
 def read_entry(source: Source) -> Entry:
@@ -110,7 +116,8 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
     warnings.filterwarnings("ignore", module=r"(openstack|keystoneauth1|stevedore)\b")
     ours = source.auth is not None
     try:
-        config: Any = OpenStackConfig(load_yaml_config=not ours, load_envvars=not ours)
+        lists = {} if ours else _files(source).lists
+        config: Any = OpenStackConfig(load_yaml_config=not ours, load_envvars=not ours, **lists)
         return config.get_one(
             cloud=source.cloud,
             validate=validate,
@@ -118,6 +125,8 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
             auth=dict(source.auth or {}),
             **{**_project(source), **more},
         )
+    except BadInput as error:
+        raise BadInput(f"{source.who}: {error}") from None
     except (SDKException, ClientException) as error:
         # These name the cloud, the region or the missing fields, never a secret.
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -126,6 +135,13 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
     if "auth_url" in problem:
         raise _no_url(source)
     raise BadInput(f"{source.who}: {source.label}: {problem}{_advice(source)}")
+
+
+def _files(source: Source) -> CloudFiles:
+    from openstack.config.loader import CONFIG_SEARCH_PATH  # noqa: PLC0415 - as above
+
+    # The first is the working folder of the time when openstacksdk was loaded.
+    return find_files([*([os.getcwd()] if source.from_cwd else []), *CONFIG_SEARCH_PATH[1:]], os.environ)  # noqa: PTH109
 
 
 def _project(source: Source) -> dict[str, str]:
@@ -209,6 +225,7 @@ def _common(region: Any, settings: Mapping[str, Any], source: Source) -> dict[st
         "ca_file": str(Path(ca_file).expanduser()) if ca_file else "",
         "client_certificate": certificate,
         "secrets": _secrets(settings),
+        "files": () if source.auth is not None else _files(source).found,
     }
 
 
