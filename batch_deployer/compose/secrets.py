@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from batch_deployer.compose.rehearsal import placeholder
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.wanted import Manifest
-from batch_deployer.model.permissions import Permissions
+from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 from batch_deployer.model.redact import Redactor
 from batch_deployer.model.values import secret_names
 from batch_deployer.plan.frozen import Plan
@@ -17,9 +17,9 @@ from batch_deployer.plan.frozen import Plan
 class SecretStore:
     """Looks secrets up once each, and takes all it ever handed out of texts."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, permissions: Permissions | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], folder: Path, permissions: Permissions = NO_PERMISSIONS) -> None:
         """`folder`: where relative paths start. `permissions`: what the operator allows."""
-        self.permissions = permissions or Permissions()
+        self.permissions = permissions
         self._environ = environ
         self._folder = folder
         self._found: dict[str, str] = {}

@@ -7,16 +7,17 @@ from types import MappingProxyType
 
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.interpolate import BadPlaceholder
-from batch_deployer.model.permissions import Permissions
-
-_NONE = Permissions()
+from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
 
 class Folder:
     """The folder of a manifest."""
 
     def __init__(
-        self, manifest: Path, permissions: Permissions = _NONE, environ: Mapping[str, str] = MappingProxyType({})
+        self,
+        manifest: Path,
+        permissions: Permissions = NO_PERMISSIONS,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take the manifest's own path, as the user typed it. `environ`: may name `CREDENTIALS_DIRECTORY`."""
         self._shown = manifest.parent

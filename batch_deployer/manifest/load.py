@@ -20,7 +20,7 @@ from batch_deployer.manifest.settle import settle
 from batch_deployer.manifest.shape import Checked, check
 from batch_deployer.manifest.tree import Node
 from batch_deployer.manifest.wanted import Manifest
-from batch_deployer.model.permissions import Permissions
+from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
 
 def load(
@@ -28,7 +28,7 @@ def load(
     environ: Mapping[str, str],
     *,
     profile: str | None = None,
-    permissions: Permissions = Permissions(),
+    permissions: Permissions = NO_PERMISSIONS,
 ) -> Manifest:
     """Read a manifest and every file it names.
 

@@ -102,3 +102,7 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+NO_PERMISSIONS = Permissions()
+"""What a manifest may name when the operator says nothing."""

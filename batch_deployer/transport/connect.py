@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batch_deployer.errors import BadInput
-from batch_deployer.model.permissions import Permissions
+from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
 from batch_deployer.settings import WireSettings
@@ -32,7 +32,7 @@ async def open_cloud(
     fence: Fence | None = None,
     on_secret: Callable[[str], None] = lambda _text: None,
     tries: int = 4,
-    permissions: Permissions | None = None,
+    permissions: Permissions = NO_PERMISSIONS,
 ) -> OpenCloud:
     """Log in at once, so that a wrong password shows before anything is written, and open the cloud's API.
 
@@ -52,7 +52,7 @@ async def open_cloud(
         clock=clock,
         on_secret=on_secret,
         tries=tries,
-        permissions=permissions or Permissions(),
+        permissions=permissions,
     )
     identity = await identify(asking, secrets)
     endpoint = identity.endpoint

@@ -1,11 +1,13 @@
 """Clusters made up where a manifest would ask a cloud."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from batch_deployer.compose.inventing import made_up
 from batch_deployer.compose.loading import Choice, load_plan
+from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.load import load
 
@@ -29,7 +31,7 @@ def path(tmp_path):
 
 
 def test_they_fit_the_questions_and_share_the_number(path):
-    plan = load_plan(path, Choice(), None, {}, simulated=True, clusters=7)
+    plan = load_plan(path, Choice(), SecretStore({}, Path()), {}, simulated=True, clusters=7)
     names = [each.cluster.name for each in plan.deployments]
     assert names == ["known", *(f"prod-{n:04}-a0" for n in (0, 2, 4)), *(f"cluster-{n:04}" for n in (1, 3, 5))]
     assert plan.deployments[1].cluster.tags == {"env": "prod", "tier": "critical", "owner": "yes"}
@@ -43,4 +45,4 @@ def test_every_question_gets_one_even_where_fewer_are_wanted(path):
 
 def test_without_a_number_the_fault_says_how_to_give_one(path):
     with pytest.raises(BadInput, match="rehearse with --clusters NUMBER"):
-        load_plan(path, Choice(), None, {}, simulated=True)
+        load_plan(path, Choice(), SecretStore({}, Path()), {}, simulated=True)

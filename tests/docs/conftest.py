@@ -14,6 +14,7 @@ from types import MappingProxyType
 import pytest
 
 from batch_deployer.compose.loading import Choice, load_plan
+from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.simulator.process import SimulatorProcess
 from batch_deployer.simulator.world import World
 
@@ -48,7 +49,9 @@ class Shell:
         self.hurry(manifest)
         for old, new in edits:
             self.edit(old, new)
-        plan = load_plan(self.manifest, Choice(), None, os.environ, simulated=True, clusters=clusters)
+        plan = load_plan(
+            self.manifest, Choice(), SecretStore({}, Path()), os.environ, simulated=True, clusters=clusters
+        )
         self.provider = SimulatorProcess(World.from_plan(plan, autocreate=True), speed=200)
         self.clouds = {
             spec.auth.options["cloud"]: name for name, spec in plan.clouds.items() if spec.auth.method == "clouds"
