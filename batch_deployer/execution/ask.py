@@ -54,7 +54,9 @@ def _call(question: Question) -> Call:
             return ShowCluster(cluster_id=question.queue.cluster.id)
         case HistoryJob():
             spec = question.track.deployment.release
-            return ReleaseHistory(cluster_id=question.queue.cluster.id, namespace=spec.namespace, name=spec.name)
+            return ReleaseHistory(
+                cluster_id=question.queue.cluster.id, namespace=spec.namespace, name=question.track.name
+            )
 
 
 def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: Verdict) -> None:

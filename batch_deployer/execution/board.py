@@ -8,7 +8,7 @@ import math
 from collections import Counter, deque
 from itertools import count
 
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, PhaseJob, Question, WriteJob
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, PhaseJob, Question, ReleaseJob, WriteJob
 from batch_deployer.execution.line import Line
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
@@ -67,8 +67,8 @@ class Board:
         self._looks: list[tuple[float, int, ClusterQueue]] = []
         self._firsts: list[tuple[int, int, int, ClusterQueue]] = []
         self._first_listed: set[str] = set()
-        self._asks: deque[Question] = deque()
-        self._later: list[tuple[float, int, Question | Track]] = []
+        self._asks: deque[Question | ReleaseJob] = deque()
+        self._later: list[tuple[float, int, Question | ReleaseJob | Track]] = []
         self._reads_sent = 0
         self._beat = Beat()
 
@@ -100,7 +100,7 @@ class Board:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: Question | ReleaseJob) -> None:
         """Put a question in line."""
         self._asks.append(question)
 
@@ -111,7 +111,7 @@ class Board:
             queue.phase_asked_at = now
             self.ask(PhaseJob(queue=queue))
 
-    def later(self, at: float, what: Question | Track) -> None:
+    def later(self, at: float, what: Question | ReleaseJob | Track) -> None:
         """Come back to a question, or to a deployment's write, at a time."""
         heapq.heappush(self._later, (at, next(self._seq), what))
 

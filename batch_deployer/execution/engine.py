@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, WriteJob
-from batch_deployer.execution.look import look
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
+from batch_deployer.execution.look import look, read_one
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.resume import replay
@@ -162,6 +162,8 @@ class Engine:
                 await write(self._run, board, job)
             case LookJob():
                 await look(self._run, board, job)
+            case ReleaseJob():
+                await read_one(self._run, board, job)
             case question:
                 await answer(self._run, board, question)
         if self._run.halted or self._signal or self._rollout.at_gate():

@@ -57,7 +57,17 @@ class HistoryJob(_Job):
     track: Track
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class ReleaseJob(_Job):
+    """Read one release at its own address."""
+
+    queue: ClusterQueue
+    track: Track
+    failures: int = 0
+    """Attempts in a row without a usable answer."""
+
+
 Opening: TypeAlias = ChartsJob | ClustersJob
 """Questions that must be answered before a cloud is open for work."""
 Question: TypeAlias = Opening | PhaseJob | HistoryJob
-Job: TypeAlias = WriteJob | LookJob | Question
+Job: TypeAlias = WriteJob | LookJob | ReleaseJob | Question

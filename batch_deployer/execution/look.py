@@ -6,18 +6,25 @@ from collections.abc import Mapping
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.ask import hold
 from batch_deployer.execution.board import Board
-from batch_deployer.execution.jobs import LookJob
+from batch_deployer.execution.jobs import LookJob, ReleaseJob
+from batch_deployer.execution.own_address import is_absence_confirmed, listed_state
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.execution.unreachable import look_failed
 from batch_deployer.execution.verdicts import ABSENT, no_news, under_way, waiting
-from batch_deployer.model.api import ListReleases, ReleaseState
+from batch_deployer.model.api import ListReleases, ReleaseState, ShowRelease, Status
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.replies import Verdict, fingerprint
+from batch_deployer.rules.retry import backoff
 from batch_deployer.rules.settle import newest
+
+UNANSWERED = frozenset({Verdict.TRANSIENT, Verdict.LOCKED, Verdict.UNSETTLED, Verdict.STATE})
+"""Verdicts on a read that say nothing about the release; it is read again."""
+MAX_FAILED_READS = 6
+"""Reads of one address without a usable answer, after which the list alone counts."""
 
 
 async def look(run: Run, board: Board, job: LookJob) -> None:
@@ -31,9 +38,7 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
     if verdict is Verdict.OK and isinstance(answer.body, list):
         queue.breaker.passed()
         queue.observed_before, queue.observed_at = queue.observed_at, departed
-        prefix = queue.cluster.id
-        listed = newest(state for state in answer.body if isinstance(state, ReleaseState))
-        states = {f"{prefix}/{namespace}/{name}": state for (namespace, name), state in listed.items()}
+        states = newest(state for state in answer.body if isinstance(state, ReleaseState))
         # What asks for a look while this list is taken in has been judged by it already.
         asked_for = queue.look_at
         fold(run, queue, states, departed)
@@ -43,14 +48,63 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
     look_again(run, board, queue)
 
 
-def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], departed: float) -> None:
-    """Take in what the list shows, by key. An end may release others that need it: those come too."""
+async def read_one(run: Run, board: Board, job: ReleaseJob) -> None:
+    """Read one release at its own address and decide by what is there."""
+    queue, track = job.queue, job.track
+    where = {"cluster_id": queue.cluster.id, "namespace": track.deployment.release.namespace, "name": track.name}
+    answer, verdict, departed = await attempt(run, board, job, ShowRelease(**where))
+    if verdict in (Verdict.THROTTLED, Verdict.EXPIRED):
+        board.ask(job)
+        return
+    state = answer.body if verdict is Verdict.OK and isinstance(answer.body, ReleaseState) else None
+    if verdict in UNANSWERED and job.failures < MAX_FAILED_READS:
+        job.failures += 1
+        board.later(run.now() + backoff(job.failures, run.ports.draw(), run.settings.retry), job)
+        return
+    track.reading = False
+    if track.since > departed or verdict is Verdict.AUTH:
+        return  # the release has changed since, and the next list is judged
+    if state is None or state.status == Status.DELETED:
+        # An address that cannot be read does not contradict the list.
+        track.absence_confirmed_at = departed
+    else:
+        track.unlisted = True
+    if track.key in queue.watching:
+        under_way(run, queue, track, state)
+    elif track.key in queue.waiting and not queue.deferred:
+        _decide(run, queue, track, state)
+    look_again(run, board, queue)
+
+
+def _decide(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    try:
+        waiting(run, queue, track, state)
+    except BadInput as error:  # a secret that was there when the run began is gone
+        run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
+
+
+def _needs_own_read(run: Run, track: Track, state: ReleaseState | None) -> bool:
+    """Whether a list's silence about a release is judged by a read of its own address, which is then scheduled."""
+    if state is not None:
+        track.unlisted = False
+        return track.reading
+    if track.reading:
+        return True
+    if track.unlisted or (track.deployment.undo is not None and track.phase is Phase.WAITING):
+        return not is_absence_confirmed(run, track)
+    return False
+
+
+def fold(run: Run, queue: ClusterQueue, states: Mapping[tuple[str, str], ReleaseState], departed: float) -> None:
+    """Judge what a list shows, by (namespace, name). An end may release others that need it: those come too."""
     now = run.now()
     for track in list(queue.watching.values()):
         # What changed after the list was asked for is not judged by it.
         if track.phase in (Phase.WATCHING, Phase.UNCERTAIN) and track.since <= departed:
-            state = states.get(track.key)
-            if not no_news(track, state, now):
+            state = listed_state(run, track, states)
+            if _needs_own_read(run, track, state):
+                track.look_at = math.inf
+            elif not no_news(track, state, now):
                 under_way(run, queue, track, state)
     judged: set[str] = set()
     while fresh := [track for track in queue.waiting.values() if _is_news(track, states) and track.key not in judged]:
@@ -61,15 +115,15 @@ def fold(run: Run, queue: ClusterQueue, states: Mapping[str, ReleaseState], depa
             if queue.deferred:
                 hold(run, queue, track)
             else:
-                try:
-                    waiting(run, queue, track, states.get(track.key))
-                except BadInput as error:  # a secret that was there when the run began is gone
-                    run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
+                state = listed_state(run, track, states)
+                if not _needs_own_read(run, track, state):
+                    _decide(run, queue, track, state)
 
 
-def _is_news(track: Track, states: Mapping[str, ReleaseState]) -> bool:
+def _is_news(track: Track, states: Mapping[tuple[str, str], ReleaseState]) -> bool:
     """Whether a list says anything that is not known of a deployment that waits; most lists do not."""
-    return not (track.queued and track.asked_of == ABSENT and track.key not in states)
+    place = track.deployment.release.namespace, track.name
+    return not (track.queued and track.asked_of == ABSENT and place not in states)
 
 
 def look_again(run: Run, board: Board, queue: ClusterQueue) -> None:

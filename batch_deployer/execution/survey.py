@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, WriteJob
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
+from batch_deployer.execution.own_address import listed_state
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Ports, Run
@@ -95,8 +96,8 @@ class Surveyor:
         match job:
             case LookJob():
                 await self._look(board, job)
-            case WriteJob():
-                pass  # nothing is offered on a board that holds
+            case WriteJob() | ReleaseJob():
+                pass  # neither is scheduled on a board that holds
             case question:
                 await answer(self._run, board, question)
         if self._left == 0 or self._run.halted:
@@ -122,8 +123,7 @@ class Surveyor:
         queue.observed_at = departed
         states = newest(state for state in reply.body if isinstance(state, ReleaseState))
         for track in list(queue.waiting.values()):
-            spec = track.deployment.release
-            self._decide(queue, track, states.get((spec.namespace, spec.name)))
+            self._decide(queue, track, listed_state(self._run, track, states))
 
     def _decide(self, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
         if state is not None:

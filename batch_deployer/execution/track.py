@@ -1,5 +1,6 @@
 """What is known of one deployment during a run: a fold over its events, the same live and when a journal is read back."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -30,10 +31,10 @@ class Track:
     """
 
     __slots__ = (
-        "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions", "deadline", "deployment", "look_at",
-        "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
-        "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
-        "waits_for", "was_pending",
+        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions", "deadline", "deployment", "look_at",
+        "name", "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
+        "reading", "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
+        "unlisted", "waits_for", "was_pending",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, ordinal: int) -> None:
@@ -86,6 +87,14 @@ class Track:
         """Whether a question about its history is under way."""
         self.asked_of = ""
         """The observation that the present decision rests on, as text."""
+        self.name = (deployment.undo.name if deployment.undo else "") or deployment.release.name
+        """Name of the release in the cloud: that of the plan, or the one that the cloud made from `name_template`."""
+        self.reading = False
+        """Whether the release is being read at its own address."""
+        self.unlisted = False
+        """Whether the release exists although the last list left it out."""
+        self.absence_confirmed_at = -math.inf
+        """When a read of the release's own address that found nothing was sent."""
         self.waits_for = 0
         """Needed releases that have not been deployed yet."""
 
@@ -149,7 +158,8 @@ def _intended(track: Track, event: e.Intended, now: float) -> None:
     track.started_at = track.started_at or now
 
 
-def _accepted(track: Track, _event: e.Accepted, now: float) -> None:
+def _accepted(track: Track, event: e.Accepted, now: float) -> None:
+    track.name = event.name or track.name
     _await_end(track, now)
 
 

@@ -3,6 +3,7 @@
 import math
 
 from batch_deployer.execution.jobs import HistoryJob
+from batch_deployer.execution.own_address import is_absence_confirmed, read_release
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -12,11 +13,14 @@ from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcome
 from batch_deployer.rules.decide import Decision, difference
 from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.release_names import pattern_of
 from batch_deployer.rules.replies import fingerprint
 from batch_deployer.rules.settle import Fate, Sight, judge_fate, judge_sight
 
 ABSENT = "ABSENT"
 """The observation of a release that is not there."""
+OWN_READ_AT_LOOK = 2
+"""Look in a row that does not show a release at which its own address is read: the list may leave it out."""
 _ADOPTED = {
     Status.PENDING_INSTALL: Operation.CREATE,
     Status.PENDING_UPGRADE: Operation.UPGRADE,
@@ -131,7 +135,7 @@ def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState 
         case Fate.CONFLICT:
             _conflict(run, track, reason)
         case Fate.NOT_YET:
-            _still_absent(run, queue, track)
+            _still_absent(run, queue, track, state)
 
 
 def _differs(run: Run, track: Track, state: ReleaseState) -> str:
@@ -145,14 +149,19 @@ def _conflict(run: Run, track: Track, reason: str, *, last: ReleaseState | None 
     run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=last)
 
 
-def _still_absent(run: Run, queue: ClusterQueue, track: Track) -> None:
+def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
-    if not _absent_long_enough(run, track):
-        track.look_at = _next_absent_look(run, track)
+    if not _absent_long_enough(run, track) or (state is None and not is_absence_confirmed(run, track)):
+        _look_at_absent(run, track, state)
         return
     if track.attempts >= run.settings.retry.max_writes:
         reason = f"{track.operation} was sent {track.attempts} times and never took effect"
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
+        return
+    template = track.deployment.release.parameters.name_template
+    if track.operation is Operation.CREATE and template and pattern_of(template) is None:
+        reason = "the answer to its create was lost, and a name made from name_template alone cannot be looked for"
+        run.finish(track, Outcome.FAILED, f"{reason}; look at the cluster", cause=fingerprint(reason))
         return
     del queue.watching[track.key]
     run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
@@ -168,12 +177,14 @@ def _absent_long_enough(run: Run, track: Track) -> bool:
     return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
 
 
-def _next_absent_look(run: Run, track: Track) -> float:
-    """When to look again at what is absent: at even gaps, and at once when the grace is over."""
+def _look_at_absent(run: Run, track: Track, state: ReleaseState | None) -> None:
+    """Look again at what is absent: at even gaps, and at once when the grace is over; once at its own address."""
+    if state is None and track.absent_looks == OWN_READ_AT_LOOK:
+        read_release(run, track)
     settings, now = run.settings.reconcile, run.now()
     over = (now if track.absent_since is None else track.absent_since) + settings.grace
     again = now + settings.grace / settings.looks
-    return min(again, over) if over > now else again
+    track.look_at = min(again, over) if over > now else again
 
 
 def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
@@ -188,12 +199,13 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
         return
     if state is not None and (state.status, state.revision) != (track.status, track.revision):
         run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
-    if sight is Sight.BAD or (sight is Sight.GONE and _absent_long_enough(run, track)):
+    gone = sight is Sight.GONE and _absent_long_enough(run, track) and is_absence_confirmed(run, track)
+    if sight is Sight.BAD or gone:
         _operation_over(run, queue, track, state, failed=reason)
     elif now >= track.deadline:
         run.finish(track, Outcome.TIMED_OUT, _overdue(queue, track, state, sight), cause=f"timed out {track.status}")
     elif sight is Sight.GONE:
-        track.look_at = _next_absent_look(run, track)
+        _look_at_absent(run, track, state)
     else:
         _goes_on(track)
 
@@ -249,7 +261,8 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
         done = "deleted" if operation is Operation.DELETE else f"back to what revision {track.return_to} was"
         run.finish(track, Outcome.ROLLED_BACK, done, last=state)
     else:
-        run.finish(track, Outcome.DEPLOYED, "", last=state)
+        named = f'the cloud named it "{track.name}" (name_template)' if track.name != spec.name else ""
+        run.finish(track, Outcome.DEPLOYED, named, last=state)
 
 
 def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:

@@ -5,13 +5,16 @@ import dataclasses
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import WriteJob
+from batch_deployer.execution.own_address import read_release
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.model import events as e
-from batch_deployer.model.api import Answer, CreateRelease, DeleteRelease, UpdateRelease, Write
+from batch_deployer.model.api import Answer, CreateRelease, DeleteRelease, ReleaseState, UpdateRelease, Write
 from batch_deployer.model.deployment import Operation, Outcome, Parameters
+from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.release_names import is_name
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
 from batch_deployer.rules.retry import around, backoff
 
@@ -25,7 +28,7 @@ MAX_COLLISIONS = 3
 def compose(run: Run, track: Track, operation: Operation) -> Write:
     """Build the call. Raises BadInput when a secret is gone."""
     spec, cluster_id = track.deployment.release, track.deployment.cluster.id
-    where = {"cluster_id": cluster_id, "namespace": spec.namespace, "name": spec.name}
+    where = {"cluster_id": cluster_id, "namespace": spec.namespace, "name": track.name}
     if operation is Operation.DELETE:
         return DeleteRelease(**where)
     if operation is Operation.ROLLBACK:
@@ -104,7 +107,10 @@ def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdic
             )
         case Verdict.EXISTS if track.uncertain == 0:
             # Certainly not ours: somebody was faster. See what is there and decide anew.
-            _refuse(run, track, queue, "exists", answer, wait=around(settings.locked, draw()), anew=True)
+            wait = around(settings.locked, draw())
+            _refuse(run, track, queue, "exists", answer, wait=wait, anew=True)
+            if track.phase is Phase.WAITING:
+                read_release(run, track, run.now() + wait)
         case Verdict.EXISTS | Verdict.AMBIGUOUS:
             _uncertain(run, queue, track, answer, verdict)
         case Verdict.THROTTLED:
@@ -137,8 +143,22 @@ def _cause(answer: Answer) -> str:
 
 
 def _accepted(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> None:
-    run.emit(track, e.Accepted(at=run.wall(), key=track.key, operation=track.operation, request_id=answer.request_id))
+    name = _name_made(track, answer)
+    run.emit(
+        track,
+        e.Accepted(
+            at=run.wall(), key=track.key, operation=track.operation, request_id=answer.request_id, name=name
+        ),
+    )  # fmt: skip
     watch(run, queue, track)
+
+
+def _name_made(track: Track, answer: Answer) -> str:
+    """Name that the cloud made from `name_template`; empty when it is the one that was sent."""
+    if track.operation is not Operation.CREATE or not track.deployment.release.parameters.name_template:
+        return ""
+    name = answer.body.name if isinstance(answer.body, ReleaseState) else ""
+    return name if is_name(name) and name != track.name else ""
 
 
 def watch(run: Run, queue: ClusterQueue, track: Track) -> None:

@@ -181,6 +181,8 @@ class Undo:
     """Revision to return to (rollback only)."""
     expected_revision: int = 0
     """Revision the undone run left behind; anything newer was written by somebody else and is not touched."""
+    name: str = ""
+    """Name that the cloud made from `name_template`; empty when the release has the plan's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

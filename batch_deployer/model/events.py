@@ -50,6 +50,8 @@ class Accepted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
 
     operation: Operation
     request_id: str = ""
+    name: str = ""
+    """Name that the cloud gave the release; empty when it is the plan's."""
 
 
 class Refused(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="refused"):

@@ -32,6 +32,8 @@ class _Changes:
     revision: int
     """Last revision seen after a write."""
     outcome: Outcome | None
+    name: str = ""
+    """Name that the cloud gave the release; empty when it is the plan's."""
 
 
 def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undoing:
@@ -63,7 +65,10 @@ def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
     intent: tuple[Operation, int] | None = None
     revision = 0
     outcome: Outcome | None = None
+    name = ""
     for event in story:
+        if isinstance(event, e.Accepted):
+            name = event.name or name
         match event:
             case e.Intended():
                 intent = (event.operation, event.revision)
@@ -80,7 +85,7 @@ def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
                 pass
         if effective and isinstance(event, e.Confirmed | e.Seen | e.Settled | e.Finished):
             revision = event.revision or revision
-    return _Changes(effective=effective, pending=intent is not None, revision=revision, outcome=outcome)
+    return _Changes(effective=effective, pending=intent is not None, revision=revision, outcome=outcome, name=name)
 
 
 def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -> Undo | str:
@@ -94,7 +99,7 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
     first, baseline = changes.effective[0]
     match first:
         case Operation.CREATE if delete_created:
-            return Undo(action=Action.DELETE, expected_revision=changes.revision or 1)
+            return Undo(action=Action.DELETE, expected_revision=changes.revision or 1, name=changes.name)
         case Operation.CREATE:
             return "the run created it; --delete-created deletes such releases"
         case Operation.DELETE:
@@ -103,7 +108,7 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
             if changes.outcome is Outcome.ROLLED_BACK and deployment.undo is None:
                 return ""
             expected = max(changes.revision, baseline + len(changes.effective))
-            return Undo(action=Action.ROLLBACK, revision=baseline, expected_revision=expected)
+            return Undo(action=Action.ROLLBACK, revision=baseline, expected_revision=expected, name=changes.name)
 
 
 def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import islice
 
 import msgspec
 
@@ -10,6 +11,7 @@ from batch_deployer.model.deployment import Operation
 from batch_deployer.model.values import merge
 from batch_deployer.simulator import replies
 from batch_deployer.simulator.bodies import release_time
+from batch_deployer.simulator.chance import uuid_like
 from batch_deployer.simulator.chaos import Chaos, Fate
 from batch_deployer.simulator.durations import duration
 from batch_deployer.simulator.estate import USABLE, Estate, Holding
@@ -21,6 +23,7 @@ from batch_deployer.simulator.turn import SHOWN_DELETED, Turn
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LETTERS = str.maketrans("0123456789-", "ghijklmnopq")
 _PENDING = {
     Operation.CREATE: Status.PENDING_INSTALL,
     Operation.UPGRADE: Status.PENDING_UPGRADE,
@@ -72,7 +75,8 @@ class Helm:
             return Done(reply=replies.invalid(f"chart {chart.name} has no version {call.version!r}"))
         if call.name in holding.cluster.occupied:
             return Done(reply=replies.resource_exists(call.name))
-        slot = holding.slot(call.namespace, call.name)
+        name = _templated(call, turn) if holding.cluster.names_by_template else call.name
+        slot = holding.slot(call.namespace, name)
         taken = slot.taken(turn.now)
         number = slot.revision + 1 if taken else 1
         fate = self._chaos.fate(turn.subject, turn.attempt, turn.elapsed, number)
@@ -159,6 +163,13 @@ class Helm:
 
     def _lag(self, slot: Slot, fate: Fate, turn: Turn) -> None:
         slot.lag(turn.now, turn.now + fate.stale / turn.speed)
+
+
+def _templated(call: CreateRelease, turn: Turn) -> str:
+    """Name that a create's `name_template` gives: each `{{...}}` becomes some letters."""
+    letters = iter(uuid_like(turn.now, turn.subject, turn.attempt).translate(_LETTERS))
+    template = call.parameters.name_template or call.name
+    return re.sub(r"\{\{.*?\}\}", lambda _: "".join(islice(letters, 5)), template)
 
 
 def _busy(slot: Slot, now: float, *, unblocks: bool) -> bool:

@@ -43,6 +43,8 @@ class SimCluster(Part, frozen=True, kw_only=True):
     """Namespaces whose releases lists leave out."""
     occupied: tuple[str, ...] = ()
     """Release names whose create is refused because another resource exists."""
+    names_by_template: bool = False
+    """A create with a `name_template` makes a release of the name that the template gives."""
 
 
 class SimChart(Part, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from batch_deployer.model.api import ReleaseState
+from batch_deployer.model.deployment import Parameters
 from batch_deployer.rules.decide import decide
 from batch_deployer.rules.settle import newest
 
@@ -58,3 +59,145 @@ def test_a_status_word_that_is_not_known_gives_no_advice_to_delete(make, act, st
     assert str(decision.action) == "blocked"
     assert "delete" not in decision.reason
     assert "left as it is" in decision.reason
+
+
+@pytest.fixture
+def kube(make):
+    """One deployment into a namespace that lists leave out: (plan, world with the given releases in it)."""
+    plan = make.plan(1, spec={"namespace": "kube-system"})
+
+    def world(**running):
+        releases = [(plan.deployments[0], running)] if running else []
+        return odd(make.world(plan, releases), unlisted=("kube-system",))
+
+    return plan, world
+
+
+def test_a_release_that_lists_leave_out_is_created_once_and_watched_at_its_own_address(make, act, kube):
+    plan, world = kube
+    show = act(plan, world=world())
+    assert only(make, show, plan) == ("deployed", "")
+    assert writes(show) == ["create_release"]
+    assert show.seconds < plan.deployments[0].release.timeout
+
+
+def lost(make, effect="reset", acts="at_once"):
+    """The first create gets no usable answer."""
+    return [make.rule(effect, acts=acts, attempts=(1,), calls=frozenset({"create_release"}))]
+
+
+@pytest.mark.parametrize("effect", ["reset", "error", "html"])
+def test_a_lost_create_of_a_release_that_lists_leave_out_is_not_sent_again(make, act, kube, effect):
+    plan, world = kube
+    show = act(plan, world=world(), faults=lost(make, effect))
+    assert only(make, show, plan) == ("deployed", "")
+    assert writes(show) == ["create_release"]
+
+
+def test_a_create_that_was_lost_on_the_way_is_sent_again_after_its_own_address_was_read(make, act, kube):
+    plan, world = kube
+    show = act(plan, world=world(), faults=lost(make, acts="never"))
+    assert only(make, show, plan) == ("deployed", "")
+    kinds = [called.call.kind for called in show.calls]
+    assert writes(show) == ["create_release"] * 2
+    second = len(kinds) - 1 - kinds[::-1].index("create_release")
+    assert "show_release" in kinds[:second]
+
+
+def test_a_release_that_runs_as_wanted_though_no_list_shows_it_is_unchanged(make, act, kube):
+    plan, world = kube
+    show = act(plan, world=world(version="1.0.0"))
+    assert only(make, show, plan)[0] == "unchanged"
+    assert writes(show) == ["create_release"]
+
+
+def test_an_old_release_that_no_list_shows_is_upgraded(make, act, kube):
+    plan, world = kube
+    show = act(plan, world=world(version="0.9.0"))
+    assert only(make, show, plan) == ("deployed", "")
+    assert writes(show) == ["create_release", "update_release"]
+
+
+def test_a_rollback_deletes_a_release_that_no_list_shows(make, act):
+    from batch_deployer.plan.undo import undo
+
+    plan = make.plan(1, spec={"namespace": "hidden"})
+    show = act(plan, world=odd(make.world(plan), unlisted=("hidden",)))
+    back = undo(plan, show.events, delete_created=True).plan
+    after = act(back, fleet=show.fleet, epoch=show.ended_at + 60.0)
+    assert only(make, after, back)[0] == "rolled_back"
+    assert writes(after) == ["delete_release"]
+
+
+TEMPLATES = ["web-{{ randAlphaNum 5 | lower }}", "{{ .Chart }}-web-{{ .N }}", "web-fixed"]
+
+
+@pytest.fixture
+def templated(make):
+    """One deployment with a `name_template` that the cloud honours: (plan, world)."""
+
+    def made(template):
+        plan = make.plan(1, spec={"parameters": Parameters(name_template=template)})
+        return plan, odd(make.world(plan), names_by_template=True)
+
+    return made
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, "{{ randAlpha 8 }}"])
+def test_the_name_that_the_cloud_makes_from_a_template_is_followed(make, act, templated, template):
+    plan, world = templated(template)
+    show = act(plan, world=world)
+    assert only(make, show, plan)[0] == "deployed"
+    assert writes(show) == ["create_release"]
+    (key,) = show.fleet.ledger.revisions("create")
+    assert not key.endswith("/web")
+    assert key.rpartition("/")[2] in only(make, show, plan)[1]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_later_run_finds_the_release_that_a_template_named(make, act, templated, template):
+    plan, world = templated(template)
+    show = act(plan, world=world)
+    again = act(plan, fleet=show.fleet, epoch=show.ended_at + 3600.0)
+    assert only(make, again, plan)[0] == "unchanged"
+    assert writes(again) == []
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_lost_answer_does_not_make_a_second_release_of_a_template(make, act, templated, template):
+    plan, world = templated(template)
+    show = act(plan, world=world, faults=lost(make))
+    assert only(make, show, plan)[0] == "deployed"
+    assert writes(show) == ["create_release"]
+
+
+def test_a_lost_create_whose_name_nobody_knows_is_not_sent_again(make, act, templated):
+    plan, world = templated("{{ randAlpha 8 }}")
+    show = act(plan, world=world, faults=lost(make))
+    outcome, reason = only(make, show, plan)
+    assert outcome == "failed"
+    assert "name_template" in reason
+    assert writes(show) == ["create_release"]
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, "{{ randAlpha 8 }}"])
+def test_a_rollback_deletes_the_release_that_a_template_named(make, act, templated, template):
+    from batch_deployer.plan.undo import undo
+
+    plan, world = templated(template)
+    show = act(plan, world=world)
+    back = undo(plan, show.events, delete_created=True).plan
+    after = act(back, fleet=show.fleet, epoch=show.ended_at + 60.0)
+    assert only(make, after, back)[0] == "rolled_back"
+    assert show.fleet.ledger.revisions("delete").keys() == show.fleet.ledger.revisions("create").keys()
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, "{{ randAlpha 8 }}"])
+def test_a_resumed_run_follows_the_name_that_a_template_gave(make, act, stage, templated, template):
+    plan, world = templated(template)
+    whole = act(plan, world=world)
+    for number in range(1, whole.entries + 1):
+        died = act(plan, world=world, trap=stage.Trap(moment="entry", number=number))
+        show = stage.resume(plan, died)
+        assert sum(called.call.kind == "create_release" for called in [*died.calls, *show.calls]) <= 2
+        assert len(show.fleet.ledger.revisions("create")) <= 1, number
