@@ -1,4 +1,4 @@
-"""Noticing that a secret has changed since a run began, without keeping it."""
+"""Noticing that secrets and values have changed, without keeping them."""
 
 import hashlib
 import hmac
@@ -8,10 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from batch_deployer.errors import BadInput
 from batch_deployer.journal import private
 
 _COST = 2**14
 """scrypt's n: about 50 ms and 16 MB a guess, so a stolen folder does not give short passwords away cheaply."""
+
+_KEY_BYTES = 32
+_DIGITS = 32
 
 
 class _Digests(msgspec.Struct):
@@ -45,6 +49,40 @@ class SecretDigests:
         if not self._path.exists():
             return _Digests(salt=secrets.token_hex(16), digests={})
         return msgspec.json.decode(self._path.read_bytes(), type=_Digests)
+
+
+class ValueDigests:
+    """HMAC-SHA256 of values, by one key that all runs of a state folder share: without it no value can be guessed.
+
+    The key is a file 0600, made when it is first needed. BadInput when it cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._key = b""
+
+    def __call__(self, text: str) -> str:
+        """Digest of a text, 32 hexadecimal digits."""
+        self._key = self._key or self._load()
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:_DIGITS]
+
+    def _load(self) -> bytes:
+        try:
+            if not self._path.exists():
+                private.write(self._path, secrets.token_hex(_KEY_BYTES), keep=True)
+            key = bytes.fromhex(self._path.read_text())
+        except OSError as error:
+            raise BadInput(
+                f"cannot use the key of the state folder, {self._path}: {error.strerror or error}"
+            ) from error
+        except ValueError:
+            key = b""
+        if len(key) != _KEY_BYTES:
+            raise BadInput(
+                f"the key of the state folder, {self._path}, is damaged; restore it, or remove it and give up "
+                "rolling back the runs before"
+            )
+        return key
 
 
 def _digest(salt: str, name: str, text: str) -> str:

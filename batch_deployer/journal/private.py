@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,8 +26,11 @@ def touch(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def write(path: Path, text: str) -> None:
-    """Put the whole text in place at once and durably, 0600: readers see the old file or the new one, never a part."""
+def write(path: Path, text: str, *, keep: bool = False) -> None:
+    """Put the whole text in place at once and durably, 0600: readers see the old file or the new one, never a part.
+
+    keep: a file that is there already stays, whoever wrote it.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a handle, not a path
@@ -34,7 +38,12 @@ def write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        if keep:
+            with suppress(FileExistsError):
+                path.hardlink_to(name)
+            Path(name).unlink()
+        else:
+            Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -15,6 +15,7 @@ import msgspec
 
 from batch_deployer.errors import BadInput, JournalError, LockHeld
 from batch_deployer.journal import private
+from batch_deployer.journal.digests import ValueDigests
 from batch_deployer.journal.leases import Leases, wish
 from batch_deployer.journal.machine import here, is_alive, stamp
 from batch_deployer.journal.reading import JournalReader
@@ -35,6 +36,8 @@ class StateDir:
         self.path = path
         self.shared = SharedState(path / "state.db")
         """Learned paces and install durations."""
+        self.value_digest = ValueDigests(path / "key")
+        """Keyed digest of values, the same for all runs of this folder."""
         self.locks_path = path / "locks"
         """For RunLock."""
         self._leases = Leases(self.locks_path)
