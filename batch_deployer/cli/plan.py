@@ -44,7 +44,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
     from batch_deployer.cli.outlook import changes_text, outlook, outlook_data, outlook_text, value_changes
-    from batch_deployer.cli.planning import as_data, as_text, blocked, changes, chosen_plan, show_warnings
+    from batch_deployer.cli.planning import as_data, as_text, blocked, changes, chosen_plan, plan_key, show_warnings
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.past import known_durations
     from batch_deployer.compose.secrets import resolve_all
@@ -65,7 +65,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     else:
         show(chain(as_text(plan, survey), changes_text(plan, changed), outlook_text(cast)))
     if options["out"] is not None:
-        write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)))])
+        write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)), plan_key())])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
     if survey.exit_code or not options["detailed_exitcode"]:
         return survey.exit_code

@@ -10,10 +10,11 @@ import click
 
 from batch_deployer.cli.console import ask, width
 from batch_deployer.cli.failures import say
-from batch_deployer.compose.loading import Choice, check_sources, load_plan, read_map
+from batch_deployer.compose.loading import Choice, check_sources, check_trust, load_plan, read_map
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.survey import Survey
+from batch_deployer.manifest.load import load
 from batch_deployer.model.deployment import Action
 from batch_deployer.model.text import clean
 from batch_deployer.plan.difference import Change
@@ -47,12 +48,22 @@ def chosen_plan(manifest: Path, options: dict[str, Any], store: SecretStore, *, 
             "a saved plan is run as it is; choose with --limit and the like when it is made, by `plan --out`"
         )
     try:
-        plan = thaw(saved.read_text("utf-8"))
+        plan = thaw(saved.read_text("utf-8"), plan_key())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"the saved plan {saved} cannot be read: {why.lower()}") from None
     check_sources(plan, saved, manifest)
+    wanted = load(manifest, os.environ, profile=plan.profile or None, permissions=store.permissions)
+    check_trust(plan, saved, wanted, store, os.environ)
     return plan
+
+
+def plan_key() -> str:
+    """The key that saved plans are signed with; empty for none. BadInput for a variable that is empty."""
+    key = os.environ.get("BATCH_DEPLOYER_PLAN_KEY")
+    if key is not None and not key.strip():
+        raise BadInput("BATCH_DEPLOYER_PLAN_KEY is empty; set it to the key of the pipeline, or unset it")
+    return key or ""
 
 
 def show_warnings(plan: Plan) -> None:

@@ -2,19 +2,23 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch_deployer.compose.inventing import made_up
 from batch_deployer.compose.loop import run_in_loop
-from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.compose.secrets import SecretStore, required
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.folder import Folder, digest_of
+from batch_deployer.manifest.folder import Folder, digest_of, secret_folders, secret_refusal
+from batch_deployer.manifest.interpolate import is_login
 from batch_deployer.manifest.load import load
+from batch_deployer.manifest.wanted import Manifest
 from batch_deployer.model.api import ClusterState
+from batch_deployer.model.deployment import is_protected
 from batch_deployer.model.text import clean
 from batch_deployer.plan.build import build_plan
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.frozen import CloudSpec, Plan
+from batch_deployer.settings import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,43 @@ def check_sources(plan: Plan, saved: Path, manifest: Path) -> None:
             raise BadInput(f"{error}, which {saved} was made from; {again}") from None
         if changed:
             raise BadInput(f"{folder.shown(name)} has changed since {saved} was made; {again}")
+
+
+def check_trust(plan: Plan, saved: Path, manifest: Manifest, store: SecretStore, environ: Mapping[str, str]) -> None:
+    """Raise BadInput where a saved plan holds what its manifest could not have brought about.
+
+    A plan is a file that others may have written to. Hosts are checked again when a cloud is logged in to.
+    """
+    for name, cloud in plan.clouds.items():
+        meant = manifest.clouds.get(name)
+        if meant is None or _login_of(cloud) != _login_of(meant):
+            raise BadInput(f"cloud {name!r} of {saved} is not the manifest's; make the plan again with `plan --out`")
+    allowed = {(each.namespace, each.name): each.allow_system for each in manifest.releases}
+    for spec in dict.fromkeys(each.release for each in plan.deployments):
+        place = (spec.namespace, spec.name)
+        if place not in allowed:
+            raise BadInput(
+                f"release {spec.place} of {saved} is not in the manifest; make the plan again with `plan --out`"
+            )
+        if is_protected(*place) and not allowed[place]:
+            raise BadInput(
+                f"release {spec.place} of {saved} belongs to the provider, and the manifest does not allow it"
+            )
+    folders = secret_folders(Path(manifest.file), environ)
+    for name, where in required(plan).items():
+        kind, _, text = name.partition(":")
+        refused = ""
+        if kind == "file":
+            refused = secret_refusal(Path(text), store.permissions, folders)
+        elif is_login(text) and not where.startswith("cloud "):
+            refused = f"{text} belongs to this program's own login"
+        if refused:
+            raise BadInput(f"{saved}: {where}: {refused}")
+
+
+def _login_of(cloud: CloudSpec) -> CloudSpec:
+    """A cloud without what does not decide where its credential goes, or differs when its folder moves."""
+    return replace(cloud, ca_file=Path(cloud.ca_file).name, limits=Limits())
 
 
 def read_map(pairs: Sequence[tuple[str, str]], file: Path | None) -> Mapping[str, str]:

@@ -89,8 +89,13 @@ def _plain(name: str, environ: Mapping[str, str], allow: Allow) -> str:
     return _environment(name, environ)
 
 
+def is_login(name: str) -> bool:
+    """Whether a variable is one that the program itself logs in with, or is steered by."""
+    return name.startswith(_LOGIN)
+
+
 def _refuse_login(name: str, allow: Allow) -> None:
-    if name.startswith(_LOGIN) and Allow.LOGIN not in allow:
+    if is_login(name) and Allow.LOGIN not in allow:
         raise BadPlaceholder(
             f"the environment variable {name} belongs to this program's own login; it may be named under `auth` only"
         )

@@ -47,7 +47,8 @@ def load(
     manifest = _assemble(checked, file, desk)
     if desk.faults:
         raise BadInput(in_order(desk.faults, file))
-    return replace(manifest, sources={"": hashlib.sha256(data).hexdigest(), **desk.folder.digests()})
+    sources = {"": hashlib.sha256(data).hexdigest(), **desk.folder.digests()}
+    return replace(manifest, profile=profile or "", sources=sources)
 
 
 def _check(tree: Node, desk: Desk) -> Checked:

@@ -122,5 +122,7 @@ class Manifest:
     gates: GateSettings = GateSettings()
     settings: Settings = Settings()
     warnings: Sequence[str] = ()
+    profile: str = ""
+    """The profile that was applied."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the manifest (`""`) and of each table and values file, by path below the manifest's folder."""

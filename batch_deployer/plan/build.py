@@ -124,6 +124,7 @@ class _Waves:
             release_budgets={r.ref: r.max_failures for r in manifest.releases if r.max_failures is not None},
             settings=manifest.settings,
             warnings=tuple(warnings),
+            profile=manifest.profile,
             sources=manifest.sources,
         )
 

@@ -39,5 +39,7 @@ class Plan:
     """Key to `action revision updated_at` as a saved plan observed it; empty for a plan that was not saved."""
     warnings: Sequence[str] = ()
     """What whoever reads the plan should know, one sentence each: a wave without clusters, a need left out."""
+    profile: str = ""
+    """The manifest's profile that was applied."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file that the plan was made from, by path below the manifest's folder; `""` is the manifest."""

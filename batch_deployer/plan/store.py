@@ -1,9 +1,11 @@
 """A plan as text and back. Clusters and release specs are written once each; a checksum guards against damage.
 
-Text: `{"format": 1, "check": sha256 of the plan's bytes, "plan": {...}}`. A plan names secrets and never holds them.
+Text: `{"format": 1, "check": sha256 of the plan's bytes, "mac": HMAC-SHA-256 of them or "", "plan": {...}}`.
+A plan names secrets and never holds them.
 """
 
 import hashlib
+import hmac
 
 import msgspec
 
@@ -36,6 +38,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     settings: Settings
     expected: dict[str, str]
     warnings: tuple[str, ...] = ()
+    profile: str = ""
     sources: dict[str, str] = {}
 
 
@@ -43,6 +46,7 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     format: int
     check: str
     plan: msgspec.Raw
+    mac: str = ""
 
 
 _DECODE_ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -83,8 +87,8 @@ class _Numbers:
         return number
 
 
-def freeze(plan: Plan) -> str:
-    """The plan as JSON text."""
+def freeze(plan: Plan, key: str = "") -> str:
+    """The plan as JSON text. `key`: signs it, for `thaw` with the same key."""
     numbers = _Numbers()
     cells = [
         _Cell(numbers.cluster(each.cluster), numbers.release(each.release), each.wave, each.undo)
@@ -102,6 +106,7 @@ def freeze(plan: Plan) -> str:
         settings=plan.settings,
         expected={},
         warnings=tuple(plan.warnings),
+        profile=plan.profile,
         sources=dict(plan.sources),
     )
     # Once back and forth, so that a whole number in a float field is always written alike: equal plans, equal texts.
@@ -109,12 +114,12 @@ def freeze(plan: Plan) -> str:
         _DECODE_PLAN.decode(_ENCODER.encode(frozen)), deployments=cells, expected=dict(plan.expected)
     )
     body = _ENCODER.encode(frozen)
-    envelope = _Envelope(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body))
+    envelope = _Envelope(FORMAT, hashlib.sha256(body).hexdigest(), msgspec.Raw(body), _mac(body, key))
     return _ENCODER.encode(envelope).decode() + "\n"
 
 
-def thaw(text: str) -> Plan:
-    """The plan of a text that `freeze` made. BadInput when it is damaged or from a newer program."""
+def thaw(text: str, key: str = "") -> Plan:
+    """The plan of a text that `freeze` made. BadInput when it is damaged or from a newer program, or not signed with `key`."""
     try:
         envelope = _DECODE_ENVELOPE.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -124,6 +129,10 @@ def thaw(text: str) -> Plan:
         raise BadInput(f"the saved plan has the {age} format {envelope.format}; this program reads format {FORMAT}")
     if hashlib.sha256(envelope.plan).hexdigest() != envelope.check:
         raise BadInput("the saved plan was changed or is damaged; make it again with `plan --out`")
+    if key and not hmac.compare_digest(_mac(bytes(envelope.plan), key), envelope.mac):
+        raise BadInput(
+            "the saved plan was not signed with this BATCH_DEPLOYER_PLAN_KEY; make it again with `plan --out` and this key"
+        )
     try:
         frozen = _DECODE_PLAN.decode(envelope.plan)
         deployments = tuple(_deployment(cell, frozen) for cell in frozen.deployments)
@@ -139,8 +148,13 @@ def thaw(text: str) -> Plan:
         settings=frozen.settings,
         expected=frozen.expected,
         warnings=frozen.warnings,
+        profile=frozen.profile,
         sources=frozen.sources,
     )
+
+
+def _mac(body: bytes, key: str) -> str:
+    return hmac.new(key.encode("utf-8", "surrogateescape"), body, hashlib.sha256).hexdigest() if key else ""
 
 
 def _deployment(cell: _Cell, frozen: _Frozen) -> Deployment:

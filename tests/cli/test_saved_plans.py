@@ -1,5 +1,7 @@
 """A saved plan runs with the manifest that it was made from and with no other; `plan` says how a run would end."""
 
+import hashlib
+import json
 import shutil
 
 import pytest
@@ -94,3 +96,73 @@ def test_a_word_that_matches_nothing_ends_with_2(project, command, option, glob)
     assert code == 2
     assert f'error: {option} "{glob}" ' in err
     assert project.provider.ledger()["creates"] == {}
+
+
+def forged(project, change):
+    """The saved plan as somebody else rewrites it, check sum and all."""
+    path = project.folder / "saved.plan"
+    envelope = json.loads(path.read_text())
+    change(envelope["plan"])
+    body = json.dumps(envelope["plan"], separators=(",", ":"), ensure_ascii=False)
+    rest = {**envelope, "check": hashlib.sha256(body.encode()).hexdigest()}
+    path.write_text(json.dumps({**rest, "plan": "BODY"}, separators=(",", ":")).replace('"BODY"', body))
+
+
+def _release(**changes):
+    return lambda plan: plan["releases"][0].update(changes)
+
+
+FORGERIES = {
+    "system namespace": (_release(namespace="kube-system"), "is not in the manifest"),
+    "add-on": (_release(name="cceaddon-npd"), "is not in the manifest"),
+    "another release": (_release(name="miner"), "is not in the manifest"),
+    "endpoint": (lambda plan: plan["clouds"]["sim"].update(endpoint="https://evil.example"), "is not the manifest's"),
+    "auth_url": (lambda plan: plan["clouds"]["sim"]["auth"]["options"].update(auth_url="http://127.0.0.1:9/v3"), "is not the manifest's"),
+    "password": (lambda plan: plan["clouds"]["sim"]["auth"]["options"].update(password="${secret:env:OTHER}"), "is not the manifest's"),
+    "login in values": (_release(values_json='{"a":"${secret:env:OS_PASSWORD}"}'), "belongs to this program's own login"),
+    "file in values": (_release(values_json='{"a":"${secret:file:/etc/hostname}"}'), "secrets are not read from"),
+    "process in values": (_release(values_json='{"a":"${secret:file:/proc/self/environ}"}'), "secrets are not read from"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_plan_that_was_rewritten_is_not_run(saved, name, monkeypatch):
+    """Its check sum is right, and its manifest is the one beside it."""
+    change, problem = FORGERIES[name]
+    monkeypatch.setenv("OS_PASSWORD", "pw-of-the-operator")
+    forged(saved, change)
+    err = refused(saved, "m.yaml", "--plan", "saved.plan")
+    assert problem in err
+    assert "pw-of-the-operator" not in err
+
+
+def test_a_rewritten_plan_that_changes_nothing_forbidden_runs(saved):
+    """So the refusals above are not of the rewriting itself."""
+    forged(saved, _release(description="changed"))
+    assert saved.run("run", "m.yaml", "--plan", "saved.plan", "--yes")[0] == 0
+
+
+def test_a_key_tells_a_pipelines_own_plans_from_others(saved, monkeypatch):
+    """Made without the key, with another one, or rewritten: not run."""
+    monkeypatch.setenv("BATCH_DEPLOYER_PLAN_KEY", "k1")
+    assert "was not signed with" in refused(saved, "m.yaml", "--plan", "saved.plan")
+    assert saved.run("plan", "m.yaml", "--out", "saved.plan")[0] == 0
+    monkeypatch.setenv("BATCH_DEPLOYER_PLAN_KEY", "k2")
+    assert "was not signed with" in refused(saved, "m.yaml", "--plan", "saved.plan")
+    monkeypatch.setenv("BATCH_DEPLOYER_PLAN_KEY", " ")
+    assert "BATCH_DEPLOYER_PLAN_KEY is empty" in refused(saved, "m.yaml", "--plan", "saved.plan")
+    monkeypatch.setenv("BATCH_DEPLOYER_PLAN_KEY", "k1")
+    text = (saved.folder / "saved.plan").read_text()
+    forged(saved, _release(description="changed"))
+    assert "was not signed with" in refused(saved, "m.yaml", "--plan", "saved.plan")
+    (saved.folder / "saved.plan").write_text(text)
+    assert saved.run("run", "m.yaml", "--plan", "saved.plan", "--yes")[0] == 0
+
+
+def test_a_plan_with_its_profile_is_run(project):
+    """The manifest is read again as the plan was made."""
+    project.edit("rollout:", "profiles: {dr: {defaults: {release: {allow_system: true}}}}\nrollout:")
+    project.edit("name: db, namespace: shop", "name: db, namespace: kube-system")
+    assert project.run("plan", "m.yaml", "--out", "saved.plan")[0] == 2
+    assert project.run("plan", "m.yaml", "--profile", "dr", "--out", "saved.plan")[0] == 0
+    assert project.run("run", "m.yaml", "--plan", "saved.plan", "--yes")[0] == 0
