@@ -17,6 +17,7 @@ from batch_deployer.model.api import Answer, Call, ChartState, ListCharts, ListR
 from batch_deployer.model.deployment import Deployment
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, unheard
+from batch_deployer.rules.cluster_identity import ListedClusters
 from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.transport.address import proxy_for
 from batch_deployer.transport.connect import OpenCloud, open_cloud
@@ -152,7 +153,7 @@ def _without_password(proxy: str) -> str:
 
 
 async def _clusters(found: CloudCheck, desk: Desk, deployments: list[Deployment]) -> None:
-    wanted = {each.cluster.id: each.cluster.name or each.cluster.id for each in deployments}
+    wanted = {each.cluster.id: each.cluster for each in deployments}
     try:
         shown = {each.id: each for each in await desk.clusters()}
     except BatchDeployerError as error:
@@ -160,11 +161,15 @@ async def _clusters(found: CloudCheck, desk: Desk, deployments: list[Deployment]
         found.problem(str(error), _code(error))
         return
     found.readable["clusters"] = True
-    for cluster_id, name in wanted.items():
-        state = shown.get(cluster_id)
+    identities = ListedClusters(shown.values())
+    for cluster_id, cluster in wanted.items():
+        state, name = shown.get(cluster_id), cluster.name or cluster_id
         found.clusters[name] = state.phase if state is not None else "absent"
         if state is None:
-            found.problem(f"cluster {name} ({cluster_id}) is not in the project")
+            advice = identities.successor(cluster)
+            found.problem(f"cluster {name} ({cluster_id}) is not in the project" + (f"; {advice}" if advice else ""))
+        elif said := identities.contradiction(cluster):
+            found.problem(said)
         elif readiness(state.phase) is not Readiness.READY:
             found.problem(f"cluster {name} is {state.phase}: it cannot be deployed to")
 

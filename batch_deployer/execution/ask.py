@@ -19,6 +19,7 @@ from batch_deployer.model.api import (
     ShowCluster,
 )
 from batch_deployer.model.deployment import Outcome
+from batch_deployer.rules.cluster_identity import ListedClusters
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
@@ -80,8 +81,13 @@ def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: 
     elif isinstance(question, ChartsJob) and isinstance(reply.body, list):
         run.catalogues[name].fill([chart for chart in reply.body if isinstance(chart, ChartState)])
     elif isinstance(reply.body, list):
-        for cluster in reply.body:
-            if isinstance(cluster, ClusterState) and cluster.id in board.queues:
+        listed = [cluster for cluster in reply.body if isinstance(cluster, ClusterState)]
+        identities = ListedClusters(listed)
+        for queue in board.queues.values():
+            queue.contradiction = identities.contradiction(queue.cluster)
+            queue.successor = identities.successor(queue.cluster)
+        for cluster in listed:
+            if cluster.id in board.queues:
                 take_phase(run, board, board.queues[cluster.id], cluster)
     board.unanswered.discard(type(question))
     board.open = not board.unanswered

@@ -14,8 +14,8 @@ class ClusterQueue:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
-        "_ready", "arrived", "asking_phase", "breaker", "cap", "cluster", "deferred", "left", "look_at", "looking",
-        "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "total", "under_way", "waiting", "watching",
+        "_ready", "arrived", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
+        "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "successor", "total", "under_way", "waiting", "watching",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster) -> None:
@@ -50,6 +50,10 @@ class ClusterQueue:
         self.phase = ""
         """`status.phase` of the cluster as far as known."""
         self.phase_reason = ""
+        self.contradiction = ""
+        """How the cluster's id and name mean two clusters of the cloud; empty when they do not."""
+        self.successor = ""
+        """Advice when another cluster of the cloud has this one's name and its id is gone."""
         self.phase_asked_at = -math.inf
         self.asking_phase = False
         self.deferred = False

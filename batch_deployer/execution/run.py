@@ -163,7 +163,8 @@ class Run:
         """Decide what to do to a deployment, given a fresh observation."""
         spec = track.deployment.release
         catalogue = self.catalogue(track)
-        if track.deployment.undo is None and (fault := catalogue.missing(spec)):
+        fault = self.place(track)[1].contradiction or catalogue.missing(spec)
+        if track.deployment.undo is None and fault:
             return Decision(action=Action.BLOCKED, reason=fault)
         name = catalogue.chart_name(spec)
         overdue = self._overdue(track, state)

@@ -85,6 +85,8 @@ def _give_up(run: Run, queue: ClusterQueue, outcome: Outcome, reason: str, answe
     cause = fingerprint(str(answer.status), answer.code, answer.message)
     if queue.phase not in ("", "Available"):
         reason += f"; the cluster is {queue.phase}"
+    if queue.successor:
+        reason += f"; {queue.successor}"
     for track in queue.tracks():
         if track.phase is not Phase.FINISHED:
             run.finish(track, outcome, _whose(track, reason), cause=cause)

@@ -11,7 +11,7 @@ from batch_deployer.execution.write import watch
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcome
-from batch_deployer.rules.decide import Decision, difference
+from batch_deployer.rules.decide import Decision, difference, unknown_status
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.release_names import pattern_of
 from batch_deployer.rules.replies import fingerprint
@@ -232,7 +232,9 @@ def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sigh
     if sight is Sight.STALE:
         text = f"{track.operation} was accepted, but revision {track.old_revision} has not moved within {timeout:g} s"
     else:
-        text = f"{track.operation} not finished within {timeout:g} s; last status {state.status if state else 'absent'}"
+        last = f"last status {state.status}" if state else "last status absent"
+        last = (unknown_status(state.status) if state else "") or last
+        text = f"{track.operation} not finished within {timeout:g} s; {last}"
         if state is not None and state.status in PENDING:
             text += " (stuck: roll it back or delete it before the next try)"
     return text + (f"; the cluster is {queue.phase}" if queue.phase not in ("", "Available") else "")

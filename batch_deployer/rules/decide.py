@@ -84,7 +84,8 @@ def decide(
     seen = _seen(state)
     differs = difference(deployment.release, chart_name, values, state)
     if state.status in PENDING and overdue and deployment.release.on_existing is OnExisting.REPLACE:
-        action, reason = _by_policy(deployment.release, f"stuck in {state.status}", healthy=False, status=state.status)
+        stuck = f"stuck in {state.status}"
+        action, reason = _by_policy(deployment.release, stuck, healthy=False, status=state.status)
         return Decision(action=action, reason=reason, **seen)
     if state.status in PENDING:
         if not differs:
@@ -102,8 +103,18 @@ def decide(
     return Decision(action=action, reason=reason, **seen)
 
 
+def unknown_status(status: str) -> str:
+    """How a status that is no word of the API is reported; empty for one that is."""
+    if status in _KNOWN:
+        return ""
+    shown = f'the cloud shows the status "{status}"' if status else "the cloud shows no status"
+    return f"{shown}, which this program does not know"
+
+
 def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tuple[Action, str]:
     """Apply on_existing to a release that exists and is not as wanted."""
+    if status not in _KNOWN and spec.on_existing is not OnExisting.REPLACE:
+        return Action.BLOCKED, f"{unknown_status(status)}, so it is left as it is; look at the release"
     match spec.on_existing:
         case OnExisting.SKIP if healthy:
             return Action.UNCHANGED, f"left as it is (on_existing: skip): {why}"
@@ -117,12 +128,6 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
             return Action.BLOCKED, "on_existing: replace needs allow_destructive: true"
         case OnExisting.REPLACE:
             return Action.REPLACE, why
-    if status not in _KNOWN:
-        shown = f'the cloud shows the status "{status}"' if status else "the cloud shows no status"
-        return (
-            Action.BLOCKED,
-            f"{shown}, of which this program knows nothing, so it is left as it is; look at the release",
-        )
     if status not in (Status.DEPLOYED, Status.SUPERSEDED, Status.FAILED):
         return Action.BLOCKED, f"{why}: delete it by hand, or set on_existing: replace with allow_destructive: true"
     return Action.UPGRADE, why

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batch_deployer.model.api import ReleaseState
-from batch_deployer.model.deployment import Parameters
+from batch_deployer.model.deployment import OnExisting, Parameters
 from batch_deployer.rules.decide import decide
 from batch_deployer.rules.settle import newest
 
@@ -49,15 +49,18 @@ def test_a_create_refused_for_another_resource_is_sent_three_times_at_most(make,
     assert writes(show) == ["create_release"] * 3
 
 
-@pytest.mark.parametrize("status", ["RUNNING", ""])
-def test_a_status_word_that_is_not_known_gives_no_advice_to_delete(make, act, status):
-    plan = make.plan(1)
+@pytest.mark.parametrize("status", ["RUNNING", "", "PENDING_UNINSTALL", "HEALTHY"])
+@pytest.mark.parametrize("policy", [OnExisting.UPGRADE, OnExisting.SKIP, OnExisting.FAIL])
+@pytest.mark.parametrize("version", ["1.0.0", "0.9.0"])
+def test_a_release_with_an_unknown_status_word_is_left_alone_without_advice_to_delete(make, status, policy, version):
+    plan = make.plan(1, spec={"on_existing": policy, "allow_destructive": True})
     state = ReleaseState(
-        name="web", namespace="apps", chart_version="1.0.0", revision=1, status=status, values_json="{}"
+        name="web", namespace="apps", chart_version=version, revision=1, status=status, values_json="{}"
     )
     decision = decide(plan.deployments[0], state, chart_name="web-chart", values={})
     assert str(decision.action) == "blocked"
     assert "delete" not in decision.reason
+    assert (f'the status "{status}"' if status else "no status") in decision.reason
     assert "left as it is" in decision.reason
 
 
