@@ -146,6 +146,7 @@ class Runner:
                 listener=self._audience,
                 draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
                 control=ControlInbox(folder),
+                digest=task.state.value_digest,
             ),
             past,
         )

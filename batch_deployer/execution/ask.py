@@ -168,7 +168,7 @@ def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdic
             track, Outcome.FAILED, f"{track.reason}; {reason}" if track.settled else reason, cause=fingerprint(reason)
         )
         return
-    track.return_to = target.revision
+    track.return_to, track.return_state = target.revision, target
     charts = run.catalogues[board.cloud.name]
     # When that chart is gone the current one's id must be sent: the field is mandatory.
     chart_id = charts.named(target.chart_name, target.chart_version)

@@ -12,6 +12,7 @@ from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, 
 from batch_deployer.execution.line import Line
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
+from batch_deployer.model.deployment import Operation
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.rules.cadence import Beat, Urgency, affordable_gap
 from batch_deployer.rules.concurrency import Concurrency
@@ -21,6 +22,8 @@ from batch_deployer.settings import Settings
 
 ILL_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
+FRESH_TO_UNDO_SECONDS = 5.0
+"""Age of a poll, from its answer, at which it is too old to roll back, to delete, or to go on with an action."""
 PHASE_EVERY = 30.0
 """Seconds between two questions for one cluster's phase."""
 FIRST_LOOK_TURN = 5
@@ -213,7 +216,9 @@ class Board:
             operation = track.next_operation()
             if operation is None:
                 continue
-            if now - queue.observed_at > self.settings.reconcile.fresh:
+            if track.reading:
+                continue  # offered again once its own address has been read
+            if not self._is_fresh(queue, track, now):
                 self._line.refresh(queue, now)
                 self.look_soon(queue, now)  # offered again once it has been looked at
                 continue
@@ -222,6 +227,16 @@ class Board:
             self.offer(queue)
             return WriteJob(self.writes.take(now), queue=queue, track=track, operation=operation)
         return None
+
+    def _is_fresh(self, queue: ClusterQueue, track: Track, now: float) -> bool:
+        """Whether the last poll is good enough to write on. What takes back must see what others have just done."""
+        if now - queue.observed_at > self.settings.reconcile.fresh:
+            return False
+        takes_back = track.next_operation() in (Operation.ROLLBACK, Operation.DELETE)
+        if not takes_back and not track.settled and not track.attempts:
+            return True
+        # From its answer, so that a slow cluster does not make every poll too old at once.
+        return now - queue.answered_at <= FRESH_TO_UNDO_SECONDS
 
     def _take_read(self, now: float) -> Job | None:
         if self.reads.earliest(now) > now:

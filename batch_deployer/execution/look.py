@@ -38,6 +38,7 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
     if verdict is Verdict.OK and isinstance(answer.body, list):
         queue.breaker.passed()
         queue.observed_before, queue.observed_at = queue.observed_at, departed
+        queue.answered_at = run.now()
         states = newest(state for state in answer.body if isinstance(state, ReleaseState))
         # What asks for a look while this list is taken in has been judged by it already.
         asked_for = queue.look_at
@@ -63,6 +64,7 @@ async def read_one(run: Run, board: Board, job: ReleaseJob) -> None:
         return
     track.reading = False
     if track.since > departed or verdict is Verdict.AUTH:
+        board.offer(queue)
         return  # the release has changed since, and the next list is judged
     if state is None or state.status == Status.DELETED:
         # An address that cannot be read does not contradict the list.

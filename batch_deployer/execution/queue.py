@@ -14,7 +14,7 @@ class ClusterQueue:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
-        "_ready", "arrived", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
+        "_ready", "answered_at", "arrived", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
         "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "successor", "total", "under_way", "waiting", "watching",
     )  # fmt: skip
 
@@ -44,6 +44,8 @@ class ClusterQueue:
         """When the next look is due; infinity: none."""
         self.observed_at = -math.inf
         """When the last good look left."""
+        self.answered_at = -math.inf
+        """When its answer had come."""
         self.observed_before = -math.inf
         """When the one before it left."""
         self.breaker = Breaker()

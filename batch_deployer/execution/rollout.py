@@ -13,6 +13,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, Outcome
 from batch_deployer.rules.gates import Halt, Systemic, over_budget
 from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.settings import Share
 
 
@@ -145,8 +146,11 @@ class Rollout:
         )
 
     def _judge_cause(self, track: Track) -> Halt | None:
-        """Halt when the failure is not isolated. A cloud that is given up as a whole says nothing about the others."""
-        if self._run.place(track)[0].dead:
+        """Halt when the failure is not isolated.
+
+        A cloud that is given up as a whole, or what somebody else does, says nothing about the others.
+        """
+        if self._run.place(track)[0].dead or track.cause == THEIRS:
             return None
         return self._systemic.failed(track.deployment.release.label, track.deployment.cluster.id, track.cause)
 

@@ -14,14 +14,15 @@ from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState
-from batch_deployer.model.deployment import Action, Operation, Outcome, ReleaseSpec
-from batch_deployer.model.values import Json, render
+from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec
+from batch_deployer.model.values import Json, compact, load_values, plain_digest, render
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
 from batch_deployer.rules.cadence import Durations, lesson, next_gap
 from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
+from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.rules.settle import timestamp
 
 PATIENCE = 32
@@ -42,6 +43,8 @@ class Ports:
     draw: Callable[[], float]
     """Uniform in [0, 1); seeded in tests and rehearsals."""
     control: Control | None = None
+    digest: Callable[[str], str] = plain_digest
+    """Keyed digest of a text, by a key that all runs of one state folder share."""
 
 
 class Run:
@@ -125,11 +128,12 @@ class Run:
         queue.withdraw(track)
         queue.left -= 1
         was_under_way = track.phase in UNDER_WAY
+        confirmed = track.confirmed if track.shown is None else self.confirmed_state(track.shown)
         self.emit(
             track,
             e.Finished(
                 at=self.wall(), key=track.key, outcome=outcome, reason=reason, status=status,
-                revision=revision, fingerprint=cause,
+                revision=revision, fingerprint=cause, confirmed=None if cause == THEIRS else confirmed,
             ),
         )  # fmt: skip
         if was_under_way:
@@ -168,8 +172,11 @@ class Run:
             return Decision(action=Action.BLOCKED, reason=fault)
         name = catalogue.chart_name(spec)
         overdue = self._overdue(track, state)
-        decision = decide(track.deployment, state, chart_name=name, values=self.values(spec), overdue=overdue)
-        if track.deployment.undo is None and (note := catalogue.note(spec, state)):
+        undo = track.deployment.undo
+        values = self.values(spec) if undo is None else {}
+        now = self.confirmed_state(state) if undo is not None and state is not None else None
+        decision = decide(track.deployment, state, chart_name=name, values=values, overdue=overdue, now=now)
+        if undo is None and (note := catalogue.note(spec, state)):
             return msgspec.structs.replace(decision, note=note)
         return decision
 
@@ -183,6 +190,17 @@ class Run:
         changed, timeout = timestamp(state.updated_at), track.deployment.release.timeout
         by_cloud = self.place(track)[0].cloud_time(now) or self.wall()
         return changed is not None and by_cloud - changed > timeout
+
+    def confirmed_state(self, state: ReleaseState) -> ConfirmedState:
+        """What a poll showed, in the form in which the journal keeps it."""
+        shown = load_values(state.values_json)
+        return ConfirmedState(
+            revision=state.revision,
+            created_at=state.created_at,
+            chart_name=state.chart_name,
+            chart_version=state.chart_version,
+            values=self.ports.digest(compact(shown)) if shown else "",
+        )
 
     def next_gap(self, track: Track, board: Board) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from batch_deployer.model import events as e
-from batch_deployer.model.api import PENDING
-from batch_deployer.model.deployment import Action, Deployment, OnFailure, Operation, Outcome
+from batch_deployer.model.api import PENDING, ReleaseState
+from batch_deployer.model.deployment import Action, ConfirmedState, Deployment, OnFailure, Operation, Outcome
 from batch_deployer.rules.lifecycle import Phase, advance
 from batch_deployer.rules.settle import Baseline
 
@@ -31,10 +31,11 @@ class Track:
     """
 
     __slots__ = (
-        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions", "deadline", "deployment", "look_at",
-        "name", "not_before", "old_revision", "old_updated_at", "operation", "ordinal", "outcome", "pending_revision", "phase", "queued",
-        "reading", "reason", "refused", "return_chart", "return_to", "revision", "sent_at", "settled", "since", "started_at", "status", "uncertain",
-        "unlisted", "waits_for", "was_pending",
+        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions",
+        "confirmed", "deadline", "deployment", "look_at", "name", "not_before", "old_created_at", "old_revision", "old_updated_at", "operation",
+        "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
+        "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted",
+        "waits_for", "was_pending",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, ordinal: int) -> None:
@@ -53,6 +54,13 @@ class Track:
         """Writes of the current operation whose fate was unknown at some time."""
         self.old_revision = 0
         self.old_updated_at = ""
+        self.old_created_at = ""
+        self.own_created_at = ""
+        """`create_at` of the release that the current operation made, once it was seen."""
+        self.confirmed: ConfirmedState | None = None
+        """The release as the last completed operation left it."""
+        self.shown: ReleaseState | None = None
+        """The last poll that showed the effect of the current operation. Not known to the journal."""
         self.was_pending = False
         """Whether the release was PENDING_* when its action was decided."""
         self.pending_revision = 0
@@ -74,6 +82,8 @@ class Track:
         """Revision that a rollback goes back to."""
         self.return_chart = ""
         """Chart id of that revision, once its history was read."""
+        self.return_state: ReleaseState | None = None
+        """That revision in the history. Not known to the journal."""
         self.accepted_at = 0.0
         self.started_at = 0.0
         self.deadline = 0.0
@@ -117,19 +127,31 @@ class Track:
         undoing = self.settled == 1 and self.action is Action.UPGRADE and self.reason
         return Operation.ROLLBACK if undoing and self.deployment.release.on_failure is OnFailure.ROLLBACK else None
 
-    def baseline(self, chart_name: str) -> Baseline:
-        """What a look is to be judged against."""
+    def baseline(self) -> Baseline:
+        """What a poll is to be judged against."""
         operation = self.operation
-        brings = operation in (Operation.CREATE, Operation.UPGRADE)
         return Baseline(
             operation=operation,
             revision=self.old_revision,
             updated_at=self.old_updated_at,
-            version=self.deployment.release.version if brings else "",
-            chart_name=chart_name if brings else "",
+            created_at=self.own_created_at if operation is Operation.CREATE else self.old_created_at,
+            made=self._made(),
             was_pending=self.was_pending,
             pending_revision=self.pending_revision,
         )
+
+    def _made(self) -> tuple[int, ...]:
+        """Revisions that the current operation can have made; each write of unknown fate may have made one."""
+        old, operation = self.old_revision, self.operation
+        if self.action is Action.ADOPT:
+            return (old,) if old else ()
+        if operation is Operation.CREATE:
+            # Where the history of a deleted release is kept, its numbers go on.
+            numbers = (1, old + 1) if old else (1,)
+            return () if self.deployment.release.parameters.replace else numbers
+        if operation is Operation.DELETE or not old:
+            return ()
+        return tuple(range(old + 1, old + self.attempts + 1))
 
     def apply(self, event: e.DeploymentEvent, now: float) -> None:
         """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalMove and changes nothing."""
@@ -143,6 +165,7 @@ def _planned(track: Track, event: e.Planned, _now: float) -> None:
     track.action, track.reason = event.action, event.reason
     track.status, track.revision = event.status, event.revision
     track.old_revision, track.old_updated_at = event.revision, event.updated_at
+    track.old_created_at = event.created_at
     track.was_pending = event.status in PENDING
 
 
@@ -151,9 +174,10 @@ def _intended(track: Track, event: e.Intended, now: float) -> None:
         # By the cloud's clock if possible: ours may be wrong, or set while we run.
         track.sent_at = event.cloud_at or event.at
         track.pending_revision = 0
+        track.own_created_at = ""
     track.operation = event.operation
     track.attempts += 1
-    track.old_revision, track.old_updated_at = event.revision, event.updated_at
+    track.old_revision, track.old_updated_at, track.old_created_at = event.revision, event.updated_at, event.created_at
     track.return_to = event.target or track.return_to
     track.started_at = track.started_at or now
 
@@ -179,6 +203,7 @@ def _confirmed(track: Track, event: e.Confirmed, now: float) -> None:
     track.operation = event.operation
     track.pending_revision = event.revision if event.status in PENDING else 0
     track.status, track.revision = event.status, event.revision
+    track.own_created_at = track.own_created_at or event.created_at
     _await_end(track, now)
 
 
@@ -189,6 +214,7 @@ def _missing(track: Track, _event: e.Missing, now: float) -> None:
 def _seen(track: Track, event: e.Seen, _now: float) -> None:
     # One text for all that have this status, instead of one each.
     track.status, track.revision = sys.intern(event.status), event.revision
+    track.own_created_at = track.own_created_at or event.created_at
     if event.status in PENDING:
         track.pending_revision = event.revision
 
@@ -199,12 +225,14 @@ def _settled(track: Track, event: e.Settled, _now: float) -> None:
     track.started_at = 0.0
     track.reason, track.status = event.reason, event.status
     track.was_pending = False
+    track.confirmed, track.shown, track.own_created_at = event.confirmed, None, ""
     # The next operation's baseline is what this one left behind. A deleted release keeps its last one:
     # a stale read of it must not be taken for the new release.
     if event.operation is Operation.UPGRADE:
         track.return_to = track.old_revision
     if event.operation is not Operation.DELETE:
         track.old_revision, track.old_updated_at = event.revision, ""
+        track.old_created_at = event.confirmed.created_at if event.confirmed else ""
 
 
 def _finished(track: Track, event: e.Finished, _now: float) -> None:
@@ -214,6 +242,7 @@ def _finished(track: Track, event: e.Finished, _now: float) -> None:
     # Nothing asks for these any more: a hundred thousand of each would take their memory to the run's end.
     track.sent_at = track.accepted_at = track.started_at = track.deadline = track.look_at = track.not_before = 0.0
     track.absent_since, track.asked_of, track.old_updated_at = None, "", ""
+    track.confirmed = track.shown = track.return_state = None
 
 
 def _await_end(track: Track, now: float) -> None:

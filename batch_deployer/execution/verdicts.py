@@ -3,24 +3,34 @@
 import math
 
 from batch_deployer.execution.jobs import HistoryJob
-from batch_deployer.execution.own_address import is_absence_confirmed, read_release
+from batch_deployer.execution.own_address import is_absence_confirmed
+from batch_deployer.execution.ownership import (
+    changed_before_rollback,
+    contradicts_sent,
+    differs_from_wanted,
+    end_as_conflict,
+    end_as_theirs,
+)
 from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.read_back import (
+    absent_long_enough,
+    adopt,
+    look_at_absent,
+    read_back,
+    took_effect_after_all,
+)
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
-from batch_deployer.execution.write import watch
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcome
-from batch_deployer.rules.decide import Decision, difference, unknown_status
+from batch_deployer.rules.decide import Decision, unknown_status
 from batch_deployer.rules.lifecycle import Phase
-from batch_deployer.rules.release_names import pattern_of
 from batch_deployer.rules.replies import fingerprint
-from batch_deployer.rules.settle import Fate, Sight, judge_fate, judge_sight
+from batch_deployer.rules.settle import Sight, judge_sight, shows_effect
 
 ABSENT = "ABSENT"
 """The observation of a release that is not there."""
-OWN_READ_AT_LOOK = 2
-"""Look in a row that does not show a release at which its own address is read: the list may leave it out."""
 _ADOPTED = {
     Status.PENDING_INSTALL: Operation.CREATE,
     Status.PENDING_UPGRADE: Operation.UPGRADE,
@@ -30,10 +40,10 @@ _ADOPTED = {
 
 def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Decide what to do to a deployment of which nothing is under way."""
-    seen = f"{state.status} {state.revision} {state.updated_at}" if state is not None else ABSENT
     if track.settled or (track.attempts and track.uncertain):
-        _go_on(run, queue, track)  # in the middle of an action: its own steps decide, not policy
+        _go_on(run, queue, track, state)  # in the middle of an action: its own steps decide, not policy
         return
+    seen = _observation(state)
     if seen == track.asked_of and track.action is not Action.BLOCKED:
         _line_up(run, queue, track)
         return
@@ -51,27 +61,27 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
         track,
         e.Planned(
             at=run.wall(), key=track.key, action=decision.action, reason=decision.explanation, status=decision.status,
-            revision=decision.revision, updated_at=decision.updated_at,
+            revision=decision.revision, updated_at=decision.updated_at, created_at=decision.created_at,
         ),
     )  # fmt: skip
     match decision.action:
         case Action.UNCHANGED:
             run.finish(track, Outcome.UNCHANGED, decision.reason)
         case Action.BLOCKED:
-            run.finish(track, Outcome.REJECTED, decision.reason, cause=fingerprint(decision.reason))
-        case Action.ADOPT:
-            operation = _ADOPTED[Status(decision.status)]
-            _adopt(run, queue, track, operation, status=decision.status, revision=decision.revision)
+            cause = decision.cause or fingerprint(decision.reason)
+            run.finish(track, Outcome.REJECTED, decision.reason, cause=cause, last=state)
+        case Action.ADOPT if state is not None:
+            adopt(run, queue, track, _ADOPTED[Status(decision.status)], state)
         case _:
             _line_up(run, queue, track)
 
 
-def _adopt(run: Run, queue: ClusterQueue, track: Track, operation: Operation, *, status: str, revision: int) -> None:
-    """Watch an operation that was not sent, as far as the journal knows."""
-    del queue.waiting[track.key]
-    run.emit(track, e.Confirmed(at=run.wall(), key=track.key, operation=operation, status=status, revision=revision))
-    run.place(track)[0].begin(queue)
-    watch(run, queue, track)
+def _observation(state: ReleaseState | None) -> str:
+    """What a decision rests on, as text."""
+    if state is None:
+        return ABSENT
+    more = hash((state.created_at, state.chart_name, state.chart_version, state.values_json))
+    return f"{state.status} {state.revision} {state.updated_at} {more}"
 
 
 def _await_settled(run: Run, queue: ClusterQueue, track: Track, decision: Decision) -> None:
@@ -105,7 +115,26 @@ def _line_up(run: Run, queue: ClusterQueue, track: Track) -> None:
         board.later(track.not_before, track)
 
 
-def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:
+def _go_on(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+    """Send the next operation of an action, or one again that took no effect, while the release is still as we left it."""
+    if track.attempts and track.uncertain:
+        if took_effect_after_all(run, queue, track, state):
+            return
+    elif track.next_operation() is Operation.ROLLBACK and track.steps != (Operation.ROLLBACK,):
+        differs, may_be_stale = changed_before_rollback(run, track, state)
+        sure = not may_be_stale or absent_long_enough(run, track)
+        if differs and sure and (state is not None or is_absence_confirmed(run, track)):
+            end_as_theirs(run, track, differs, state)
+            return
+        if differs:
+            queue.withdraw(track)
+            look_at_absent(run, track, state)
+            return
+        track.absent_since, track.absent_looks = None, 0
+    elif track.operation is Operation.DELETE and judge_sight(track.baseline(), state)[0] is Sight.OTHER and state:
+        if not _is_conflict(run, track, state):
+            adopt(run, queue, track, Operation.CREATE, state)
+        return
     if not track.queued:
         _line_up(run, queue, track)
 
@@ -113,84 +142,22 @@ def _go_on(run: Run, queue: ClusterQueue, track: Track) -> None:
 def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
     if track.phase is Phase.UNCERTAIN:
-        _read_back(run, queue, track, state)
+        read_back(run, queue, track, state)
     if track.phase is Phase.WATCHING:
         _watch(run, queue, track, state)
-
-
-def _read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
-    """Find out whether a write of unknown fate took effect."""
-    base = track.baseline(run.catalogue(track).chart_name(track.deployment.release))
-    differs = _differs(run, track, state) if base.operation is Operation.CREATE and state is not None else ""
-    fate, reason = judge_fate(base, state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs)
-    match fate:
-        case Fate.OURS:
-            run.emit(
-                track,
-                e.Confirmed(
-                    at=run.wall(), key=track.key, operation=base.operation, status=state.status if state else "",
-                    revision=state.revision if state else 0,
-                ),
-            )  # fmt: skip
-        case Fate.CONFLICT:
-            _conflict(run, track, reason)
-        case Fate.NOT_YET:
-            _still_absent(run, queue, track, state)
-
-
-def _differs(run: Run, track: Track, state: ReleaseState) -> str:
-    """How chart and values of what runs differ from what is wanted."""
-    spec = track.deployment.release
-    return difference(spec, run.catalogue(track).chart_name(spec), run.values(spec), state)
-
-
-def _conflict(run: Run, track: Track, reason: str, *, last: ReleaseState | None = None) -> None:
-    """End a deployment because somebody else's release is in its place."""
-    run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=last)
-
-
-def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
-    """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
-    if not _absent_long_enough(run, track) or (state is None and not is_absence_confirmed(run, track)):
-        _look_at_absent(run, track, state)
-        return
-    if track.attempts >= run.settings.retry.max_writes:
-        reason = f"{track.operation} was sent {track.attempts} times and never took effect"
-        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
-        return
-    template = track.deployment.release.parameters.name_template
-    if track.operation is Operation.CREATE and template and pattern_of(template) is None:
-        reason = "the answer to its create was lost, and a name made from name_template alone cannot be looked for"
-        run.finish(track, Outcome.FAILED, f"{reason}; look at the cluster", cause=fingerprint(reason))
-        return
-    del queue.watching[track.key]
-    run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
-    queue.waiting[track.key] = track
-    run.place(track)[0].end(queue)
-
-
-def _absent_long_enough(run: Run, track: Track) -> bool:
-    settings, now = run.settings.reconcile, run.now()
-    track.absent_looks += 1
-    if track.absent_since is None:
-        track.absent_since = now
-    return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
-
-
-def _look_at_absent(run: Run, track: Track, state: ReleaseState | None) -> None:
-    """Look again at what is absent: at even gaps, and at once when the grace is over; once at its own address."""
-    if state is None and track.absent_looks == OWN_READ_AT_LOOK:
-        read_release(run, track)
-    settings, now = run.settings.reconcile, run.now()
-    over = (now if track.absent_since is None else track.absent_since) + settings.grace
-    again = now + settings.grace / settings.looks
-    track.look_at = min(again, over) if over > now else again
 
 
 def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Judge a deployment whose write was accepted."""
     now = run.now()
-    sight, reason = judge_sight(track.baseline(""), state)
+    base = track.baseline()
+    sight, reason = judge_sight(base, state, contradiction=contradicts_sent(run, track, state))
+    if sight is Sight.THEIRS:
+        end_as_theirs(run, track, reason, state)
+        return
+    ours = state is not None and shows_effect(base, state)
+    if ours:
+        track.shown = state
     if sight is Sight.DONE:
         _operation_over(run, queue, track, state, failed="")
         return
@@ -198,14 +165,19 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
         _made_anew(run, queue, track, state)
         return
     if state is not None and (state.status, state.revision) != (track.status, track.revision):
-        run.emit(track, e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision))
-    gone = sight is Sight.GONE and _absent_long_enough(run, track) and is_absence_confirmed(run, track)
+        created_at = state.created_at if ours else ""
+        run.emit(
+            track,
+            e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision, created_at=created_at),
+        )
+    gone = sight is Sight.GONE and absent_long_enough(run, track) and is_absence_confirmed(run, track)
     if sight is Sight.BAD or gone:
         _operation_over(run, queue, track, state, failed=reason)
     elif now >= track.deadline:
-        run.finish(track, Outcome.TIMED_OUT, _overdue(queue, track, state, sight), cause=f"timed out {track.status}")
+        reason = _overdue(queue, track, state, sight)
+        run.finish(track, Outcome.TIMED_OUT, reason, cause=f"timed out {track.status}", last=state)
     elif sight is Sight.GONE:
-        _look_at_absent(run, track, state)
+        look_at_absent(run, track, state)
     else:
         _goes_on(track)
 
@@ -249,7 +221,7 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
     more = not failed and track.settled + 1 < len(track.steps)
     undo = (
         failed and operation is Operation.UPGRADE and track.action is Action.UPGRADE
-        and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0
+        and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0 and state is not None
     )  # fmt: skip
     if more or undo:
         _next_step(run, queue, track, operation, state, failed=failed)
@@ -268,14 +240,20 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
 
 
 def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:
-    """Another release is there after a delete: as wanted, it is ours, and a disk has lost that we sent it; or somebody's."""
-    differs = _differs(run, track, state)
-    if differs or Operation.CREATE not in track.steps:
+    """Handle another release that is there after a delete."""
+    if not _is_conflict(run, track, state):
+        _settle(run, queue, track, Operation.DELETE, None, failed="")
+        adopt(run, queue, track, Operation.CREATE, state)
+
+
+def _is_conflict(run: Run, track: Track, state: ReleaseState) -> bool:
+    """End the deployment unless the release is as wanted: then it is ours, and a disk has lost that we sent it."""
+    differs = differs_from_wanted(run, track, state)
+    conflict = bool(differs) or Operation.CREATE not in track.steps
+    if conflict:
         reason = "a release of that name was made after it was deleted" + (f", and {differs}" if differs else "")
-        _conflict(run, track, reason, last=state)
-        return
-    _settle(run, queue, track, Operation.DELETE, None, failed="")
-    _adopt(run, queue, track, Operation.CREATE, status=state.status, revision=state.revision)
+        end_as_conflict(run, track, reason, last=state)
+    return conflict
 
 
 def _next_step(
@@ -291,9 +269,13 @@ def _settle(
     """Note that one operation of several is over."""
     del queue.watching[track.key]
     status, revision = (state.status, state.revision) if state else ("", 0)
+    confirmed = run.confirmed_state(state) if state is not None and operation is not Operation.DELETE else None
     run.emit(
         track,
-        e.Settled(at=run.wall(), key=track.key, operation=operation, status=status, revision=revision, reason=failed),
-    )
+        e.Settled(
+            at=run.wall(), key=track.key, operation=operation, status=status, revision=revision, reason=failed,
+            confirmed=confirmed,
+        ),
+    )  # fmt: skip
     queue.waiting[track.key] = track
     run.place(track)[0].end(queue)

@@ -70,7 +70,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
         track,
         e.Intended(
             at=run.wall(), key=track.key, operation=operation, attempt=track.attempts + 1,
-            revision=track.old_revision, updated_at=track.old_updated_at, cloud_at=board.cloud_time(run.now()),
+            revision=track.old_revision, updated_at=track.old_updated_at, created_at=track.old_created_at, cloud_at=board.cloud_time(run.now()),
             target=track.return_to if operation is Operation.ROLLBACK else 0,
         ),
     )  # fmt: skip
@@ -116,7 +116,8 @@ def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdic
         case Verdict.THROTTLED:
             _refuse(run, track, queue, "throttled", answer, wait=0.0)
         case Verdict.LOCKED:
-            _refuse(run, track, queue, "locked", answer, wait=around(settings.locked, draw()))
+            # Whoever holds it may change it, so the release is polled before the next try.
+            _refuse(run, track, queue, "locked", answer, wait=around(settings.locked, draw()), anew=True)
         case Verdict.STATE:
             run.place(track)[0].ask_phase(queue, run.now())
             _refuse(run, track, queue, "cluster state", answer, wait=around(settings.locked, draw()), anew=True)

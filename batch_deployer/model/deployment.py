@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 
 class Action(StrEnum):
     """What the plan will do to a deployment."""
@@ -171,6 +173,17 @@ def key_of(cluster_id: str, namespace: str, name: str) -> str:
     return f"{cluster_id}/{namespace}/{name}"
 
 
+class ConfirmedState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A release as a poll showed it that confirmed our write. It is ours while it is shown so; `update_at` may move."""
+
+    revision: int = 0
+    created_at: str = ""
+    chart_name: str = ""
+    chart_version: str = ""
+    values: str = ""
+    """Keyed digest of the values that the cloud showed; empty when it showed none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
     """What `rollback RUN` is to do with one deployment, instead of bringing about its release spec."""
@@ -179,10 +192,12 @@ class Undo:
     """ROLLBACK or DELETE."""
     revision: int = 0
     """Revision to return to (rollback only)."""
-    expected_revision: int = 0
-    """Revision the undone run left behind; anything newer was written by somebody else and is not touched."""
     name: str = ""
     """Name that the cloud made from `name_template`; empty when the release has the plan's."""
+    blocked: str = ""
+    """Why it must be left alone, known from the undone run already; empty: it is decided by what the cloud shows."""
+    expected: ConfirmedState = ConfirmedState()
+    """What the undone run left behind: a release that is shown otherwise was changed by somebody else and is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

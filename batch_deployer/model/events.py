@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from batch_deployer.model.deployment import Action, Operation, Outcome
+from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
@@ -27,6 +27,7 @@ class Planned(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, t
     status: str = ""
     revision: int = 0
     updated_at: str = ""
+    created_at: str = ""
 
 
 class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="intended"):
@@ -39,6 +40,8 @@ class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
     """Baseline: revision seen before the write; 0 when the release was absent."""
     updated_at: str = ""
     """Baseline `update_at`."""
+    created_at: str = ""
+    """Baseline `create_at`."""
     cloud_at: float = 0.0
     """The same moment by the cloud's clock, which ours may be far from; 0 when the cloud has not told its time."""
     target: int = 0
@@ -80,6 +83,7 @@ class Confirmed(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True,
     operation: Operation
     status: str = ""
     revision: int = 0
+    created_at: str = ""
 
 
 class Missing(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="missing"):
@@ -99,6 +103,8 @@ class Seen(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
 
     status: str
     revision: int = 0
+    created_at: str = ""
+    """`create_at`, where the poll showed the effect of our write."""
 
 
 class Settled(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
@@ -108,6 +114,8 @@ class Settled(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, t
     status: str = ""
     revision: int = 0
     reason: str = ""
+    confirmed: ConfirmedState | None = None
+    """The release as the operation left it; None when no poll confirmed that."""
 
 
 class Finished(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="finished"):
@@ -120,6 +128,8 @@ class Finished(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
     revision: int = 0
     fingerprint: str = ""
     """What failures with the same cause have in common; empty on success."""
+    confirmed: ConfirmedState | None = None
+    """The release as our last write left it; None when no poll confirmed that."""
 
 
 class RunStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_started"):

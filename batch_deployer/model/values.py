@@ -1,5 +1,6 @@
 """Helm values as plain JSON: merge as Helm does, fill in secrets, compare with what a cloud shows."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,22 @@ def merge(base: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json]
 def compact(value: Json) -> str:
     """The one JSON text that stands for a value: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def plain_digest(text: str) -> str:
+    """A digest without a key, for worlds that hold no secrets."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def load_values(text: str) -> Json:
+    """The values a cloud showed; None when it showed none or something unreadable."""
+    if not text:
+        return None
+    try:
+        shown: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return shown
 
 
 def secret_names(values_json: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deployment, Outcome
 from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.undo import bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +16,22 @@ class _Fates:
     outcomes: Mapping[str, Outcome]
     under_way: frozenset[str]
     """Without an outcome, and something of it may be in the cloud."""
+    written: Mapping[str, e.Finished]
+    """Ends of those whose write took effect."""
 
 
 def _fates(events: Iterable[e.Event]) -> _Fates:
     outcomes: dict[str, Outcome] = {}
     under_way: set[str] = set()
     executed: set[str] = set()
+    written: dict[str, e.Finished] = {}
     for event in events:
         match event:
             case e.Finished():
                 outcomes[event.key] = event.outcome
                 under_way.discard(event.key)
+                if event.key in executed:
+                    written[event.key] = event
             case e.Intended() | e.Confirmed() | e.Accepted():
                 outcomes.pop(event.key, None)
                 under_way.add(event.key)
@@ -35,7 +41,7 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
                 under_way.discard(event.key)
             case _:
                 pass
-    return _Fates(outcomes, frozenset(under_way))
+    return _Fates(outcomes, frozenset(under_way), written)
 
 
 def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: bool) -> Plan:
@@ -52,7 +58,15 @@ def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: b
         outcome = fates.outcomes.get(deployment.key, Outcome.NOT_STARTED)
         return not_started if outcome is Outcome.NOT_STARTED else failed and not deployment.satisfied_by(outcome)
 
-    return replace(plan, deployments=tuple(each for each in plan.deployments if wanted(each)), expected={})
+    chosen = (each for each in plan.deployments if wanted(each))
+    return replace(plan, deployments=tuple(_since(each, fates.written.get(each.key)) for each in chosen), expected={})
+
+
+def _since(deployment: Deployment, end: e.Finished | None) -> Deployment:
+    """A rollback that is tried again is bound to what its own last write left behind."""
+    if deployment.undo is None or end is None:
+        return deployment
+    return replace(deployment, undo=bind(deployment.undo, end.confirmed, end.fingerprint))
 
 
 def open_keys(plan: Plan, events: Iterable[e.Event]) -> Sequence[str]:

@@ -4,10 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, Deployment, Operation, Outcome, ReleaseSpec, Undo
+from batch_deployer.model.deployment import (
+    Action,
+    ConfirmedState,
+    Deployment,
+    Operation,
+    Outcome,
+    ReleaseSpec,
+    Undo,
+)
 from batch_deployer.plan.frozen import Plan
+from batch_deployer.rules.ownership import THEIRS
 
 _KILLED = "the fate of its write is not known; resume the run first"
+_NOT_CONFIRMED = "no poll has confirmed what the run made of it; look at the release by hand"
+_NOT_CONFIRMED_YET = "no poll has confirmed yet what its write made; resume the run first"
 _NEVER_KNOWN = "the fate of its write was never known; look at the release by hand"
 
 
@@ -29,9 +40,10 @@ class _Changes:
     """Writes that took effect, in order, each with the revision seen before it."""
     pending: bool
     """Whether the last write's fate is unknown."""
-    revision: int
-    """Last revision seen after a write."""
     outcome: Outcome | None
+    cause: str
+    confirmed: ConfirmedState | None
+    """The release as the last confirmed poll showed it."""
     name: str = ""
     """Name that the cloud gave the release; empty when it is the plan's."""
 
@@ -40,7 +52,7 @@ def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undo
     """The plan that undoes what `events`, the journal of a run of `plan`, say was changed.
 
     Upgraded releases return to the revision they had; created ones are deleted only with `delete_created`.
-    Each undo names the revision the run left behind, so that what others wrote since is not touched.
+    Each undo names what the run left behind, so that what others changed since is not touched.
     Releases that need others go back before those they need.
     """
     stories: dict[str, list[e.DeploymentEvent]] = {deployment.key: [] for deployment in plan.deployments}
@@ -63,9 +75,9 @@ def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undo
 def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
     effective: list[tuple[Operation, int]] = []
     intent: tuple[Operation, int] | None = None
-    revision = 0
     outcome: Outcome | None = None
-    name = ""
+    name = cause = ""
+    confirmed: ConfirmedState | None = None
     for event in story:
         if isinstance(event, e.Accepted):
             name = event.name or name
@@ -75,31 +87,37 @@ def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
             case e.Accepted() | e.Confirmed() if intent:
                 effective.append(intent)
                 intent = None
+            case e.Settled():
+                confirmed = event.confirmed
             case e.Refused() | e.Missing():
                 intent = None
             case e.Finished():
-                outcome = event.outcome
+                outcome, cause, confirmed = event.outcome, event.fingerprint, event.confirmed
                 if event.outcome is Outcome.REJECTED:
                     intent = None
             case _:
                 pass
-        if effective and isinstance(event, e.Confirmed | e.Seen | e.Settled | e.Finished):
-            revision = event.revision or revision
-    return _Changes(effective=effective, pending=intent is not None, revision=revision, outcome=outcome, name=name)
+    return _Changes(
+        effective=effective, pending=intent is not None, outcome=outcome, cause=cause, confirmed=confirmed, name=name
+    )
 
 
 def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -> Undo | str:
     """How to undo it; or why it is left; or an empty text when the run did not change it."""
     if deployment.release.parameters.dry_run:
         return ""
+    if changes.pending and changes.cause == THEIRS:
+        return f"{THEIRS} while the run worked on it"
     if changes.pending:
         return _KILLED if changes.outcome is None else _NEVER_KNOWN
     if not changes.effective:
         return ""
+    if changes.outcome is None:
+        return _NOT_CONFIRMED_YET
     first, baseline = changes.effective[0]
     match first:
         case Operation.CREATE if delete_created:
-            return Undo(action=Action.DELETE, expected_revision=changes.revision or 1, name=changes.name)
+            return bind(Undo(action=Action.DELETE, name=changes.name), changes.confirmed, changes.cause)
         case Operation.CREATE:
             return "the run created it; --delete-created deletes such releases"
         case Operation.DELETE:
@@ -107,8 +125,17 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
         case Operation.UPGRADE | Operation.ROLLBACK:
             if changes.outcome is Outcome.ROLLED_BACK and deployment.undo is None:
                 return ""
-            expected = max(changes.revision, baseline + len(changes.effective))
-            return Undo(action=Action.ROLLBACK, revision=baseline, expected_revision=expected, name=changes.name)
+            undo = Undo(action=Action.ROLLBACK, revision=baseline, name=changes.name)
+            return bind(undo, changes.confirmed, changes.cause)
+
+
+def bind(undo: Undo, confirmed: ConfirmedState | None, cause: str) -> Undo:
+    """Bound to what a run left behind; blocked where the run knew that somebody else changed it, or never knew."""
+    if cause == THEIRS:
+        return replace(undo, blocked=f"{THEIRS} while the run worked on it")
+    if confirmed is None:
+        return replace(undo, blocked=_NOT_CONFIRMED)
+    return replace(undo, expected=confirmed)
 
 
 def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:

@@ -1,6 +1,5 @@
 """What to do to a deployment, decided from one fresh observation of its cluster."""
 
-import json
 from collections.abc import Mapping
 from typing import TypedDict
 
@@ -8,8 +7,17 @@ import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.chart_version import same_version
-from batch_deployer.model.deployment import Action, Deployment, OnExisting, ReleaseSpec, Undo, is_protected
-from batch_deployer.model.values import Json, covers
+from batch_deployer.model.deployment import (
+    Action,
+    ConfirmedState,
+    Deployment,
+    OnExisting,
+    ReleaseSpec,
+    Undo,
+    is_protected,
+)
+from batch_deployer.model.values import Json, covers, load_values
+from batch_deployer.rules.ownership import THEIRS, changed_since
 
 _KNOWN = frozenset(status.value for status in Status)
 
@@ -23,6 +31,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Status observed; empty when absent."""
     revision: int = 0
     updated_at: str = ""
+    created_at: str = ""
+    cause: str = ""
+    """With BLOCKED: what failures of this kind have in common, where the reason names particulars."""
     note: str = ""
     """What the plan shows beside the reason; it changes nothing."""
     settling: bool = False
@@ -36,18 +47,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def basis(self) -> str:
         """The observation as one text, to see whether the world moved since."""
+        if self.action is Action.CREATE:
+            return f"{self.action} ABSENT 0"  # one that is still listed as deleted soon is no longer
         return f"{self.action} {self.status or 'ABSENT'} {self.revision} {self.updated_at}".rstrip()
-
-
-def load_values(text: str) -> Json:
-    """The values a cloud showed; None when it showed none or something unreadable."""
-    if not text:
-        return None
-    try:
-        shown: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return shown
 
 
 def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], state: ReleaseState) -> str:
@@ -72,15 +74,19 @@ def decide(
     chart_name: str,
     values: Mapping[str, Json],
     overdue: bool = False,
+    now: ConfirmedState | None = None,
 ) -> Decision:
     """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in.
 
+    now: the observation in the form in which a run notes what it left; needed to undo.
     overdue: the release has been pending for longer than the deployment's timeout, so that it counts as stuck.
     """
     if deployment.undo is not None:
-        return _decide_undo(deployment.release, deployment.undo, state, overdue=overdue)
+        return _decide_undo(deployment.release, deployment.undo, state, now, overdue=overdue)
     if state is None or state.status == Status.DELETED:
-        return Decision(action=Action.CREATE, reason="absent")
+        # Polls that still show the deleted release must not be taken for the new one.
+        revision, updated_at = (state.revision, state.updated_at) if state is not None else (0, "")
+        return Decision(action=Action.CREATE, reason="absent", revision=revision, updated_at=updated_at)
     seen = _seen(state)
     differs = difference(deployment.release, chart_name, values, state)
     if state.status in PENDING and overdue and deployment.release.on_existing is OnExisting.REPLACE:
@@ -133,19 +139,22 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
     return Action.UPGRADE, why
 
 
-def _decide_undo(spec: ReleaseSpec, undo: Undo, state: ReleaseState | None, *, overdue: bool) -> Decision:
+def _decide_undo(
+    spec: ReleaseSpec, undo: Undo, state: ReleaseState | None, now: ConfirmedState | None, *, overdue: bool
+) -> Decision:
     """Return a release to what it was before a run, unless somebody else touched it since."""
     if state is None or state.status == Status.DELETED:
         if undo.action is Action.DELETE:
             return Decision(action=Action.UNCHANGED, reason="already absent")
         return Decision(action=Action.BLOCKED, reason="no longer there, so it cannot be rolled back")
     seen = _seen(state)
+    if undo.blocked:
+        return Decision(action=Action.BLOCKED, reason=undo.blocked, cause=THEIRS, **seen)
+    if differs := changed_since(undo.expected, now or ConfirmedState(revision=state.revision)):
+        return Decision(action=Action.BLOCKED, reason=f"{THEIRS} since: {differs}", cause=THEIRS, **seen)
     # Helm lets a rollback or a delete through where an operation is stuck; one that may still end is waited for.
     if (state.status in PENDING and not overdue) or state.status == Status.DELETING:
         return Decision(action=Action.BLOCKED, settling=True, reason=f"{state.status}: not settled yet", **seen)
-    if undo.expected_revision and state.revision != undo.expected_revision:
-        reason = f"changed since by somebody else: revision {state.revision}, the run left {undo.expected_revision}"
-        return Decision(action=Action.BLOCKED, reason=reason, **seen)
     if undo.action is Action.DELETE:
         if is_protected(spec.namespace, spec.name):
             return Decision(action=Action.BLOCKED, reason="belongs to the platform and is never deleted", **seen)
@@ -157,7 +166,13 @@ class _Seen(TypedDict):
     status: str
     revision: int
     updated_at: str
+    created_at: str
 
 
 def _seen(state: ReleaseState) -> _Seen:
-    return {"status": state.status, "revision": state.revision, "updated_at": state.updated_at}
+    return {
+        "status": state.status,
+        "revision": state.revision,
+        "updated_at": state.updated_at,
+        "created_at": state.created_at,
+    }

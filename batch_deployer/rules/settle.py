@@ -7,7 +7,6 @@ from enum import StrEnum
 import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
-from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import Operation
 
 
@@ -18,10 +17,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int = 0
     """Seen before the write; 0 when it was absent."""
     updated_at: str = ""
-    version: str = ""
-    """Chart version that the operation brings about; empty when that is not known (rollback)."""
-    chart_name: str = ""
-    """Empty when not known."""
+    created_at: str = ""
+    """`create_at` of the release that is worked on; empty when not known."""
+    made: tuple[int, ...] = ()
+    """Revisions that our writes can have made; empty when not known."""
     was_pending: bool = False
     """Whether it was PENDING_* before the write, so that PENDING_* at the same revision shows no effect."""
     pending_revision: int = 0
@@ -38,33 +37,37 @@ class Sight(StrEnum):
     """Not in the list: not visible yet, or lost."""
     DONE = "done"
     BAD = "bad"
+    THEIRS = "theirs"
+    """What is there was not made by our write: somebody else changed it."""
     OTHER = "other"
     """What was to be deleted is gone, and another release of that name is there already."""
 
 
-def judge_sight(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]:
-    """Judge a look after an accepted write; the text is the reason when BAD."""
+def judge_sight(base: Baseline, state: ReleaseState | None, *, contradiction: str = "") -> tuple[Sight, str]:
+    """Judge a look after an accepted write; the text is the reason when BAD or THEIRS.
+
+    contradiction: how chart and values prove that something else was written than what was sent.
+    """
     if base.operation is Operation.DELETE:
         return _judge_delete(base, state)
     if state is None:
         return Sight.GONE, "the release is no longer there"
+    others = _made_by_others(base, state)
     if state.status in PENDING:
-        return Sight.GOING, ""
-    if _unmoved(base, state) or _deleted_before(base, state):
+        return (Sight.THEIRS, f"{others}, which is {state.status}") if others else (Sight.GOING, "")
+    if (_unmoved(base, state) and not others) or _deleted_before(base, state):
         return Sight.STALE, ""
+    if state.status in (Status.DELETING, Status.DELETED):
+        return Sight.THEIRS, f"it is being deleted ({state.status})"
+    if theirs := "; ".join(filter(None, (others, contradiction))):
+        return Sight.THEIRS, theirs
     match state.status:
         case Status.DEPLOYED | Status.SUPERSEDED:
-            if base.version and state.chart_version and not same_version(state.chart_version, base.version):
-                return Sight.BAD, (
-                    f"somebody else changed it meanwhile: chart version {state.chart_version} at revision {state.revision}"
-                )
             return Sight.DONE, ""
         case Status.FAILED:
             return Sight.BAD, state.status_description or f"{base.operation} ended FAILED"
         case Status.UNKNOWN:
             return Sight.BAD, state.status_description or "status UNKNOWN: delete it by hand and install it again"
-        case Status.DELETING | Status.DELETED:
-            return Sight.BAD, f"somebody else is deleting it ({state.status})"
     return Sight.GOING, ""
 
 
@@ -73,9 +76,31 @@ def _judge_delete(base: Baseline, state: ReleaseState | None) -> tuple[Sight, st
         return Sight.DONE, ""
     if _another(base, state):
         return Sight.OTHER, ""
+    if state.revision > base.revision > 0:
+        return Sight.THEIRS, f"revision {state.revision} runs, revision {base.revision} was deleted"
     if state.status in (Status.FAILED, Status.UNKNOWN):
         return Sight.STALE, state.status_description or f"delete left it {state.status}"
     return Sight.GOING, ""
+
+
+def shows_effect(base: Baseline, state: ReleaseState) -> bool:
+    """Whether a look shows what our create, upgrade or rollback brought about, be it under way or over."""
+    return base.operation is not Operation.DELETE and not _unmoved(base, state) and not _deleted_before(base, state)
+
+
+def _made_by_others(base: Baseline, state: ReleaseState) -> str:
+    """How revision and creation time prove that our write did not make this; empty when they do not."""
+    if base.made and state.revision > 0 and state.revision not in base.made:
+        newer = state.revision > max(base.made)
+        # A replica may still show the revision of before.
+        if newer or (
+            state.revision < base.revision and base.operation is not Operation.CREATE and _drift(base, state) > 0
+        ):
+            return f"revision {state.revision} runs, ours is {max(base.made)}"
+    before, now = timestamp(base.created_at), timestamp(state.created_at)
+    if before is not None and now is not None and now - before >= 1.0:
+        return f"it was created anew at {state.created_at}"
+    return ""
 
 
 def _unmoved(base: Baseline, state: ReleaseState) -> bool:
@@ -89,6 +114,9 @@ def _moved(base: Baseline, state: ReleaseState) -> bool:
     """Whether this lies beyond the baseline, by revision or by time. A replica may lag by more than one change."""
     if state.revision > base.revision:
         return True
+    made = base.made if base.operation is not Operation.CREATE else ()
+    if made and state.revision == base.revision > 0 and state.revision not in made:
+        return False  # `update_at` alone may move by itself
     drift = _drift(base, state)
     if drift != 0.0:
         return drift > 0.0
@@ -107,8 +135,10 @@ def _drift(base: Baseline, state: ReleaseState) -> float:
 
 def _another(base: Baseline, state: ReleaseState) -> bool:
     """Whether this release was created after the baseline's was last seen to change, so that it is not that one."""
-    seen, created = timestamp(base.updated_at), timestamp(state.created_at)
-    return seen is not None and created is not None and created > seen
+    seen, before, created = (timestamp(text) for text in (base.updated_at, base.created_at, state.created_at))
+    if created is None:
+        return False
+    return (seen is not None and created > seen) or (before is not None and created - before >= 1.0)
 
 
 def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
@@ -134,21 +164,24 @@ def judge_fate(
 ) -> tuple[Fate, str]:
     """Judge a look after an ambiguous write (section 8, 2 and 3); the text is the reason of a conflict.
 
-    sent_at: wall seconds of the first attempt. differs: how the state's chart and values differ from what was sent.
+    sent_at: wall seconds of the first attempt. differs: how the state's chart and values differ from what was sent;
+    for an update, how they prove that something else was sent.
     """
     if base.operation is Operation.DELETE:
-        gone = state is None or state.status in (Status.DELETED, Status.DELETING) or _another(base, state)
-        return (Fate.OURS, "") if gone else (Fate.NOT_YET, "")
+        if state is None or state.status in (Status.DELETED, Status.DELETING) or _another(base, state):
+            return Fate.OURS, ""
+        changed = state.revision > base.revision > 0
+        return (Fate.CONFLICT, f"revision {state.revision} runs") if changed else (Fate.NOT_YET, "")
     if state is None or state.status == Status.DELETED:
         return Fate.NOT_YET, ""
     if base.operation is not Operation.CREATE:
-        return _fate_of_update(base, state)
+        return _fate_of_update(base, state, differs)
     same = state.revision == base.revision and state.updated_at == base.updated_at
     if base.revision and (same or _drift(base, state) < 0.0 or _deleted_before(base, state)):
         return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
     if differs:
         return Fate.CONFLICT, f"a release of that name is there, but {differs}"
-    if state.revision != 1:
+    if state.revision not in (base.made or (1,)):
         return Fate.CONFLICT, f"a release of that name is there at revision {state.revision}; ours would be 1"
     created = timestamp(state.created_at)
     if created is not None and created < sent_at - skew:
@@ -156,11 +189,13 @@ def judge_fate(
     return Fate.OURS, ""
 
 
-def _fate_of_update(base: Baseline, state: ReleaseState) -> tuple[Fate, str]:
-    if state.revision > base.revision:
-        if base.version and state.chart_version and not same_version(state.chart_version, base.version):
-            return Fate.CONFLICT, f"somebody else changed it: chart version {state.chart_version}"
-        return Fate.OURS, ""
+def _fate_of_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[Fate, str]:
+    if state.status == Status.DELETING:
+        return Fate.CONFLICT, f"it is being deleted ({state.status})"
+    others = _made_by_others(base, state)
+    if others or state.revision > base.revision:
+        theirs = "; ".join(filter(None, (others, differs if state.status not in PENDING else "")))
+        return (Fate.CONFLICT, theirs) if theirs else (Fate.OURS, "")
     pending = state.status in PENDING and not base.was_pending
     going = pending and state.revision == base.revision and _drift(base, state) >= 0.0
     if going or _moved(base, state):
@@ -195,3 +230,9 @@ def timestamp(text: str) -> float | None:
     except ValueError:
         return None
     return moment.timestamp() if moment.tzinfo is not None and moment.year > 1 else None
+
+
+def different_times(one: str, other: str) -> bool:
+    """Whether two shown times are different moments; unreadable ones, and two spellings of one moment, are not."""
+    first, second = timestamp(one), timestamp(other)
+    return first is not None and second is not None and abs(first - second) >= 1.0

@@ -8,6 +8,8 @@ import msgspec
 
 from batch_deployer.errors import BadInput
 from batch_deployer.simulator import faults, replies
+from batch_deployer.simulator.agenda import Wish
+from batch_deployer.simulator.fault_rules import INCIDENTS, Effect
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.replies import Reply
 
@@ -39,8 +41,8 @@ class Admin:
                 return _ok(self._stats())
             case "GET", "/_sim/world":
                 return _ok(self._fleet.world)
-            case "POST", "/_sim/phase" | "/_sim/faults" | "/_sim/stop":
-                return self._switch(target, body)
+            case "POST", "/_sim/phase" | "/_sim/faults" | "/_sim/incident" | "/_sim/stop":
+                return self._switch(target, body, now)
             case _:
                 return replies.no_such_api()
 
@@ -49,7 +51,7 @@ class Admin:
         told = {name: whole[name] for name in ("calls", "peaks", "connections")}
         return told | {"seed": self._fleet.seed, "speed": self._fleet.speed, "entries": len(self._fleet.ledger.entries)}
 
-    def _switch(self, target: str, body: bytes) -> Reply:
+    def _switch(self, target: str, body: bytes, now: float) -> Reply:
         if target == "/_sim/stop":
             self._stop()
             return _ok({})
@@ -57,10 +59,22 @@ class Admin:
             given = msgspec.json.decode(body)
             if target == "/_sim/faults":
                 self._fleet.set_faults(faults.load_data(given))
+            elif target == "/_sim/incident":
+                return self._interfere(given, now)
             elif not self._fleet.set_phase(given["cluster_id"], given["phase"]):
                 return replies.not_found(f"cluster {given['cluster_id']}")
         except (msgspec.MsgspecError, BadInput, KeyError, TypeError) as error:
             return replies.invalid(f"{target}: {error}")
+        return _ok({})
+
+    def _interfere(self, given: dict[str, Any], now: float) -> Reply:
+        effect = given.pop("effect")
+        if effect not in INCIDENTS:
+            known = ", ".join(sorted(INCIDENTS))
+            return replies.invalid(f"/_sim/incident: effect {effect!r} is not known; take one of {known}")
+        key = given.pop("release")
+        if not self._fleet.interfere(key, Effect(effect), now, msgspec.convert(given, Wish)):
+            return replies.not_found(f"release {key}")
         return _ok({})
 
 

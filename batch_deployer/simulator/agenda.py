@@ -3,6 +3,9 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from batch_deployer.model.api import Write
 from batch_deployer.simulator.chaos import Subject
@@ -19,12 +22,22 @@ class LateWrite:
     request_id: str
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What another actor installs, where it is not left to the simulator."""
+
+    chart_id: str = ""
+    values: dict[str, Any] | None = None
+    revision: int = 1
+    """That a release made anew has reached, by upgrades of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """Somebody else does something to a release."""
 
     subject: Subject
     effect: Effect
+    wish: Wish = Wish()
 
 
 class Agenda:

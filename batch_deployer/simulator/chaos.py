@@ -7,7 +7,7 @@ import msgspec
 
 from batch_deployer.model.api import Status
 from batch_deployer.simulator.chance import uniform
-from batch_deployer.simulator.fault_rules import ANSWERS, FATES, Effect, FaultRule
+from batch_deployer.simulator.fault_rules import ANSWERS, FATES, INCIDENTS, Effect, FaultRule
 from batch_deployer.simulator.inventory import SimCluster
 
 
@@ -45,7 +45,6 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 _CALM = Fate()
 _FINALS = {Effect.FAIL: Status.FAILED, Effect.UNKNOWN: Status.UNKNOWN}
 _PER_CLUSTER = (Effect.UNREACHABLE, Effect.FORBIDDEN)
-_INCIDENTS = (Effect.VANISH, Effect.OTHER_UPGRADE, Effect.OTHER_DELETE)
 
 
 class Chaos:
@@ -81,7 +80,7 @@ class Chaos:
                 continue
             if rule.effect in _FINALS:
                 final = final or _FINALS[rule.effect]
-            elif rule.effect in _INCIDENTS:
+            elif rule.effect in INCIDENTS:
                 later.append((rule.effect, rule.duration))
             stuck = stuck or rule.effect == Effect.STUCK
             collide = collide or rule.effect == Effect.ALLOW_COLLISION

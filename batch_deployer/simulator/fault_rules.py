@@ -42,6 +42,8 @@ class Effect(StrEnum):
     """`seconds` after the write another actor upgrades the release."""
     OTHER_DELETE = "other_delete"
     """`seconds` after the write another actor deletes the release."""
+    OTHER_RECREATE = "other_recreate"
+    """`seconds` after the write another actor deletes the release and installs another chart under its name."""
     ALLOW_COLLISION = "allow_collision"
     """A create of an existing name is applied as a further install instead of being refused."""
     PHASE = "phase"
@@ -57,10 +59,13 @@ FATES = frozenset(
         Effect.VANISH,
         Effect.OTHER_UPGRADE,
         Effect.OTHER_DELETE,
+        Effect.OTHER_RECREATE,
         Effect.ALLOW_COLLISION,
     }
 )
 """Effects on what a write does, not on its answer."""
+INCIDENTS = frozenset({Effect.VANISH, Effect.OTHER_UPGRADE, Effect.OTHER_DELETE, Effect.OTHER_RECREATE})
+"""What other actors do to a release."""
 ANSWERS = frozenset(Effect) - FATES - {Effect.PHASE}
 """Effects on the answer to one request."""
 
@@ -162,4 +167,5 @@ _SECONDS = {
     Effect.VANISH: 20.0,
     Effect.OTHER_UPGRADE: 20.0,
     Effect.OTHER_DELETE: 20.0,
+    Effect.OTHER_RECREATE: 20.0,
 }

@@ -22,7 +22,7 @@ from batch_deployer.model.api import (
 )
 from batch_deployer.settings import Rate
 from batch_deployer.simulator import replies
-from batch_deployer.simulator.agenda import Agenda, Incident, LateWrite
+from batch_deployer.simulator.agenda import Agenda, Incident, LateWrite, Wish
 from batch_deployer.simulator.bodies import ReleaseBody
 from batch_deployer.simulator.chance import hexadecimal
 from batch_deployer.simulator.chaos import Chaos, Subject
@@ -39,6 +39,8 @@ from batch_deployer.simulator.tokens import Tokens
 from batch_deployer.simulator.turn import Turn
 from batch_deployer.simulator.views import Views
 from batch_deployer.simulator.world import World
+
+NO_WISH = Wish()
 
 
 class Fleet:
@@ -89,6 +91,19 @@ class Fleet:
         if holding is not None:
             holding.forced_phase = phase
         return holding is not None
+
+    def interfere(self, key: str, effect: Effect, now: float, wish: Wish = NO_WISH) -> bool:
+        """Let another actor do something to a release now, or once it is no longer busy. False when nothing is known of it."""
+        now = self.advance(now)
+        cluster_id, _, place = key.partition("/")
+        namespace, _, name = place.partition("/")
+        holding = self.estate.find(cluster_id)
+        if holding is None or (namespace, name) not in holding.slots:
+            return False
+        cloud = holding.cluster.cloud
+        subject = Subject(cloud=cloud, kind="incident", cluster_id=cluster_id, namespace=namespace, release=name)
+        self._happen(now, Incident(subject=subject, effect=effect, wish=wish))
+        return True
 
     def phase(self, holding: Holding) -> str:
         """The phase that a cluster is in."""
@@ -156,7 +171,7 @@ class Fleet:
             self._follow(self._helm.execute(item.call, holding, turn), turn)
             return
         turn = self._turn(due, subject, origin="other")
-        again = self._others.act(item.effect, holding.slot(subject.namespace, subject.release), turn)
+        again = self._others.act(item.effect, holding.slot(subject.namespace, subject.release), turn, item.wish)
         if again:
             self._agenda.add(again, item)
 

@@ -33,6 +33,7 @@ _STORM = (
     FaultRule(effect=Effect.VANISH, name="vanishing", probability=0.005),
     FaultRule(effect=Effect.OTHER_UPGRADE, name="another-actor", probability=0.01),
     FaultRule(effect=Effect.OTHER_DELETE, name="deleted-under-us", probability=0.005),
+    FaultRule(effect=Effect.OTHER_RECREATE, name="created-anew-under-us", probability=0.005),
 )
 _OUTAGE = (
     FaultRule(effect=Effect.ERROR, name="gateway-down", status=503, starts=30.0, until=150.0),

@@ -94,7 +94,7 @@ def test_a_fleet_goes_back_in_reverse_and_leaves_what_somebody_else_changed(upgr
     before = len(upgraded.provider.get("entries"))
     code, out, _ = upgraded.run("rollback", "second", "--yes")
     assert code == 1
-    assert "changed since by somebody else: revision 3, the run left 2" in out
+    assert "changed by somebody else since: revision 3, ours was 2" in out
     back = [(each["operation"], each["key"].split("/")[0][-1]) for each in upgraded.provider.get("entries")[before:]]
     assert {kind for kind, _ in back} == {"rollback"}
     assert [cluster for _, cluster in back][-2:] == ["1", "1"], "the canary went first, so it goes back last"

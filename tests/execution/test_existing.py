@@ -7,7 +7,7 @@ import pytest
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, OnExisting, OnFailure, Operation, Parameters, Undo
+from batch_deployer.model.deployment import Action, ConfirmedState, OnExisting, OnFailure, Operation, Parameters, Undo
 
 
 def only(make, show, plan):
@@ -201,7 +201,9 @@ def undoing(make, undo, how):
 
 
 def test_an_undo_goes_back_to_the_earlier_revision(make, act):
-    plan, world = undoing(make, Undo(action=Action.ROLLBACK, revision=2, expected_revision=3), {"revision": 3})
+    plan, world = undoing(
+        make, Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
+    )
     show = act(plan, world=world)
     assert only(make, show, plan) == ("rolled_back", "back to what revision 2 was")
     assert show.fleet.ledger.revisions("rollback") == {plan.deployments[0].key: [4]}
@@ -211,7 +213,9 @@ def test_an_undo_goes_back_to_the_earlier_revision(make, act):
 
 @pytest.mark.parametrize("acts", ["never", "at_once", "late"])
 def test_an_undo_of_unknown_fate_makes_one_revision(make, act, acts):
-    plan, world = undoing(make, Undo(action=Action.ROLLBACK, revision=2, expected_revision=3), {"revision": 3})
+    plan, world = undoing(
+        make, Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
+    )
     fault = make.rule("error", status=504, acts=acts, attempts=(1,), calls=frozenset({"update_release"}))
     show = act(plan, world=world, faults=[fault, make.rule("stale", seconds=20.0)])
     assert only(make, show, plan)[0] == "rolled_back"
@@ -219,7 +223,7 @@ def test_an_undo_of_unknown_fate_makes_one_revision(make, act, acts):
 
 
 def test_an_undo_deletes_what_the_run_created(make, act):
-    plan, world = undoing(make, Undo(action=Action.DELETE, expected_revision=1), {"version": "1.0.0"})
+    plan, world = undoing(make, Undo(action=Action.DELETE, expected=ConfirmedState(revision=1)), {"version": "1.0.0"})
     show = act(plan, world=world)
     assert only(make, show, plan) == ("rolled_back", "deleted")
     assert show.fleet.releases(show.ended_at + 600.0) == {}
@@ -227,15 +231,17 @@ def test_an_undo_deletes_what_the_run_created(make, act):
 
 @pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
 def test_an_undo_does_not_touch_what_somebody_else_changed_since(make, act, action):
-    plan, world = undoing(make, Undo(action=action, revision=1, expected_revision=2), {"revision": 3})
+    plan, world = undoing(make, Undo(action=action, revision=1, expected=ConfirmedState(revision=2)), {"revision": 3})
     show = act(plan, world=world)
     outcome, reason = only(make, show, plan)
-    assert (outcome, reason) == ("rejected", "changed since by somebody else: revision 3, the run left 2")
+    assert (outcome, reason) == ("rejected", "changed by somebody else since: revision 3, ours was 2")
     assert writes(show) == []
 
 
 def test_an_undo_to_a_revision_that_is_forgotten_fails_without_writing(make, act):
-    plan, world = undoing(make, Undo(action=Action.ROLLBACK, revision=1, expected_revision=15), {"revision": 15})
+    plan, world = undoing(
+        make, Undo(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=15)), {"revision": 15}
+    )
     outcome, reason = only(make, show := act(plan, world=world), plan)
     assert outcome == "failed"
     assert "revision 1 is no longer in the history" in reason

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, OnExisting, OnFailure, Undo
+from batch_deployer.model.deployment import Action, ConfirmedState, OnExisting, OnFailure, Undo
 from batch_deployer.plan.undo import undo
 
 
@@ -121,7 +121,7 @@ def test_a_release_that_is_still_installing_is_waited_for_before_it_is_deleted(m
     plan = make.plan(1)
     first = act(plan, trap=stage.Trap(moment="sent", number=4))
     assert [event for event in first.events if isinstance(event, e.Intended)]
-    target = Undo(action=Action.DELETE, expected_revision=1)
+    target = Undo(action=Action.DELETE, expected=ConfirmedState(revision=1))
     back = replace(plan, deployments=[replace(plan.deployments[0], undo=target)])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 1.0)
     assert only(make, show, back) == ("rolled_back", "deleted")

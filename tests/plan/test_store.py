@@ -12,6 +12,7 @@ from batch_deployer.model.deployment import (
     Action,
     ChartRef,
     Cluster,
+    ConfirmedState,
     Deployment,
     OnExisting,
     OnFailure,
@@ -49,7 +50,7 @@ def a_plan():
         needs=("web",),
         priority=-4,
     )
-    undo = Undo(action=Action.ROLLBACK, revision=2, expected_revision=3)
+    undo = Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3))
     auth = AuthSpec(method="token", options={"token": "${secret:env:T}"})
     return Plan(
         name="p",

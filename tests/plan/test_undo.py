@@ -7,6 +7,7 @@ from batch_deployer.model.deployment import (
     Action,
     ChartRef,
     Cluster,
+    ConfirmedState,
     Deployment,
     Operation,
     Outcome,
@@ -36,16 +37,18 @@ def a_plan(*deployments, waves=ONE_WAVE):
 
 
 WEB = "c1/ns/web"
+LEFT = ConfirmedState(revision=4, created_at="then", chart_name="web", chart_version="1.0.0", values="digest")
+MADE = ConfirmedState(revision=1, created_at="then", chart_name="web", chart_version="1.0.0", values="digest")
 UPGRADED = (
     e.Intended(at=1, key=WEB, operation=Operation.UPGRADE, attempt=1, revision=3),
     e.Accepted(at=2, key=WEB, operation=Operation.UPGRADE),
     e.Seen(at=3, key=WEB, status="PENDING_UPGRADE", revision=4),
-    e.Finished(at=4, key=WEB, outcome=Outcome.DEPLOYED, status="DEPLOYED", revision=4),
+    e.Finished(at=4, key=WEB, outcome=Outcome.DEPLOYED, status="DEPLOYED", revision=4, confirmed=LEFT),
 )
 CREATED = (
     e.Intended(at=1, key=WEB, operation=Operation.CREATE, attempt=1),
     e.Accepted(at=2, key=WEB, operation=Operation.CREATE),
-    e.Finished(at=4, key=WEB, outcome=Outcome.DEPLOYED, status="DEPLOYED", revision=1),
+    e.Finished(at=4, key=WEB, outcome=Outcome.DEPLOYED, status="DEPLOYED", revision=1, confirmed=MADE),
 )
 
 
@@ -56,22 +59,57 @@ def only(undoing):
 
 def test_an_upgrade_returns_to_the_revision_before_and_expects_the_one_it_left():
     assert only(undo(a_plan(a_deployment()), UPGRADED, delete_created=False)) == Undo(
-        action=Action.ROLLBACK, revision=3, expected_revision=4
+        action=Action.ROLLBACK, revision=3, expected=LEFT
     )
 
 
 def test_a_failed_upgrade_is_taken_back_too():
-    events = (*UPGRADED[:2], e.Finished(at=4, key=WEB, outcome=Outcome.FAILED, status="FAILED", revision=4))
-    assert only(undo(a_plan(a_deployment()), events, delete_created=False)).revision == 3
+    end = e.Finished(at=4, key=WEB, outcome=Outcome.FAILED, status="FAILED", revision=4, confirmed=LEFT)
+    assert only(undo(a_plan(a_deployment()), (*UPGRADED[:2], end), delete_created=False)).expected == LEFT
 
 
-def test_an_upgrade_whose_new_revision_was_never_seen_expects_the_next_one():
-    assert only(undo(a_plan(a_deployment()), UPGRADED[:2], delete_created=False)).expected_revision == 4
+@pytest.mark.parametrize("events", [UPGRADED[:2], UPGRADED[:3], CREATED[:2]])
+def test_what_no_poll_has_confirmed_yet_asks_for_resume_and_is_left(events):
+    undoing = undo(a_plan(a_deployment()), events, delete_created=True)
+    assert undoing.plan.deployments == ()
+    assert undoing.left == {WEB: "no poll has confirmed yet what its write made; resume the run first"}
+
+
+@pytest.mark.parametrize("events", [UPGRADED, CREATED])
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ({"outcome": Outcome.TIMED_OUT}, "no poll has confirmed what the run made of it; look at the release by hand"),
+        (
+            {"outcome": Outcome.FAILED, "fingerprint": "changed by somebody else"},
+            "changed by somebody else while the run worked on it",
+        ),
+    ],
+)
+def test_what_was_never_confirmed_or_is_somebody_elses_is_blocked(events, end, reason):
+    story = (*events[:-1], e.Finished(at=4, key=WEB, **end))
+    assert only(undo(a_plan(a_deployment()), story, delete_created=True)).blocked == reason
+
+
+def test_an_update_of_unknown_fate_that_somebody_else_overtook_is_left():
+    end = e.Finished(at=4, key=WEB, outcome=Outcome.FAILED, fingerprint="changed by somebody else")
+    uncertain = e.Uncertain(at=2, key=WEB, operation=Operation.UPGRADE, why="timeout")
+    undoing = undo(a_plan(a_deployment()), (UPGRADED[0], uncertain, end), delete_created=True)
+    assert undoing.left == {WEB: "changed by somebody else while the run worked on it"}
+
+
+def test_after_a_failed_rollback_what_the_upgrade_left_is_still_ours():
+    events = (
+        *UPGRADED[:3],
+        e.Settled(at=5, key=WEB, operation=Operation.UPGRADE, status="FAILED", revision=4, confirmed=LEFT),
+        e.Finished(at=6, key=WEB, outcome=Outcome.FAILED, status="FAILED", revision=4, confirmed=LEFT),
+    )
+    assert only(undo(a_plan(a_deployment()), events, delete_created=False)).expected == LEFT
 
 
 def test_a_created_release_is_deleted_only_when_asked():
     plan = a_plan(a_deployment())
-    assert only(undo(plan, CREATED, delete_created=True)) == Undo(action=Action.DELETE, expected_revision=1)
+    assert only(undo(plan, CREATED, delete_created=True)) == Undo(action=Action.DELETE, expected=MADE)
     kept = undo(plan, CREATED, delete_created=False)
     assert kept.plan.deployments == ()
     assert kept.left == {WEB: "the run created it; --delete-created deletes such releases"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, Operation, Outcome, Undo
+from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, Undo
 from batch_deployer.observe.tally import Tally
 from batch_deployer.plan.again import again
 from batch_deployer.report.format_html import to_html
@@ -29,7 +29,7 @@ def rolled_back(plan):
 def undone(request, make_plan):
     """A plan whose deployments all end rolled back, and whether that was wanted."""
     plan = make_plan()
-    undo = Undo(action=Action.ROLLBACK, revision=1, expected_revision=2) if request.param else None
+    undo = Undo(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=2)) if request.param else None
     return replace(plan, deployments=[replace(each, undo=undo) for each in plan.deployments]), request.param
 
 

@@ -11,6 +11,7 @@ from batch_deployer.model.deployment import (
     Action,
     ChartRef,
     Cluster,
+    ConfirmedState,
     Deployment,
     OnExisting,
     ReleaseSpec,
@@ -95,7 +96,7 @@ def test_what_is_not_healthy_is_never_unchanged_even_if_nothing_differs(policy, 
 @pytest.mark.parametrize("state", [None, a_state("DELETED")])
 def test_what_is_absent_is_created_under_every_policy(policy, state):
     decision = choose(state, **POLICIES[policy][0])
-    assert (decision.action, decision.reason, decision.revision) == (Action.CREATE, "absent", 0)
+    assert (decision.action, decision.reason, decision.basis) == (Action.CREATE, "absent", "create ABSENT 0")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -203,8 +204,8 @@ def test_the_platforms_own_releases_are_protected(namespace, name, protected):
     assert is_protected(namespace, name) is protected
 
 
-BACK = Undo(action=Action.ROLLBACK, revision=3, expected_revision=4)
-GONE = Undo(action=Action.DELETE, expected_revision=4)
+BACK = Undo(action=Action.ROLLBACK, revision=3, expected=ConfirmedState(revision=4))
+GONE = Undo(action=Action.DELETE, expected=ConfirmedState(revision=4))
 
 
 @pytest.mark.parametrize(
@@ -225,21 +226,91 @@ GONE = Undo(action=Action.DELETE, expected_revision=4)
             a_state(revision=5),
             "blocked",
             False,
-            "changed since by somebody else: revision 5, the run left 4",
+            "changed by somebody else since: revision 5, ours was 4",
         ),
         (
             GONE,
             a_state(revision=5),
             "blocked",
             False,
-            "changed since by somebody else: revision 5, the run left 4",
+            "changed by somebody else since: revision 5, ours was 4",
         ),
-        (replace(BACK, expected_revision=0), a_state(revision=9), "rollback", False, "back to revision 3"),
+        (
+            replace(BACK, expected=ConfirmedState(revision=0)),
+            a_state(revision=9),
+            "rollback",
+            False,
+            "back to revision 3",
+        ),
     ],
 )
 def test_an_undo_returns_to_the_earlier_state_unless_somebody_else_changed_it(undo, state, action, settling, reason):
     decision = decide(a_deployment(undo=undo), state, chart_name="web", values=VALUES)
     assert (decision.action, decision.settling, decision.reason) == (action, settling, reason)
+
+
+LEFT = ConfirmedState(
+    revision=4, created_at="2026-01-01T00:00:00Z", chart_name="web", chart_version="1.0.0", values="digest"
+)
+
+
+@pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
+@pytest.mark.parametrize("status", ["DEPLOYED", "FAILED", "UNKNOWN", "PENDING_UPGRADE", "PENDING_INSTALL"])
+@pytest.mark.parametrize(
+    ("now", "named"),
+    [
+        ({"revision": 5}, "revision 5, ours was 4"),
+        ({"revision": 3}, "revision 3, ours was 4"),
+        ({"created_at": "2026-01-01T00:00:05Z"}, "created at 2026-01-01T00:00:05Z, ours was"),
+        ({"chart_name": "mysql"}, "chart mysql, ours was web"),
+        ({"chart_version": "1.0.1"}, "chart version 1.0.1, ours was 1.0.0"),
+        ({"values": "another"}, "other values"),
+    ],
+)
+def test_an_undo_leaves_alone_what_differs_in_any_point_from_what_the_run_left(action, status, now, named):
+    undo = Undo(action=action, revision=3, expected=LEFT)
+    decision = decide(
+        a_deployment(undo=undo),
+        a_state(status),
+        chart_name="web",
+        values=VALUES,
+        now=msgspec.structs.replace(LEFT, **now),
+        overdue=True,
+    )
+    assert (decision.action, decision.settling, decision.cause) == (Action.BLOCKED, False, "changed by somebody else")
+    assert named in decision.reason
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {},
+        {"created_at": "2026-01-01T08:00:00+08:00"},
+        {"created_at": ""},
+        {"created_at": "unreadable"},
+        {"revision": 0},
+        {"chart_name": ""},
+        {"chart_version": "v1.0"},
+        {"values": ""},
+    ],
+)
+def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
+    undo = Undo(action=Action.DELETE, expected=LEFT)
+    decision = decide(
+        a_deployment(undo=undo),
+        a_state(),
+        chart_name="web",
+        values=VALUES,
+        now=msgspec.structs.replace(LEFT, **now),
+    )
+    assert decision.action is Action.DELETE
+
+
+@pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
+def test_an_undo_that_the_run_itself_knew_to_be_impossible_is_blocked(action):
+    undo = Undo(action=action, revision=3, blocked="changed by somebody else while the run worked on it", expected=LEFT)
+    decision = decide(a_deployment(undo=undo), a_state(), chart_name="web", values=VALUES, now=LEFT)
+    assert (decision.action, decision.reason) == (Action.BLOCKED, undo.blocked)
 
 
 @pytest.mark.parametrize("where", [{"namespace": "kube-system"}, {"name": "cceaddon-npd"}])

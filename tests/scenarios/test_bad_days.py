@@ -22,9 +22,9 @@ def test_the_bad_days_are_bad(adverse):
 
 def test_the_judge_sees_a_second_create(adverse, stage, monkeypatch):
     # The engine believes at once that an ambiguous write never took effect, and sends it again.
-    from batch_deployer.execution import verdicts
+    from batch_deployer.execution import read_back
 
-    monkeypatch.setattr(verdicts, "_absent_long_enough", lambda run, track: True)
+    monkeypatch.setattr(read_back, "absent_long_enough", lambda run, track: True)
     found = [adverse.trial(seed) for seed in range(8)]
     assert any(day.doubled for day in found)
 
@@ -33,7 +33,7 @@ def test_the_judge_sees_a_deployment_that_is_lost(adverse, monkeypatch):
     from batch_deployer.rules import settle
 
     monkeypatch.setattr(
-        "batch_deployer.execution.verdicts.judge_fate", lambda *_, **__: (settle.Fate.CONFLICT, "no idea")
+        "batch_deployer.execution.read_back.judge_fate", lambda *_, **__: (settle.Fate.CONFLICT, "no idea")
     )
     found = [adverse.trial(seed) for seed in range(8)]
     assert any(day.lost for day in found)
@@ -52,9 +52,9 @@ def test_the_judge_sees_a_limit_that_is_not_kept(adverse, monkeypatch):
 
 
 def test_the_judge_sees_a_secret_that_leaks(adverse, monkeypatch):
-    from batch_deployer.execution import verdicts
+    from batch_deployer.rules import decide
 
-    real = verdicts.difference
+    real = decide.difference
     monkeypatch.setattr(
         "batch_deployer.rules.decide.difference", lambda *args: f"{real(*args)} {args[2]}" if real(*args) else ""
     )

@@ -169,6 +169,58 @@ def test_another_actor_deletes_under_us(scene):
     assert play.wait(60).state() is None
 
 
+OTHER_CHART = "00000000-0000-4000-8000-0000000000c2"
+
+
+def two_charts(rules):
+    from batch_deployer.simulator.inventory import SimChart
+
+    charts = [SimChart(id=CHART, name="web-chart", versions=("1.0.0",), spread=0.0)]
+    charts.append(SimChart(id=OTHER_CHART, name="mysql", versions=("8.0.0",), spread=0.0))
+    return {"rules": rules, "charts": tuple(charts)}
+
+
+def test_another_actor_creates_it_anew_under_us(scene):
+    play = scene(**two_charts([{"effect": "other_recreate", "seconds": 5, "calls": "create_release"}]))
+    play.create()
+    before = play.show().body
+    assert play.wait(6).state() == ("PENDING_INSTALL", 1)
+    after = play.show().body
+    assert (after.chart_name, after.chart_version) == ("mysql", "8.0.0")
+    assert after.create_at > before.create_at
+    assert play.wait(60).state() == ("DEPLOYED", 1)
+    assert play.ledger()["by_others"] == [KEY, KEY]
+    assert play.ledger()["duplicates"] == []
+
+
+def test_another_actor_creates_anew_what_we_have_just_deleted(scene):
+    play = scene(**two_charts([{"effect": "other_recreate", "seconds": 1, "calls": "delete_release"}]))
+    play.create()
+    play.wait(60).delete()
+    assert play.wait(5).state() == ("DELETING", 1)
+    assert play.wait(60).state() == ("DEPLOYED", 1)
+    assert play.show().body.chart_name == "mysql"
+
+
+def test_another_actor_acts_when_told(scene):
+    from batch_deployer.simulator.agenda import Wish
+
+    play = scene(**two_charts([]))
+    assert not play.fleet.interfere(KEY, Effect.OTHER_UPGRADE, play.now)
+    play.create(values_json='{"replicas": 3}')
+    play.wait(60)
+    assert play.fleet.interfere(KEY, Effect.OTHER_UPGRADE, play.now)
+    assert play.state() == ("PENDING_UPGRADE", 2)
+    assert '"replicas": 99' in play.show().body.values
+    play.wait(60)
+    wish = Wish(values={"mine": 1}, chart_id=CHART, revision=2)
+    assert play.fleet.interfere(KEY, Effect.OTHER_RECREATE, play.now, wish)
+    assert play.wait(60).state() == ("DEPLOYED", 2)
+    assert (play.show().body.chart_name, play.show().body.values) == ("web-chart", '{"mine": 1}')
+    assert play.fleet.interfere(KEY, Effect.OTHER_DELETE, play.now)
+    assert play.wait(60).state() is None
+
+
 def test_a_lax_server_applies_a_blind_retry_as_a_further_install(scene):
     play = scene(
         [

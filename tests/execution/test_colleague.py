@@ -1,0 +1,405 @@
+"""Somebody else works on the same releases: nothing of theirs is touched, and "deployed" is only what our own write made."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Action, OnExisting, OnFailure
+from batch_deployer.plan.again import again
+from batch_deployer.plan.undo import undo
+from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.simulator.agenda import Wish
+from batch_deployer.simulator.chance import uuid_like
+from batch_deployer.simulator.fault_rules import Effect
+
+OLD_CHART = uuid_like("chart", "web-chart", "0.9.0")
+NEW_CHART = uuid_like("chart", "web-chart")
+THEIRS = "changed by somebody else"
+SLOW = Limits(writes=Rate(1, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(4), connections=32)
+VALUES = {"replicas": 3, "image": {"tag": "v1"}, "password": "${secret:env:P}"}
+
+
+def only(make, show, plan):
+    ((outcome, reason),) = make.outcomes(show, plan).values()
+    return str(outcome), reason
+
+
+def ours(show):
+    """Effective writes that were not somebody else's."""
+    return [entry.operation for entry in show.fleet.ledger.entries if entry.origin != "other"]
+
+
+def sent(show):
+    return [called.call.kind for called in show.calls if called.call.writes]
+
+
+def does(plan, effect, **wish):
+    """What another actor does to the only release, for `at`."""
+
+    def act(_, fleet):
+        key = plan.deployments[0].key
+        assert fleet.interfere(key, Effect(effect), fleet._latest, Wish(**wish))
+
+    return act
+
+
+def a_plan(make, **spec):
+    return make.plan(1, spec={"values_json": json.dumps(VALUES)} | spec)
+
+
+def upgraded(make, plan, revision=2, **how):
+    values = json.dumps({"replicas": 1})
+    return make.world(plan, [(plan.deployments[0], {"revision": revision, "values": values} | how)])
+
+
+# -- what somebody else does before a run is rolled back ---------------------------------------------------------------
+
+SAME = json.loads(json.dumps(VALUES).replace("${secret:env:P}", "secret env:P"))
+INTERFERENCES = {
+    "upgrades": [("other_upgrade", {})],
+    "upgrades with our own values": [("other_upgrade", {"values": SAME})],
+    "creates another chart anew": [("other_recreate", {"chart_id": OLD_CHART})],
+    "creates the same anew": [("other_recreate", {"chart_id": NEW_CHART, "values": SAME})],
+    "creates the same anew up to our revision": [
+        ("other_recreate", {"chart_id": NEW_CHART, "values": SAME, "revision": 3})
+    ],
+    "deletes": [("other_delete", {})],
+}
+
+
+def interfere(show, plan, incidents):
+    at = show.ended_at + 5.0
+    for effect, wish in incidents:
+        assert show.fleet.interfere(plan.deployments[0].key, Effect(effect), at, Wish(**wish))
+
+
+@pytest.mark.parametrize("what", INTERFERENCES)
+@pytest.mark.parametrize("wait", [6.0, 900.0])
+@pytest.mark.parametrize("created", [True, False])
+def test_a_rollback_touches_nothing_that_somebody_else_changed_since(make, act, what, wait, created):
+    plan = a_plan(make)
+    first = act(plan) if created else act(plan, world=upgraded(make, plan))
+    assert only(make, first, plan) == ("deployed", "")
+    interfere(first, plan, INTERFERENCES[what])
+    before = ours(first)
+    back = undo(plan, first.events, delete_created=True).plan
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + wait)
+    outcome, reason = only(make, show, back)
+    assert sent(show) == []
+    assert ours(show) == before
+    if what == "deletes":
+        assert (outcome, reason) == (
+            ("unchanged", "already absent") if created else ("rejected", "no longer there, so it cannot be rolled back")
+        )
+    else:
+        assert outcome == "rejected"
+        assert reason.startswith(f"{THEIRS} since: ")
+        assert show.ending.exit_code == 1
+
+
+def test_several_clusters_where_somebody_else_works_do_not_halt_the_rollback_of_the_others(make, act):
+    plan = make.plan(8)
+    first = act(plan)
+    for deployment in plan.deployments[:5]:
+        assert first.fleet.interfere(deployment.key, Effect.OTHER_RECREATE, first.ended_at + 5.0)
+    back = undo(plan, first.events, delete_created=True).plan
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + 600.0)
+    assert make.tally(show, back) == {"rejected": 5, "rolled_back": 3}
+    assert show.ending.exit_code == 1
+
+
+@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate"])
+@pytest.mark.parametrize("created", [True, False])
+def test_what_somebody_else_does_while_the_write_waits_its_turn_is_seen_before_it_leaves(make, act, effect, created):
+    plan = replace(a_plan(make), clouds=make.plan(1, limits=SLOW).clouds)
+    first = act(plan) if created else act(plan, world=upgraded(make, plan))
+    back = undo(plan, first.events, delete_created=True).plan
+    recent = {"sim": [first.ended_at + 10.0]}  # the only write of this minute
+    from batch_deployer.execution.engine import Past
+
+    show = act(
+        back,
+        fleet=first.fleet,
+        epoch=first.ended_at + 10.0,
+        past=Past(recent_writes=recent),
+        at={30.0: does(plan, effect)},
+    )
+    assert show.seconds > 30.0
+    outcome, reason = only(make, show, back)
+    assert (outcome, reason.startswith(THEIRS)) == ("rejected", True)
+    assert sent(show) == []
+
+
+@pytest.mark.parametrize(
+    ("effect", "created", "acts"),
+    [
+        ("other_upgrade", True, "never"),
+        ("other_upgrade", True, "late"),
+        *(("other_upgrade", False, acts) for acts in ("never", "at_once", "late")),
+        *(("other_recreate", created, acts) for created in (True, False) for acts in ("never", "at_once", "late")),
+    ],
+)
+def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make, act, acts, created, effect):
+    plan = a_plan(make)
+    first = act(plan) if created else act(plan, world=upgraded(make, plan))
+    back = undo(plan, first.events, delete_created=True).plan
+    calls = frozenset({"update_release", "delete_release"})
+    first.fleet.set_faults([make.rule("error", status=504, acts=acts, late=120.0, attempts=(2,), calls=calls)])
+    # The upgrade was the first update of this release; the first delete is counted apart.
+    if created:
+        first.fleet.set_faults([make.rule("error", status=504, acts=acts, late=120.0, attempts=(1,), calls=calls)])
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0, at={8.0: does(plan, effect)})
+    assert len(sent(show)) == 1
+    outcome, reason = only(make, show, back)
+    assert outcome in ("failed", "rejected")
+    assert THEIRS in reason or "was made after it was deleted" in reason
+    assert show.ending.exit_code == 1
+
+
+def test_a_rollback_that_is_tried_again_goes_on_from_what_it_left_itself(make, act):
+    plan = a_plan(make)
+    first = act(plan, world=upgraded(make, plan))
+    back = undo(plan, first.events, delete_created=True).plan
+    first.fleet.set_faults([make.rule("fail", calls=frozenset({"update_release"}))])
+    second = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
+    assert only(make, second, back)[0] == "failed"
+    part = again(back, second.events, failed=True, not_started=False)
+    first.fleet.set_faults([])
+    third = act(part, fleet=first.fleet, epoch=second.ended_at + 10.0)
+    assert only(make, third, part) == ("rolled_back", "back to what revision 2 was")
+
+
+def test_a_rollback_that_is_tried_again_leaves_what_somebody_else_changed_meanwhile(make, act):
+    plan = a_plan(make)
+    first = act(plan, world=upgraded(make, plan))
+    back = undo(plan, first.events, delete_created=True).plan
+    first.fleet.set_faults([make.rule("fail", calls=frozenset({"update_release"}))])
+    second = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
+    interfere(second, plan, [("other_upgrade", {})])
+    first.fleet.set_faults([])
+    part = again(back, second.events, failed=True, not_started=False)
+    third = act(part, fleet=first.fleet, epoch=second.ended_at + 600.0)
+    assert only(make, third, part) == ("rejected", f"{THEIRS} since: revision 5, ours was 4")
+    assert sent(third) == []
+
+
+# -- on_failure: rollback ----------------------------------------------------------------------------------------------
+
+
+def failing(make, **more):
+    """An upgrade that fails, and a minute until the rollback may leave."""
+    plan = replace(a_plan(make, on_failure=OnFailure.ROLLBACK, **more), clouds=make.plan(1, limits=SLOW).clouds)
+    return plan, upgraded(make, plan), [make.rule("fail", attempts=(1,))]
+
+
+def settled_at(make, act):
+    plan, world, faults = failing(make)
+    show = act(plan, world=world, faults=faults)
+    assert only(make, show, plan)[0] == "rolled_back"
+    return show.of(e.Settled)[0].at - show.events[0].at
+
+
+@pytest.mark.parametrize(
+    ("effect", "wish", "named"),
+    [
+        ("other_upgrade", {}, "revision 4, ours was 3"),
+        ("other_upgrade", {"values": SAME}, "revision 4, ours was 3"),
+        ("other_recreate", {}, "revision 1, ours was 3"),
+        ("other_recreate", {"chart_id": NEW_CHART, "values": SAME, "revision": 3}, "created at "),
+        ("other_delete", {}, ""),
+        ("vanish", {}, "it is no longer there"),
+    ],
+)
+def test_a_failed_upgrade_is_not_rolled_back_over_somebody_elses_work(make, act, effect, wish, named):
+    at = settled_at(make, act) + 5.0
+    plan, world, faults = failing(make)
+    show = act(plan, world=world, faults=faults, at={at: does(plan, effect, **wish)})
+    outcome, reason = only(make, show, plan)
+    assert (outcome, show.ending.exit_code) == ("failed", 1)
+    assert f"and is not rolled back: {THEIRS} since: {named}" in reason
+    assert "timed out waiting for the condition" in reason, "the failure itself is told"
+    assert show.of(e.Finished)[0].fingerprint == THEIRS
+    assert sent(show) == ["update_release"]
+
+
+@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
+def test_a_resumed_run_does_not_roll_back_over_somebody_elses_work(make, act, stage, effect):
+    plan, world, faults = failing(make)
+    whole = act(plan, world=world, faults=faults)
+    settled = 1 + next(number for number, event in enumerate(whole.events) if isinstance(event, e.Settled))
+    show = act(plan, world=world, faults=faults, trap=stage.Trap(moment="entry", number=settled + 1, luck=1.0))
+    assert isinstance(show.events[-1], e.Settled)
+    interfere(show, plan, [(effect, {})])
+    last = stage.resume(plan, show, after=60.0)
+    outcome, reason = only(make, last, plan)
+    assert (outcome, THEIRS in reason) == ("failed", True)
+    assert sent(last) == []
+
+
+def test_a_stale_poll_after_the_failure_does_not_stop_the_rollback(make, act):
+    """A replica that lags by one revision is waited for, and the rollback is sent all the same."""
+    plan, world, faults = failing(make)
+
+    class Lags:
+        def __init__(self, inner):
+            self._inner, self._left = inner, 3
+
+        async def call(self, call, leaving):
+            answer = await self._inner.call(call, leaving)
+            if call.kind == "list_releases" and answer.body and answer.body[0].status == "FAILED":
+                if self.failed_seen and self._left:
+                    self._left -= 1
+                    return answer.but(body=[self.before])
+                self.failed_seen = True
+            elif call.kind == "list_releases" and answer.body and answer.body[0].revision == 2:
+                self.before = answer.body[0]
+            return answer
+
+        failed_seen = False
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+    show = act(plan, world=world, faults=faults, api=lambda inner, _: Lags(inner))
+    assert only(make, show, plan)[0] == "rolled_back"
+
+
+# -- "deployed" means: by our write ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [1.0, 10.0])
+@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
+@pytest.mark.parametrize("created", [True, False])
+def test_what_somebody_else_made_of_it_meanwhile_is_not_called_deployed(make, act, effect, seconds, created):
+    plan = a_plan(make)
+    world = make.world(plan) if created else upgraded(make, plan)
+    show = act(plan, world=world, faults=[make.rule(effect, seconds=seconds)])
+    outcome, reason = only(make, show, plan)
+    assert outcome == "failed"
+    assert reason.startswith(THEIRS) or reason == "the release is no longer there"
+    assert show.ending.exit_code == 1
+    assert len(sent(show)) == 1
+
+
+def test_values_of_somebody_else_are_named(make, act):
+    plan = a_plan(make)
+    slow_polls = [make.rule("stale", seconds=200.0), make.rule("other_upgrade", seconds=1.0)]
+    show = act(plan, world=upgraded(make, plan), faults=slow_polls)
+    assert only(make, show, plan) == (
+        "failed",
+        f"{THEIRS}: revision 4 runs, ours is 3; other values run: replicas",
+    )
+
+
+@pytest.mark.parametrize("when", [1.0, 20.0, 55.0])
+def test_an_update_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act, when):
+    plan = a_plan(make)
+    lost = make.rule("timeout", acts="never", seconds=20.0, attempts=(1,), calls=frozenset({"update_release"}))
+    show = act(plan, world=upgraded(make, plan), faults=[lost], at={when: does(plan, "other_upgrade")})
+    assert show.fleet.ledger.entries[0].revision == 3, "the number that ours would have had"
+    outcome, reason = only(make, show, plan)
+    assert outcome == "failed"
+    assert reason.startswith(f"{THEIRS}: ")
+    assert "image.tag" in reason or "replicas" in reason
+    assert len(sent(show)) == 1
+    assert ours(show) == []
+
+
+def test_a_rollback_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act):
+    plan = a_plan(make)
+    first = act(plan, world=upgraded(make, plan))
+    back = undo(plan, first.events, delete_created=True).plan
+    lost = make.rule("timeout", acts="never", seconds=20.0, attempts=(2,), calls=frozenset({"update_release"}))
+    first.fleet.set_faults([lost])
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0, at={3.0: does(plan, "other_upgrade")})
+    outcome, reason = only(make, show, back)
+    assert (outcome, THEIRS in reason) == ("failed", True)
+    assert len(sent(show)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "named"),
+    [
+        ({"chart_id": OLD_CHART}, "chart version 0.9.0 runs, 1.0.0 was sent; other values run: replicas"),
+        ({"chart_id": NEW_CHART}, "other values run: replicas"),
+        ({"chart_id": NEW_CHART, "values": SAME}, "it was created anew at "),
+        ({"chart_id": NEW_CHART, "values": SAME, "revision": 2}, "revision 2 runs, ours is 1"),
+    ],
+)
+def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(make, act, wish, named):
+    plan = a_plan(make)
+    show = act(plan, world=make.world(plan), at={6.0: does(plan, "other_recreate", **wish)})
+    outcome, reason = only(make, show, plan)
+    assert (outcome, named in reason) == ("failed", True), reason
+    assert show.of(e.Finished)[0].fingerprint == THEIRS
+
+
+def test_after_a_replacements_delete_the_release_of_somebody_else_is_not_written_over(make, act):
+    plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
+    world = upgraded(make, plan)
+    rule = make.rule("other_recreate", seconds=1.0, calls=frozenset({"delete_release"}))
+    show = act(plan, world=world, faults=[rule])
+    outcome, reason = only(make, show, plan)
+    assert (outcome, "was made after it was deleted" in reason) == ("rejected", True), reason
+    assert ours(show) == ["delete"]
+
+
+def test_a_server_that_shows_our_values_in_its_own_way_is_believed(make, act):
+    class Odd:
+        def __init__(self, inner):
+            self._inner = inner
+
+        async def call(self, call, leaving):
+            answer = await self._inner.call(call, leaving)
+            if call.kind == "list_releases" and answer.body:
+                import msgspec
+
+                shown = {"replicas": "3", "image": {"tag": "v1", "pull": "Always"}, "password": "***", "more": 1}
+                body = [msgspec.structs.replace(state, values_json=json.dumps(shown)) for state in answer.body]
+                return answer.but(body=body)
+            return answer
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+    plan = a_plan(make, values_json=json.dumps(VALUES | {"hosts": [], "note": None}))
+    show = act(plan, api=lambda inner, _: Odd(inner))
+    assert only(make, show, plan) == ("deployed", "")
+
+
+def test_a_lock_of_somebody_else_is_followed_by_a_new_decision(make, act):
+    """Whoever held the release may have changed it: the next write's baseline is what a new poll shows."""
+    plan = a_plan(make)
+    locked = make.rule("locked", attempts=(1,), calls=frozenset({"update_release"}))
+    show = act(plan, world=upgraded(make, plan), faults=[locked], at={2.0: does(plan, "other_upgrade")})
+    outcome, reason = only(make, show, plan)
+    assert (outcome, reason) == ("deployed", "")
+    assert [event.revision for event in show.of(e.Intended)] == [2, 3]
+
+
+def test_what_nobody_confirmed_is_not_rolled_back(make, act):
+    plan = a_plan(make, timeout=60.0)
+    show = act(plan, world=upgraded(make, plan), faults=[make.rule("stale", seconds=600.0)])
+    assert only(make, show, plan)[0] == "timed_out"
+    show.fleet.set_faults([])
+    back = undo(plan, show.events, delete_created=True).plan
+    last = act(back, fleet=show.fleet, epoch=show.ended_at + 700.0)
+    assert only(make, last, back) == (
+        "rejected",
+        "no poll has confirmed what the run made of it; look at the release by hand",
+    )
+    assert sent(last) == []
+
+
+def test_the_journal_notes_what_a_run_left_and_no_value_of_it(make, act):
+    plan = a_plan(make)
+    show = act(plan)
+    confirmed = show.of(e.Finished)[0].confirmed
+    assert (confirmed.revision, confirmed.chart_name, confirmed.chart_version) == (1, "web-chart", "1.0.0")
+    assert confirmed.created_at
+    assert confirmed.values
+    assert "v1" not in str(confirmed)
+    assert "secret" not in str(confirmed)
+    assert Action.DELETE is undo(plan, show.events, delete_created=True).plan.deployments[0].undo.action
