@@ -30,10 +30,16 @@ EXIT_CODES: dict[int, str] = {
 """Every exit code and its meaning: the one table behind the help, the README and the tests."""
 
 
+_MOST = 4000
+"""Characters of one line."""
+
+
 def say(text: str) -> None:
-    """One line of talk on stderr; never raises."""
+    """One line on stderr; never raises. What strangers wrote cannot steer the terminal or a CI system."""
+    from batch_deployer.model.text import clean
+
     with contextlib.suppress(OSError, ValueError):
-        click.echo(text, err=True)
+        click.echo(clean(text, _MOST), err=True)
 
 
 def guarded(call: Callable[[], Any], session: Session) -> int:
@@ -69,7 +75,8 @@ def failed(error: BaseException, session: Session) -> int:
     if isinstance(known, OSError) and known.filename is not None:
         say(f"error: {known.filename}: {(known.strerror or str(known)).lower()}")
         return BatchDeployerError.exit_code
-    say(_crash(error, session))
+    for line in _crash(error, session).split("\n"):
+        say(line)
     return IllegalMove.exit_code
 
 

@@ -1,6 +1,7 @@
 """What every part of loading shares: the folder, the environment, and the list of faults found so far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from batch_deployer.errors import BadInput, Fault
@@ -10,6 +11,8 @@ from batch_deployer.manifest.json_reader import MAX_DEPTH
 from batch_deployer.manifest.reader import MAX_BYTES, decode, read
 from batch_deployer.manifest.tree import Node, Place
 
+_TELLING = 4
+"""Characters from which a text is taken for a variable's own wherever it is found."""
 IN_VALUES = Allow.ENV | Allow.SECRET | Allow.PLAN
 
 
@@ -23,6 +26,8 @@ class Desk:
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
         self._files: dict[str, Mapping[str, Any] | None] = {}
+        self._filled: dict[str, str] = {}
+        """Texts with variables filled in, and as they were written."""
 
     def fault(self, place: Place, message: str) -> None:
         """Note a fault."""
@@ -31,10 +36,23 @@ class Desk:
     def text(self, text: str, allow: Allow, place: Place) -> str:
         """A text with its placeholders filled in or checked."""
         try:
-            return expand(text, self.environ, allow, self.folder.secret)
+            filled = expand(text, self.environ, allow, self.folder.secret)
         except BadPlaceholder as error:
             self.fault(place, str(error))
             return text
+        if filled != text and len(filled) >= _TELLING:
+            self._filled[filled] = text
+        return filled
+
+    def as_written(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Faults that show `${env:NAME}` instead of what the variable holds: it may not be for the reader's eyes."""
+        longest = sorted(self._filled, key=len, reverse=True)
+        return [replace(fault, message=self._unfilled(fault.message, longest)) for fault in faults]
+
+    def _unfilled(self, message: str, longest: Sequence[str]) -> str:
+        for filled in longest:
+            message = message.replace(filled, self._filled[filled])
+        return message
 
     def node(self, node: Node, allow: Allow) -> Node:
         """A subtree of one kind with its placeholders filled in or checked."""

@@ -46,7 +46,7 @@ def load(
         checked = _check(with_profile(tree, profile, desk), desk)
     manifest = _assemble(checked, file, desk)
     if desk.faults:
-        raise BadInput(in_order(desk.faults, file))
+        raise BadInput(in_order(desk.as_written(desk.faults), file))
     sources = {"": hashlib.sha256(data).hexdigest(), **desk.folder.digests()}
     return replace(manifest, profile=profile or "", sources=sources)
 
@@ -55,7 +55,7 @@ def _check(tree: Node, desk: Desk) -> Checked:
     try:
         checked = check(tree)
     except BadInput as error:
-        raise BadInput(in_order([*desk.faults, *error.faults])) from None
+        raise BadInput(in_order(desk.as_written([*desk.faults, *error.faults]))) from None
     # What holds a bad placeholder is not judged further: it would be called a bad name too.
     said = {(fault.file, fault.line, fault.column) for fault in desk.faults}
     desk.faults.extend(each for each in checked.faults if (each.file, each.line, each.column) not in said)

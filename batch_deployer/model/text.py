@@ -12,18 +12,30 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _BLANKS = re.compile(r"\s+")
+_COMMANDS = re.compile(r"##(?=vso\[|\[)|^\s*:(?=:[A-Za-z_-]+[^:]*::)")
+"""How commands to a CI system start in a log: GitHub's `::error::` begins a line, Azure's `##vso[` stands anywhere."""
+_SPECIAL = re.compile(r"[<>@]|\](?=\()")
+_PLAIN = {"<": "\u2039", ">": "\u203a", "@": "@\u200b", "]": "]\u200b"}
 
 
 def clean(text: str, limit: int = 2000) -> str:
     """One printable line of at most `limit` characters.
 
     Terminal escapes go, every other character that does not print (controls, bidirectional overrides, lone surrogates)
-    becomes a blank, and blanks run together. Printable text comes back as it is.
+    becomes a blank, and blanks run together. A command to a CI system is broken by a blank. Other printable text comes
+    back as it is.
     """
     if not text.isprintable():
         bare = _ESCAPES.sub("", text)
         text = _BLANKS.sub(" ", "".join(char if char.isprintable() else " " for char in bare)).strip()
+    if "::" in text or "##" in text:
+        text = _COMMANDS.sub(lambda found: f"{found[0].strip()} ", text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def plain_text(text: str) -> str:
+    """A text that stays text in a chat or a mail: no HTML, no link behind other words, nobody mentioned (`@everyone`)."""
+    return _SPECIAL.sub(lambda found: _PLAIN[found[0]], text)
 
 
 def utc(at: float) -> str:

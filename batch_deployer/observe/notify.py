@@ -7,7 +7,7 @@ from typing import Any
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
-from batch_deployer.model.text import clean
+from batch_deployer.model.text import clean, plain_text
 from batch_deployer.observe.background import Background
 from batch_deployer.observe.plain import status_line
 from batch_deployer.observe.tally import Tally
@@ -24,11 +24,12 @@ class Notifier:
         """Raises BadInput when Apprise is missing or a URL is none of its. `unless_unchanged`: silent if nothing changed."""
         if find_spec("apprise") is None:
             raise BadInput("--notify needs Apprise; install it with `pip install 'batch-deployer[notify]'`")
-        from apprise import Apprise, NotifyType  # noqa: PLC0415 - slow to import, and an extra
+        from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415 - slow to import, and an extra
 
         logging.getLogger("apprise").addHandler(logging.NullHandler())  # its words may name URLs, which hold tokens
         self._apprise = Apprise()
         self._types = NotifyType
+        self._format = NotifyFormat.TEXT
         for number, url in enumerate(urls, start=1):
             if not self._apprise.add(url):
                 # the URL itself may hold a token
@@ -55,15 +56,15 @@ class Notifier:
         return self._background.close(timeout)
 
     def _send(self, title: str, body: str, kind: Any) -> None:
-        if not self._apprise.notify(title=title, body=body, notify_type=kind):
+        if not self._apprise.notify(title=title, body=body, notify_type=kind, body_format=self._format):
             raise RuntimeError("at least one receiver did not take it")
 
 
 def message(tally: Tally, event: e.RunFinished) -> tuple[str, str]:
-    """(title, body) for a run that ended."""
+    """(title, body) for a run that ended, as plain text: names and reasons may be a stranger's words."""
     word = "succeeded" if event.exit_code == 0 else f"ended with exit code {event.exit_code}"
     lines = [status_line(tally, event.at)]
     lines += [clean(event.reason)] if event.reason else []
     lines += [f"halted by {tally.halted}"] if tally.halted else []
     lines += [f"- {failed.name} {failed.outcome}: {failed.reason}" for failed in list(tally.failed)]
-    return f"batch-deployer: {clean(tally.run)} {word}", "\n".join(lines)
+    return plain_text(f"batch-deployer: {clean(tally.run)} {word}"), plain_text("\n".join(lines))
