@@ -67,7 +67,7 @@ def _post(url: str, text: str) -> None:
         request = urllib.request.Request(url, data=text.encode("utf-8", "replace")[:10_000], method="POST")  # noqa: S310
         request.add_header("Content-Type", "text/plain; charset=utf-8")
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - the scheme was checked
+            with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - the scheme was checked  # nosec B310
                 return
         except urllib.error.HTTPError as error:
             error.close()
