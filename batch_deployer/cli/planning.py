@@ -1,14 +1,14 @@
 """Plans on the command line: choosing them, showing them, asking about them."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import click
-
-from batch_deployer.cli.console import ask, width
+from batch_deployer.cli.console import Terminal, width
 from batch_deployer.cli.failures import say
 from batch_deployer.compose.loading import Choice, check_sources, check_trust, load_plan, read_map
 from batch_deployer.compose.secrets import SecretStore
@@ -72,11 +72,10 @@ def show_warnings(plan: Plan) -> None:
         say(f"warning: {clean(warning)}")
 
 
-def confirm(plan: Plan, survey: Survey) -> None:
+def confirm(plan: Plan, survey: Survey, terminal: Terminal) -> None:
     """Show what would be done and ask. Raises NotAgreed unless the answer is yes."""
-    for line in as_text(plan, survey):
-        click.echo(line, err=True, nl=False)
-    ask("Go ahead?")
+    warnings = () if sys.stderr.isatty() else (f"warning: {clean(warning)}\n" for warning in plan.warnings)
+    terminal.ask("Go ahead?", chain(warnings, as_text(plan, survey)))
 
 
 def changes(survey: Survey) -> int:

@@ -1,6 +1,8 @@
 """`rollback`: return what a run changed to what it was before."""
 
-from typing import Any
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +11,10 @@ from batch_deployer.cli.manner import Manner, manner_options
 from batch_deployer.cli.options import examples, permission_options, same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
+from batch_deployer.model.text import clean
+
+if TYPE_CHECKING:
+    from batch_deployer.plan.undo import Undoing
 
 _MOST = 20
 
@@ -21,7 +27,7 @@ _MOST = 20
 @click.argument("run")
 @click.option("--delete-created", is_flag=True, help="Also delete the releases that the run created.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
-@click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
+@click.option("--yes", is_flag=True, help="Skip the question that is asked where there is a terminal.")
 @manner_options
 @permission_options
 @click.pass_obj
@@ -30,13 +36,14 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
 
     A release that somebody else has changed since is left alone and reported.
     """
-    from batch_deployer.cli.console import ask, may_ask
+    from batch_deployer.cli.console import Terminal
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.compose.reading import read_run
     from batch_deployer.plan.undo import undo
 
     run_id = options.pop("run_id")
     manner = Manner.take(options)
+    terminal = None if yes else Terminal.find()
     past = read_run(session.use_state(manner.state_dir), run)
     if past.live:
         halt = f"batch-deployer control {past.folder.id} halt{same_state()}"
@@ -44,16 +51,24 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
     undoing = undo(past.plan, past.events, delete_created=delete_created)
-    for key, why in list(undoing.left.items())[:_MOST]:
-        say(f"left as it is: {key}: {why}")
-    if len(undoing.left) > _MOST:
-        say(f"and {len(undoing.left) - _MOST:,} more are left as they are")
+    left = list(_left_as_it_is(undoing))
+    for line in left:
+        say(line)
     if not undoing.plan.deployments:
         say(f"there is nothing to take back of run {past.folder.id}")
         return 0
-    if may_ask() and not yes:
-        ask(f"Take {len(undoing.plan.deployments):,} deployments back?")
+    if terminal is not None:
+        shown = () if sys.stderr.isatty() else (f"{line}\n" for line in left)
+        terminal.ask(f"Take {len(undoing.plan.deployments):,} deployments back?", shown)
     manner.wait_for_start()
     store = open_store(session)
     what = Launch(plan=undoing.plan, run_id=run_id or new_id(past.plan.name), extra={"undoes": past.folder.id})
     return launch(what, manner, session, store)
+
+
+def _left_as_it_is(undoing: "Undoing") -> Iterator[str]:
+    """The deployments that are not rolled back, with the reason, one line each."""
+    for key, why in list(undoing.left.items())[:_MOST]:
+        yield f"left as it is: {clean(key)}: {clean(why)}"
+    if len(undoing.left) > _MOST:
+        yield f"and {len(undoing.left) - _MOST:,} more are left as they are"

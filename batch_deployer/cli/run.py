@@ -36,14 +36,15 @@ from batch_deployer.errors import BadInput
     help="With --simulate: how many times faster time passes; limits and looks follow.",
 )
 @click.option("--run-id", metavar="ID", help="Name of the run. Default: time, manifest and a random part.")
-@click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
+@click.option("--yes", is_flag=True, help="Skip the question that is asked where there is a terminal.")
 @manner_options
 @permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Create, upgrade and watch what MANIFEST wants, within the limits, and report.
 
-    Asks on a terminal after showing the plan, unless told --yes or --simulate.
+    Where there is a terminal, shows the plan there and asks, wherever output is redirected to; not with --yes or
+    --simulate.
     """
     manner = Manner.take(options)
     if not options["simulate"] and (given := _given("seed", "faults", "speed")):
@@ -61,23 +62,23 @@ def _given(*names: str) -> str:
 
 
 def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
-    from batch_deployer.cli.console import may_ask
+    from batch_deployer.cli.console import Terminal
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.cli.planning import chosen_plan, confirm, show_warnings
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.compose.surveying import check_unmoved, look_around
 
+    terminal = None if options["yes"] else Terminal.find()
     store = open_store(session)
     plan = chosen_plan(manifest, options, store)
     show_warnings(plan)
-    asks = may_ask() and not options["yes"]
-    if asks or plan.expected:
+    if terminal is not None or plan.expected:
         resolve_all(plan, store)
         survey = run_in_loop(lambda: look_around(plan, store))
         check_unmoved(plan, survey)
-        if asks:
-            confirm(plan, survey)
+        if terminal is not None:
+            confirm(plan, survey, terminal)
     what = Launch(plan=plan, run_id=options["run_id"] or new_id(plan.name), extra=_extra(manifest))
     return launch(what, manner, session, store)
 
