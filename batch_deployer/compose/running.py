@@ -71,6 +71,7 @@ class Runner:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
         task, settings = self._task, self._task.plan.settings
         collect_rarely()
+        task.state.value_digest("")  # a key that cannot be used is told before anything is sent
         self._stopper = Stopper()
         lock = RunLock(task.state.locks_path, task.plan.name, task.run_id, settings.lease, settings.wire.write_timeout)
         with self._stopper.listening():

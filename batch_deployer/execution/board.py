@@ -22,8 +22,8 @@ from batch_deployer.settings import Settings
 
 ILL_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
-FRESH_TO_UNDO_SECONDS = 5.0
-"""Age of a poll, from its answer, at which it is too old to roll back, to delete, or to go on with an action."""
+FRESH_TO_UNDO_SECONDS = 2.0
+"""Age of a poll, since its answer was judged, at which it is too old to roll back, to delete, or to go on with an action."""
 PHASE_EVERY = 30.0
 """Seconds between two questions for one cluster's phase."""
 FIRST_LOOK_TURN = 5

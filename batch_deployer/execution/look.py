@@ -38,12 +38,11 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
     if verdict is Verdict.OK and isinstance(answer.body, list):
         queue.breaker.passed()
         queue.observed_before, queue.observed_at = queue.observed_at, departed
-        queue.answered_at = run.now()
         states = newest(state for state in answer.body if isinstance(state, ReleaseState))
         # What asks for a look while this list is taken in has been judged by it already.
         asked_for = queue.look_at
         fold(run, queue, states, departed)
-        queue.look_at = asked_for
+        queue.answered_at, queue.look_at = run.now(), asked_for
     else:
         look_failed(run, board, queue, answer, verdict)
     look_again(run, board, queue)

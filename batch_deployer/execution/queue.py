@@ -45,7 +45,7 @@ class ClusterQueue:
         self.observed_at = -math.inf
         """When the last good look left."""
         self.answered_at = -math.inf
-        """When its answer had come."""
+        """When its answer was judged."""
         self.observed_before = -math.inf
         """When the one before it left."""
         self.breaker = Breaker()

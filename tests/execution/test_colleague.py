@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from batch_deployer.execution.engine import Past
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, OnExisting, OnFailure
 from batch_deployer.plan.again import again
@@ -112,21 +113,22 @@ def test_several_clusters_where_somebody_else_works_do_not_halt_the_rollback_of_
 
 @pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate"])
 @pytest.mark.parametrize("created", [True, False])
-def test_what_somebody_else_does_while_the_write_waits_its_turn_is_seen_before_it_leaves(make, act, effect, created):
+@pytest.mark.parametrize("at", [30.0, 56.0])
+def test_what_somebody_else_does_while_the_write_waits_its_turn_is_seen_before_it_leaves(
+    make, act, effect, created, at
+):
     plan = replace(a_plan(make), clouds=make.plan(1, limits=SLOW).clouds)
     first = act(plan) if created else act(plan, world=upgraded(make, plan))
     back = undo(plan, first.events, delete_created=True).plan
     recent = {"sim": [first.ended_at + 10.0]}  # the only write of this minute
-    from batch_deployer.execution.engine import Past
-
     show = act(
         back,
         fleet=first.fleet,
         epoch=first.ended_at + 10.0,
         past=Past(recent_writes=recent),
-        at={30.0: does(plan, effect)},
+        at={at: does(plan, effect)},
     )
-    assert show.seconds > 30.0
+    assert show.seconds > at
     outcome, reason = only(make, show, back)
     assert (outcome, reason.startswith(THEIRS)) == ("rejected", True)
     assert sent(show) == []
@@ -156,6 +158,26 @@ def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make
     assert outcome in ("failed", "rejected")
     assert THEIRS in reason or "was made after it was deleted" in reason
     assert show.ending.exit_code == 1
+
+
+def test_a_cluster_whose_polls_are_slow_is_rolled_back_all_the_same(make, act):
+    plan = make.plan(3, limits=SLOW)
+    first = act(plan)
+    back = undo(plan, first.events, delete_created=True).plan
+    first.fleet.set_faults([make.rule("slow", seconds=20.0, calls=frozenset({"list_releases"}))])
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + 100.0)
+    assert make.tally(show, back) == {"rolled_back": 3}
+
+
+def test_fresh_polls_before_each_write_cost_a_few_reads_and_no_time(make, act):
+    limits = Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0))
+    plan = make.plan(60, limits=limits)
+    first = act(plan)
+    back = undo(plan, first.events, delete_created=True).plan
+    show = act(back, fleet=first.fleet, epoch=first.ended_at + 100.0)
+    assert make.tally(show, back) == {"rolled_back": 60}
+    assert show.seconds < 400.0, "60 deletes at 10 a minute"
+    assert len(show.sent("list_releases")) < 10 * 60
 
 
 def test_a_rollback_that_is_tried_again_goes_on_from_what_it_left_itself(make, act):
