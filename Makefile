@@ -28,11 +28,12 @@ test: lint ## lint, types, import law and all tests
 test-keystone: .venv/.installed-dev .venv-keystone/.installed ## logins at a real Keystone, in an environment of its own
 	@REQUIRE_KEYSTONE=1 REQUIRE_PROGRAMS=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/keystone
 
-lint: .venv/.installed-dev ## ruff (rules and format), bandit and mypy --strict
+lint: .venv/.installed-dev ## ruff (rules and format), bandit, mypy --strict and actionlint
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m bandit -q -r batch_deployer -c pyproject.toml
 	@$(BIN)/python -m mypy
+	@if [ -x $(BIN)/actionlint ]; then $(BIN)/actionlint .github/workflows/*.yml; fi
 
 soak: .venv/.installed-dev ## the full numbers: hundreds of adverse runs and kill points
 	@$(BIN)/python tests/soak
