@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batch_deployer.cli.options import chosen_options, examples, manifest_argument, permission_options
+from batch_deployer.cli.options import NamedOption, chosen_options, examples, manifest_argument, permission_options
 from batch_deployer.cli.session import Session
 
 
@@ -19,7 +19,13 @@ from batch_deployer.cli.session import Session
 @manifest_argument
 @chosen_options
 @click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+    "--format",
+    "kind",
+    cls=NamedOption,
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
 )
 @permission_options
 @click.pass_obj

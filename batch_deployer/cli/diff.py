@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from batch_deployer.cli.options import examples, state_dir_option
+from batch_deployer.cli.options import NamedOption, examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
@@ -14,7 +14,13 @@ from batch_deployer.cli.session import Session
 @click.argument("before", metavar="RUN")
 @click.argument("after", metavar="RUN")
 @click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is told."
+    "--format",
+    "kind",
+    cls=NamedOption,
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is told.",
 )
 @state_dir_option
 @click.pass_obj

@@ -1,14 +1,21 @@
 """The `batch-deployer` program: a group whose commands are loaded when they are called."""
 
 import difflib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import click
 
 from batch_deployer import __version__
+from batch_deployer.cli.environment import (
+    refuse_empty_arguments,
+    settle_variables,
+    variables_of,
+    with_variable,
+)
 from batch_deployer.cli.failures import EXIT_CODES, guarded
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
@@ -68,12 +75,30 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with a suggestion when the name is nearly right."""
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             if not near:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
+        if name is not None and command is not None and not ctx.resilient_parsing:
+            refuse_empty_arguments(rest)
+            settle_variables(variables_of(command, name), os.environ, self._all_variables(ctx))
+        return name, command, rest
+
+    def _all_variables(self, ctx: click.Context) -> Iterator[str]:
+        """The variables of all commands. Importing those takes its time, so that it is done only when this is read."""
+        for name in COMMANDS:
+            command = self.get_command(ctx, name)
+            if command is not None:
+                yield from variables_of(command, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it, naming the variable that a wrong value is from."""
+        try:
+            return super().invoke(ctx)
+        except click.BadParameter as error:
+            raise with_variable(error, os.environ) from None
 
 
 @click.group(

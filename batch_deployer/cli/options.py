@@ -39,6 +39,15 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in newer rel
         return [text.strip() for text in rv.split("\n") if text.strip()]
 
 
+class NamedOption(click.Option):
+    """An option whose parameter has another name; its variable is called after the option all the same."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the variable of the option's own name."""
+        name = max(self.opts, key=len).lstrip("-").upper().replace("-", "_")
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name}") or super().resolve_envvar_value(ctx)
+
+
 def _duration(text: str) -> float:
     from batch_deployer.settings import parse_duration
 
@@ -159,10 +168,13 @@ chosen_options = together(
     profile_option,
     click.option("--limit", metavar="GLOB", multiple=True, help="Only deployments that match; may be repeated."),
     click.option("--exclude", metavar="GLOB", multiple=True, help="Not deployments that match; may be repeated."),
-    click.option("--wave", "waves", metavar="NAME", multiple=True, help="Only this wave; may be repeated."),
+    click.option(
+        "--wave", "waves", cls=NamedOption, metavar="NAME", multiple=True, help="Only this wave; may be repeated."
+    ),
     click.option(
         "--map",
         "maps",
+        cls=NamedOption,
         metavar="OLD=NEW",
         type=Parsed("mapping", _pair),
         multiple=True,

@@ -11,6 +11,7 @@ import click
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.options import (
     FILE,
+    NamedOption,
     chosen_options,
     examples,
     manifest_argument,
@@ -28,7 +29,13 @@ from batch_deployer.cli.session import Session
 @manifest_argument
 @chosen_options
 @click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is told."
+    "--format",
+    "kind",
+    cls=NamedOption,
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is told.",
 )
 @click.option(
     "--detailed-exitcode",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from batch_deployer.cli.options import examples, state_dir_option
+from batch_deployer.cli.options import NamedOption, examples, state_dir_option
 from batch_deployer.cli.session import Session
 
 
@@ -17,6 +17,7 @@ from batch_deployer.cli.session import Session
 @click.option(
     "--format",
     "kind",
+    cls=NamedOption,
     type=click.Choice(["text", "json", "junit", "csv", "markdown", "html"]),
     default="text",
     show_default=True,

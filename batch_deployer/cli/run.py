@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.options import FILE, chosen_options, examples, manifest_argument, permission_options
+from batch_deployer.cli.options import (
+    FILE,
+    NamedOption,
+    chosen_options,
+    examples,
+    manifest_argument,
+    permission_options,
+)
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
 
@@ -24,7 +31,13 @@ from batch_deployer.errors import BadInput
 )
 @manifest_argument
 @chosen_options
-@click.option("--plan", "saved", type=FILE, help="Run this saved plan (`plan --out`), unless the clouds moved since.")
+@click.option(
+    "--plan",
+    "saved",
+    cls=NamedOption,
+    type=FILE,
+    help="Run this saved plan (`plan --out`), unless the clouds moved since.",
+)
 @click.option("--simulate", is_flag=True, help="Run against a simulated provider that this command starts itself.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --simulate: of all that is left to chance.")
 @click.option("--faults", metavar="FILE", help="With --simulate: a fault file, or the name of a preset.")
