@@ -1,16 +1,18 @@
 """`snapshot`: what runs now, as a manifest that would bring it about again."""
 
+import json
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.options import FILE, FOLDER, examples, permission_options
 from batch_deployer.cli.session import Session
+from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +57,8 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     found = run_in_loop(lambda: look_at(specs, store))
     now = datetime.now(UTC)
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
+    folders = _secret_folders(snapshot.manifest, target)
+    snapshot.notes += [f"secret files lie in {each}; use this file with --allow-secrets {each}" for each in folders]
     write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
     for note in snapshot.notes:
         say(f"note: {clean(note)}")
@@ -62,16 +66,27 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
         say(f"masked, to be supplied in the environment: {clean(line)}")
     left_out = f", {snapshot.left_out} left out" if snapshot.left_out else ""
     say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters{left_out}")
-    _check_loads(target, snapshot.masked)
+    _check_loads(target, snapshot.masked, folders)
     return 1 if snapshot.left_out or any(one.unread for one in found) else 0
 
 
-def _check_loads(target: Path, masked: "Sequence[str]") -> None:
+def _secret_folders(manifest: "Mapping[str, Any]", target: Path) -> "list[str]":
+    """The folders of secret files that only the manifest of the clouds could read."""
+    from batch_deployer.manifest.folder import secret_folders, secret_refusal
+    from batch_deployer.model.values import secret_names
+
+    text = json.dumps(manifest, ensure_ascii=False)
+    files = [Path(name.removeprefix("file:")) for name in secret_names(text) if name.startswith("file:")]
+    folders = secret_folders(target, os.environ)
+    return sorted({str(path.resolve().parent) for path in files if secret_refusal(path, NO_PERMISSIONS, folders)})
+
+
+def _check_loads(target: Path, masked: "Sequence[str]", folders: "Sequence[str]") -> None:
     """Read the file back: a backup that cannot be loaded is none. BadInput says why."""
     from batch_deployer.manifest.load import load
 
     supplied = {line.partition("  ")[0]: "supplied" for line in masked}
-    load(target, {**os.environ, **supplied})
+    load(target, {**os.environ, **supplied}, permissions=Permissions(secret_folders=tuple(folders)))
 
 
 def _secrets(manifest: Path | None, store: "SecretStore") -> "Mapping[str, str]":

@@ -11,6 +11,7 @@ from typing import Any
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.cloud import CloudSpec
 from batch_deployer.manifest.clouds import WIRE_NAMES
+from batch_deployer.manifest.interpolate import is_login
 from batch_deployer.manifest.tree import Place
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState, Status
 from batch_deployer.model.deployment import is_protected
@@ -204,7 +205,7 @@ class _Writer:
     def _secret_name(self, path: tuple[str, ...], where: str) -> str:
         """The variable for a masked value; paths that differ get names that differ."""
         base = re.sub(r"[^A-Z0-9]+", "_", "_".join(path).upper()).strip("_")
-        base = f"_{base}" if base[:1].isdigit() or not base else base
+        base = f"_{base}" if base[:1].isdigit() or not base or is_login(base) else base
         name, number = base, 1
         while self._masked.setdefault(name, path) != path:
             number += 1
@@ -220,6 +221,8 @@ class _Writer:
             raise ValueError("a text in it is no Unicode")
         for secret, name in self._secrets:
             if secret in text:
+                if is_login(name.removeprefix("env:")):
+                    raise ValueError(f"it holds the secret {name}, which this program logs in with")
                 before = text.split(secret)
                 if any(part.endswith("$") for part in before[:-1]):
                     raise ValueError("a `$` stands before a secret, which has no spelling in a manifest")

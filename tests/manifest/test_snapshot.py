@@ -236,6 +236,28 @@ def test_a_secret_after_a_dollar_is_not_turned_into_text(tmp_path):
     assert "s3cret" not in to_yaml(snapshot, "now")
 
 
+@pytest.mark.parametrize(("release", "variable"), [("os", "_OS_PASSWORD"), ("s3", "_S3_PASSWORD")])
+def test_a_masked_value_is_never_named_as_what_the_program_logs_in_with(tmp_path, release, variable):
+    """Such a variable may not stand in values, so the snapshot could not be loaded."""
+    snapshot = taken([a_release(release, values={"password": MASK})])
+    path = tmp_path / "manifest.yaml"
+    path.write_text(to_yaml(snapshot, "now"), "utf-8")
+    assert len(build_plan(load(path, {variable: "x"})).deployments) == 1
+
+
+def test_a_value_that_holds_a_login_secret_is_left_out(tmp_path):
+    """It can neither be shown nor named in values."""
+    found = Found(
+        spec=SPEC,
+        clusters=[a_cluster(0)],
+        charts=(CHART,),
+        releases={a_cluster(0).id: [a_release(values={"a": "xpwx"})]},
+    )
+    snapshot = take_down("snap", [found], {"env:OS_PASSWORD": "pw"})
+    assert (snapshot.releases, snapshot.left_out) == (0, 1)
+    assert "xpwx" not in to_yaml(snapshot, "now")
+
+
 def test_two_masked_values_never_share_a_name(tmp_path):
     snapshot = taken([a_release(values={"a": {"b": MASK}, "a-b": MASK, "a_b": "x"})])
     path = tmp_path / "manifest.yaml"
