@@ -18,9 +18,9 @@ from batch_deployer.model.api import (
     ReleaseState,
     ShowCluster,
 )
-from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.rules.cluster_identity import ListedClusters
-from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import Verdict, describe, fingerprint
 from batch_deployer.rules.retry import backoff
@@ -28,6 +28,8 @@ from batch_deployer.rules.settle import rollback_target
 
 FIRST_TRIES = 6
 """Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
+MAX_FAILED_HISTORIES = 6
+"""Reads of a history without a usable answer, after which a resumed rollback is judged without it."""
 
 
 async def answer(run: Run, board: Board, question: Question) -> None:
@@ -141,10 +143,27 @@ def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
         run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=reason))
 
 
+def _learn_target(run: Run, board: Board, question: HistoryJob, reply: Answer, verdict: Verdict) -> None:
+    """Find what a rollback that an earlier process sent returns to; without that it is judged by its revision alone."""
+    if verdict is Verdict.TRANSIENT and question.failures < MAX_FAILED_HISTORIES:
+        question.failures += 1
+        question.track.asking = True
+        board.later(run.now() + backoff(question.failures, run.ports.draw(), run.settings.retry), question)
+        return
+    known = reply.body if verdict is Verdict.OK and isinstance(reply.body, list) else []
+    states = (state for state in known if isinstance(state, ReleaseState))
+    target = (state for state in states if state.revision == question.track.return_to)
+    question.track.return_state = next(target, None)
+    board.look_soon(question.queue, run.now())
+
+
 def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdict: Verdict) -> None:
     """Find the chart of the revision to return to (section 8, 8)."""
     queue, track = question.queue, question.track
     track.asking = False
+    if track.phase in UNDER_WAY and track.operation is Operation.ROLLBACK:
+        _learn_target(run, board, question, reply, verdict)
+        return
     if track.phase is not Phase.WAITING or track.key not in queue.waiting:
         return  # it ended meanwhile, with its cluster
     if verdict is Verdict.TRANSIENT:

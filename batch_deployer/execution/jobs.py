@@ -55,6 +55,8 @@ class HistoryJob(_Job):
 
     queue: ClusterQueue
     track: Track
+    failures: int = 0
+    """Attempts in a row without a usable answer."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

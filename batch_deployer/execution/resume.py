@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import get_args
 
+from batch_deployer.execution.jobs import HistoryJob
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Operation
 from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 
 _OF_DEPLOYMENTS = get_args(e.DeploymentEvent)
@@ -47,6 +49,9 @@ def _line_up(run: Run, now: float) -> None:
             track.deadline = now + track.deployment.release.timeout
             track.absent_since, track.absent_looks = None, 0
             board.look_soon(queue, now)
+            if track.operation is Operation.ROLLBACK and track.return_to:
+                track.asking = True
+                board.ask(HistoryJob(queue=queue, track=track))
         elif track.phase is Phase.FINISHED:
             run.place(track)[1].left -= 1
         elif track.phase is Phase.WAITING:

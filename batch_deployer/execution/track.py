@@ -56,7 +56,7 @@ class Track:
         self.old_updated_at = ""
         self.old_created_at = ""
         self.own_created_at = ""
-        """`create_at` of the release that the current operation made, once it was seen."""
+        """`create_at` of the release that the current create made, once it was seen."""
         self.confirmed: ConfirmedState | None = None
         """The release as the last completed operation left it."""
         self.shown: ReleaseState | None = None
@@ -146,9 +146,7 @@ class Track:
         if self.action is Action.ADOPT:
             return (old,) if old else ()
         if operation is Operation.CREATE:
-            # Where the history of a deleted release is kept, its numbers go on.
-            numbers = (1, old + 1) if old else (1,)
-            return () if self.deployment.release.parameters.replace else numbers
+            return () if self.deployment.release.parameters.replace else (1,)
         if operation is Operation.DELETE or not old:
             return ()
         return tuple(range(old + 1, old + self.attempts + 1))

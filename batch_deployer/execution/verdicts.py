@@ -132,8 +132,7 @@ def _go_on(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
             return
         track.absent_since, track.absent_looks = None, 0
     elif track.operation is Operation.DELETE and judge_sight(track.baseline(), state)[0] is Sight.OTHER and state:
-        if not _is_conflict(run, track, state):
-            adopt(run, queue, track, Operation.CREATE, state)
+        end_as_conflict(run, track, "a release of that name was made after it was deleted", last=state)
         return
     if not track.queued:
         _line_up(run, queue, track)
@@ -141,6 +140,9 @@ def _go_on(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
 
 def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
+    if track.asking:  # what a resumed rollback returns to is not known yet
+        track.look_at = run.now() + run.settings.watch.shortest
+        return
     if track.phase is Phase.UNCERTAIN:
         read_back(run, queue, track, state)
     if track.phase is Phase.WATCHING:
@@ -240,20 +242,14 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
 
 
 def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:
-    """Handle another release that is there after a delete."""
-    if not _is_conflict(run, track, state):
-        _settle(run, queue, track, Operation.DELETE, None, failed="")
-        adopt(run, queue, track, Operation.CREATE, state)
-
-
-def _is_conflict(run: Run, track: Track, state: ReleaseState) -> bool:
-    """End the deployment unless the release is as wanted: then it is ours, and a disk has lost that we sent it."""
+    """Another release is there after a delete: as wanted, it is ours, and a disk has lost that we sent it; or somebody's."""
     differs = differs_from_wanted(run, track, state)
-    conflict = bool(differs) or Operation.CREATE not in track.steps
-    if conflict:
+    if differs or Operation.CREATE not in track.steps:
         reason = "a release of that name was made after it was deleted" + (f", and {differs}" if differs else "")
         end_as_conflict(run, track, reason, last=state)
-    return conflict
+        return
+    _settle(run, queue, track, Operation.DELETE, None, failed="")
+    adopt(run, queue, track, Operation.CREATE, state)
 
 
 def _next_step(

@@ -91,11 +91,9 @@ def shows_effect(base: Baseline, state: ReleaseState) -> bool:
 def _made_by_others(base: Baseline, state: ReleaseState) -> str:
     """How revision and creation time prove that our write did not make this; empty when they do not."""
     if base.made and state.revision > 0 and state.revision not in base.made:
-        newer = state.revision > max(base.made)
-        # A replica may still show the revision of before.
-        if newer or (
-            state.revision < base.revision and base.operation is not Operation.CREATE and _drift(base, state) > 0
-        ):
+        # A replica may still show what was there before.
+        stale = state.revision <= base.revision and _drift(base, state) <= 0.0
+        if not stale and (state.revision > max(base.made) or state.revision < base.revision):
             return f"revision {state.revision} runs, ours is {max(base.made)}"
     before, now = timestamp(base.created_at), timestamp(state.created_at)
     if before is not None and now is not None and now - before >= 1.0:
@@ -181,7 +179,7 @@ def judge_fate(
         return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
     if differs:
         return Fate.CONFLICT, f"a release of that name is there, but {differs}"
-    if state.revision not in (base.made or (1,)):
+    if state.revision != 1:
         return Fate.CONFLICT, f"a release of that name is there at revision {state.revision}; ours would be 1"
     created = timestamp(state.created_at)
     if created is not None and created < sent_at - skew:

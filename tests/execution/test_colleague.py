@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.execution.engine import Past
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, OnExisting, OnFailure
@@ -14,6 +15,7 @@ from batch_deployer.settings import Limits, Rate, Share
 from batch_deployer.simulator.agenda import Wish
 from batch_deployer.simulator.chance import uuid_like
 from batch_deployer.simulator.fault_rules import Effect
+from batch_deployer.simulator.fleet import Fleet
 
 OLD_CHART = uuid_like("chart", "web-chart", "0.9.0")
 NEW_CHART = uuid_like("chart", "web-chart")
@@ -160,6 +162,44 @@ def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make
     assert show.ending.exit_code == 1
 
 
+class Reacts:
+    """A listener that lets another actor act at the first event of a kind."""
+
+    def __init__(self, kind, deed):
+        self._kind, self._deed = kind, deed
+
+    def hear(self, event):
+        if isinstance(event, self._kind) and self._deed:
+            deed, self._deed = self._deed, None
+            deed()
+
+
+@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
+@pytest.mark.parametrize("operation", ["upgrade", "rollback", "delete"])
+def test_between_a_lost_write_and_its_repetition_somebody_elses_work_is_seen(make, act, operation, effect):
+    plan = replace(a_plan(make), clouds=make.plan(1, limits=SLOW).clouds)
+    world = make.world(plan) if operation == "delete" else upgraded(make, plan)
+    fleet = Fleet(world)
+    first = act(plan, fleet=fleet) if operation != "upgrade" else None
+    now = plan if first is None else undo(plan, first.events, delete_created=True).plan
+    lost = make.rule("error", status=504, acts="never", calls=frozenset({"update_release", "delete_release"}))
+    fleet.set_faults([lost])
+    epoch = EPOCH if first is None else first.ended_at + 100.0
+
+    def deed():
+        fleet.set_faults([])
+        assert fleet.interfere(plan.deployments[0].key, Effect(effect), fleet._latest + 0.1)
+
+    show = act(now, fleet=fleet, epoch=epoch, listener=Reacts(e.Missing, deed))
+    outcome, reason = only(make, show, now)
+    assert len(sent(show)) == 1, (outcome, reason)
+    if (operation, effect) == ("delete", "other_delete"):
+        assert outcome == "rolled_back"
+    else:
+        assert outcome in ("failed", "rejected")
+        assert THEIRS in reason or "was made after it was deleted" in reason
+
+
 def test_a_cluster_whose_polls_are_slow_is_rolled_back_all_the_same(make, act):
     plan = make.plan(3, limits=SLOW)
     first = act(plan)
@@ -205,6 +245,30 @@ def test_a_rollback_that_is_tried_again_leaves_what_somebody_else_changed_meanwh
     third = act(part, fleet=first.fleet, epoch=second.ended_at + 600.0)
     assert only(make, third, part) == ("rejected", f"{THEIRS} since: revision 5, ours was 4")
     assert sent(third) == []
+
+
+@pytest.mark.parametrize("same_values", [True, False])
+@pytest.mark.parametrize("read", ["at once", "late", "never"])
+def test_a_resumed_rollback_does_not_claim_the_revision_that_somebody_else_made(make, act, stage, same_values, read):
+    """Killed before it left; what it would have returned to is read from the history again."""
+    plan = a_plan(make)
+    fleet = Fleet(upgraded(make, plan))
+    first = act(plan, fleet=fleet)
+    back = undo(plan, first.events, delete_created=True).plan
+    # The third entry is the intent: durable, and nothing was sent.
+    show = act(back, fleet=fleet, epoch=first.ended_at + 10.0, trap=stage.Trap(moment="commit", number=3, luck=1.0))
+    assert [type(event).__name__ for event in show.events][-2:] == ["Planned", "Intended"]
+    interfere(show, plan, [("other_upgrade", {"values": SAME} if same_values else {})])
+    faults = {"at once": [], "late": [make.rule("error", status=503, calls=frozenset({"release_history"}), first=3)]}
+    faults["never"] = [make.rule("error", status=503, calls=frozenset({"release_history"}))]
+    fleet.set_faults(faults[read])
+    last = stage.resume(back, show, after=100.0)
+    assert sent(last) == []
+    outcome, reason = only(make, last, back)
+    if read == "never":
+        assert outcome == "rolled_back", "a doubt is no proof"
+    else:
+        assert (outcome, THEIRS in reason) == ("failed", True)
 
 
 # -- on_failure: rollback ----------------------------------------------------------------------------------------------
@@ -366,6 +430,21 @@ def test_after_a_replacements_delete_the_release_of_somebody_else_is_not_written
     outcome, reason = only(make, show, plan)
     assert (outcome, "was made after it was deleted" in reason) == ("rejected", True), reason
     assert ours(show) == ["delete"]
+
+
+@pytest.mark.parametrize("revision", [1, 2, 3])
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_somebody_elses_upgrade_of_a_replacement_is_not_taken_for_its_create(make, act, revision, seen_before):
+    """The deleted release's own revisions must not be mistaken for those that the new one may have."""
+    plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
+    stale = [] if seen_before else [make.rule("stale", seconds=60.0, calls=frozenset({"create_release"}))]
+    quiet = act(plan, world=upgraded(make, plan, revision), faults=stale)
+    created = next(event.at for event in quiet.of(e.Accepted) if event.operation == "create") - EPOCH
+    deed = does(plan, "other_upgrade", values=SAME)
+    show = act(plan, world=upgraded(make, plan, revision), faults=stale, at={created + 6.0: deed})
+    outcome, reason = only(make, show, plan)
+    assert outcome == "failed"
+    assert reason.startswith(f"{THEIRS}: revision 2 runs, ours is 1")
 
 
 def test_a_server_that_shows_our_values_in_its_own_way_is_believed(make, act):

@@ -208,12 +208,15 @@ def test_a_stale_poll_is_nobodys_work(updated):
         ({"made": (1,)}, {"revision": 2}, Sight.THEIRS),
         ({"made": (1,), "created": THEN}, {"revision": 1, "created": THEN}, Sight.DONE),
         ({"made": (1,), "created": THEN}, {"revision": 1, "created": LATER}, Sight.THEIRS),
-        ({"made": (1, 4), "revision": 3}, {"revision": 4}, Sight.DONE),
-        ({"made": (1, 4), "revision": 3}, {"revision": 1}, Sight.DONE),
-        ({"made": (1, 4), "revision": 3}, {"revision": 5}, Sight.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 1}, Sight.DONE),
+        ({"made": (1,), "revision": 3}, {"revision": 2}, Sight.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 3}, Sight.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 3, "updated": THEN}, Sight.STALE),
+        ({"made": (1,), "revision": 3}, {"revision": 2, "updated": BEFORE}, Sight.STALE),
+        ({"made": (1,), "revision": 3}, {"revision": 4, "updated": THEN}, Sight.THEIRS),
     ],
 )
-def test_a_create_makes_revision_one_or_goes_on_from_a_deleted_release(base, state, seen):
+def test_a_create_makes_revision_one_also_where_another_release_was_deleted(base, state, seen):
     assert sight(a_baseline(Operation.CREATE, **base), a_state("DEPLOYED", **state)) is seen
 
 

@@ -15,6 +15,11 @@ def adverse():
 
 
 @pytest.fixture(scope="session")
+def colleague():
+    return importlib.import_module("colleague")
+
+
+@pytest.fixture(scope="session")
 def cuts():
     return importlib.import_module("cuts")
 
