@@ -26,7 +26,8 @@ def command(session: Session, run: str, key: str, state_dir: Path | None) -> int
     from batch_deployer.cli.console import show
     from batch_deployer.compose.reading import read_run
     from batch_deployer.report.explain import explain
+    from batch_deployer.rules.wall_clock import steady
 
     past = read_run(session.use_state(state_dir), run)
-    show([explain(past.plan, list(past.events), key, time.time(), alive=past.live)])
+    show([explain(past.plan, list(steady(past.events)), key, time.time(), alive=past.live)])
     return 0

@@ -85,7 +85,8 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         wait=manner.overlap == "wait",
         seed=what.seed,
         simulated=what.simulated,
-        time_left=lambda: manner.time_left(time.time(), plan.settings.deadline),
+        deadline=manner.deadline if manner.deadline is not None else plan.settings.deadline,
+        opening=lambda: manner.opening(time.time()),
         may_start=lambda: manner.check_start(time.time()),
     )
     runner = Runner(task, audience)

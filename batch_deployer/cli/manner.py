@@ -13,6 +13,7 @@ from batch_deployer.cli.options import DURATION, FOLDER, Parsed, log_format_opti
 from batch_deployer.errors import TooLate
 
 if TYPE_CHECKING:
+    from batch_deployer.rules.wall_clock import Opening
     from batch_deployer.rules.window import Window
 
 
@@ -109,9 +110,11 @@ class Manner:
         if self.start_by is not None and now > _moment(self.start_by, now):
             raise TooLate(f"it is later than --start-by {self.start_by}; nothing was started")
 
-    def time_left(self, now: float, planned: float | None) -> float | None:
-        """Seconds in which something may be started: the least of --deadline (else the plan's) and the window's end."""
-        times = [self.deadline if self.deadline is not None else planned]
-        if self.window is not None:
-            times.append(self.window.around(now)[1] - now)
-        return min((each for each in times if each is not None), default=None)
+    def opening(self, now: float) -> "Opening | None":
+        """The opening of --window around `now`; None without one."""
+        if self.window is None:
+            return None
+        from batch_deployer.rules.wall_clock import Opening
+
+        opens, closes = self.window.around(now)
+        return Opening(opens=opens, closes=closes, name=str(self.window))

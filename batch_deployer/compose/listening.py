@@ -15,6 +15,7 @@ from batch_deployer.observe.tally import Tally
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Listener
 from batch_deployer.report.story import Story, tell
+from batch_deployer.rules.wall_clock import SteadyTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Audience:
         """Raises BadInput for a URL or a file that cannot be used."""
         self.story: Story = tell(plan, ())
         self.tally = Tally(plan)
+        self._times = SteadyTimes()
         self._progress = _progress(plan, telling, self.tally, store)
         self._ping, self._closing = None, []
         outside: list[Listener] = []
@@ -82,12 +84,12 @@ class Audience:
 
     def hear(self, event: Event) -> None:
         """Tell everybody."""
-        self._fanout.hear(event)
+        self._fanout.hear(self._times.steady(event))
 
     def recall(self, events: Iterable[Event]) -> bool:
         """What earlier parts of the run did: counted and remembered, but no news for anybody. Whether there was any."""
         event = None
-        for event in events:
+        for event in map(self._times.steady, events):
             self.tally.hear(event)
             self.story.hear(event)
         return event is not None

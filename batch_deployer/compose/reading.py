@@ -11,6 +11,7 @@ from batch_deployer.model.events import Event
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
 from batch_deployer.report.story import Story, tell
+from batch_deployer.rules.wall_clock import steady
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class PastRun:
 
     def story(self) -> Story:
         """The fold of its events."""
-        return tell(self.plan, self.events, alive=self.live)
+        return tell(self.plan, steady(self.events), alive=self.live)
 
 
 def read_run(state_folder: Path, ref: str) -> PastRun:

@@ -28,6 +28,7 @@ from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
 from batch_deployer.ports import Api, Fence
+from batch_deployer.rules.wall_clock import Opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +47,30 @@ class Task:
     """Wait for the lock instead of failing."""
     seed: int | None = None
     """Of the spread of retries; None: by chance."""
-    time_left: Callable[[], float | None] = lambda: None
-    """Seconds in which something may be started, asked when the work begins; None: no deadline."""
+    deadline: float | None = None
+    """Seconds in which something may be started; None: no deadline."""
+    opening: Callable[[], Opening | None] = lambda: None
+    """The opening of the maintenance window that it starts in; writes leave only within it."""
     may_start: Callable[[], None] = lambda: None
     """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
     simulated: bool = False
     """What is learned from a simulated cloud must not be believed of a real one."""
+
+
+class _OpeningFence:
+    """A fence that also asks the wall clock, right before each write leaves, whether the window is open."""
+
+    def __init__(self, inner: Fence, opening: Opening) -> None:
+        self._inner = inner
+        self._opening = opening
+
+    def may_write(self) -> bool:
+        """Whether a write may leave now."""
+        return self._inner.may_write() and not self._opening.problem(time.time())
+
+    def overtaken(self) -> bool:
+        """Whether somebody else has taken over."""
+        return self._inner.overtaken()
 
 
 class Runner:
@@ -78,10 +97,12 @@ class Runner:
             try:
                 async with lock.hold(wait=task.wait) as fence:
                     task.may_start()
-                    async with opened(task.plan, store=task.store, clock=SystemClock(), fence=fence) as apis:
+                    opening = task.opening()
+                    writes = fence if opening is None else _OpeningFence(fence, opening)
+                    async with opened(task.plan, store=task.store, clock=SystemClock(), fence=writes) as apis:
                         self.folder = task.folder or self._new_folder()
                         with SqliteJournal(self.folder.journal_path) as journal:
-                            return await self._journalled(self.folder, journal, fence, apis)
+                            return await self._journalled(self.folder, journal, fence, apis, opening)
             except asyncio.CancelledError:
                 if not self._stopper.signal:
                     raise
@@ -98,13 +119,13 @@ class Runner:
         )
 
     async def _journalled(
-        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api]
+        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], opening: Opening | None
     ) -> Ending:
         """With the journal open: whatever ends the run is written down, if it can be."""
         resumed = self._task.folder is not None and self._audience.recall(journal.stream())
         try:
             await self._begin(folder, journal, resumed=resumed)
-            return await self._work(folder, journal, fence, apis, resumed=resumed)
+            return await self._work(folder, journal, fence, apis, opening, resumed=resumed)
         except asyncio.CancelledError:
             await self._end(journal, self._interrupted())
             raise
@@ -128,13 +149,20 @@ class Runner:
         folder.remember_secrets(task.store.resolved())
 
     async def _work(
-        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], *, resumed: bool
+        self,
+        folder: RunDir,
+        journal: SqliteJournal,
+        fence: Fence,
+        apis: Mapping[str, Api],
+        opening: Opening | None,
+        *,
+        resumed: bool,
     ) -> Ending:
         task, clock = self._task, SystemClock()
         # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
-        plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.time_left()))
+        plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.deadline))
         past = Past(history=history) if task.simulated else past_of(task.state, plan, history, clock.wall())
         engine = Engine(
             plan,
@@ -147,6 +175,7 @@ class Runner:
                 listener=self._audience,
                 draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
                 control=ControlInbox(folder),
+                opening=opening,
                 digest=task.state.value_digest,
             ),
             past,

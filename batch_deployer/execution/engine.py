@@ -172,10 +172,10 @@ class Engine:
     def _keep_time(self, now: float) -> float | None:
         """Do what is due; give the next time something is. None when the run is over."""
         run = self._run
-        if now >= self._deadline and not self._deadline_missed and self._rollout.left:
+        if not self._deadline_missed and self._rollout.left and (reason := self._is_too_late(now)):
             self._deadline_missed = True
             self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
-            run.halt("deadline", f"the run's deadline of {run.settings.deadline:g} s has passed")
+            run.halt("deadline", reason)
         if run.halted is None and run.ports.fence.overtaken():
             run.halt("fence", OVERTAKEN)
         if not self._signal:
@@ -190,7 +190,7 @@ class Engine:
         self._look_into_a_stall(now)
         times = [self._rollout.next_time(), self._stop_at, self._measured_at + MEASURE_EVERY]
         if not self._deadline_missed:
-            times.append(self._deadline)
+            times += [self._deadline, now + run.seconds_left()]
         if run.ports.control is not None:
             times.append(self._control_at)
         return min(times)
@@ -219,6 +219,12 @@ class Engine:
         named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
         more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
         raise IllegalMove(f"nothing is under way or due, and these deployments can never start: {named}{more}")
+
+    def _is_too_late(self, now: float) -> str:
+        """Why nothing more may be started: the deadline, by monotonic time, or the window, by the wall clock."""
+        if now >= self._deadline:
+            return f"the run's deadline of {self._run.settings.deadline:g} s has passed"
+        return self._run.closed()
 
     def _is_over(self, now: float) -> bool:
         if self._rollout.left == 0:

@@ -15,6 +15,7 @@ from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec
+from batch_deployer.model.text import span
 from batch_deployer.model.values import Json, compact, load_values, plain_digest, render
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
@@ -24,6 +25,7 @@ from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
 from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.rules.settle import timestamp
+from batch_deployer.rules.wall_clock import Opening, StepDetector
 
 PATIENCE = 32
 """Crowded turns of the loop, of some milliseconds each, that a step lets pass at most."""
@@ -43,6 +45,8 @@ class Ports:
     draw: Callable[[], float]
     """Uniform in [0, 1); seeded in tests and rehearsals."""
     control: Control | None = None
+    opening: Opening | None = None
+    """The opening of the maintenance window in which writes may leave."""
     digest: Callable[[str], str] = plain_digest
     """Keyed digest of a text, by a key that all runs of one state folder share."""
 
@@ -57,8 +61,7 @@ class Run:
         self.settings = plan.settings
         self.now = ports.clock.monotonic
         """Monotonic seconds."""
-        self.wall = ports.clock.wall
-        """Seconds since the epoch."""
+        self._steps = StepDetector(ports.clock.wall(), ports.clock.monotonic())
         self.boards: dict[str, Board] = {}
         self.tracks: dict[str, Track] = {}
         self.catalogues = {name: Catalogue() for name in plan.clouds}
@@ -108,6 +111,25 @@ class Run:
         """Make a fact about the run as a whole."""
         self.ports.journal.note(event)
         self.ports.listener.hear(event)
+
+    def wall(self) -> float:
+        """Seconds since the epoch. A wall clock that was set is announced, since its times no longer follow on."""
+        wall = self.ports.clock.wall()
+        if step := self._steps.step(wall, self.now()):
+            way = "forward" if step > 0 else "back"
+            message = f"the system clock was set {way} by {span(abs(step))}; durations do not count that"
+            self.announce(e.Warned(at=wall, message=message, clock_step=step))
+        return wall
+
+    def closed(self) -> str:
+        """Why the maintenance window lets nothing be written now, by the wall clock; empty when it does."""
+        opening = self.ports.opening
+        return opening.problem(self.wall()) if opening is not None else ""
+
+    def seconds_left(self) -> float:
+        """Seconds until the maintenance window closes; infinity without one."""
+        opening = self.ports.opening
+        return max(0.0, opening.closes - self.wall()) if opening is not None else math.inf
 
     def halt(self, scope: str, reason: str) -> None:
         """Start nothing more; what is under way goes on. The first reason stands."""

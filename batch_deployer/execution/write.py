@@ -64,7 +64,13 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
         run.finish(track, Outcome.REJECTED, str(error), cause=fingerprint(str(error)))
         return
     if not run.ports.fence.may_write():
-        _fence_lost(run, board, job)
+        lost = "the lease of the run lock ran out: another run may have taken over, so nothing more is written"
+        _put_back(run, board, job)
+        run.halt("fence", lost)
+        return
+    if closed := run.closed():
+        _put_back(run, board, job)
+        run.halt("deadline", closed)
         return
     await run.emit_durably(
         track,
@@ -76,21 +82,23 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
     )  # fmt: skip
     # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken, or
     # another write of this cloud may have been throttled.
-    if board.holding or board.writes.paused(run.now()) or not run.ports.fence.may_write():
+    closed = run.closed()
+    if board.holding or board.writes.paused(run.now()) or closed or not run.ports.fence.may_write():
         board.writes.abandon(job.slot, run.now())
         _refuse(run, track, queue, "held back before it was sent", Answer(), wait=0.0)
         if not run.ports.fence.may_write():
             run.halt("fence", "another run has taken over the lock")
+        if closed:
+            run.halt("deadline", closed)
         return
     answer, verdict, _ = await attempt(run, board, job, call)
     _take_in(run, queue, track, answer, verdict)
 
 
-def _fence_lost(run: Run, board: Board, job: WriteJob) -> None:
+def _put_back(run: Run, board: Board, job: WriteJob) -> None:
     board.writes.abandon(job.slot, run.now())
     board.end(job.queue)
     job.queue.waiting[job.track.key] = job.track
-    run.halt("fence", "the lease of the run lock ran out: another run may have taken over, so nothing more is written")
 
 
 def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdict: Verdict) -> None:

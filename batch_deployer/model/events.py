@@ -206,6 +206,8 @@ class Warned(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warned"
     """Something an operator should know that changes nothing by itself."""
 
     message: str
+    clock_step: float = 0.0
+    """Seconds by which the wall clock was just set, forward or back; later events have times of the new setting."""
 
 
 class RunFinished(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):

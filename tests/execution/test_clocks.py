@@ -5,6 +5,7 @@ import pytest
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.execution.engine import Past
 from batch_deployer.model import events as e
+from batch_deployer.rules.wall_clock import Opening, steady
 from batch_deployer.settings import Limits, Rate
 
 ACTED = {"effect": "error", "status": 504, "acts": "at_once", "attempts": (1,), "calls": frozenset({"create_release"})}
@@ -94,3 +95,63 @@ def test_a_release_of_another_version_is_a_conflict_even_if_it_is_young(make, ac
     outcome, reason = make.outcomes(show, plan)[plan.deployments[0].key]
     assert outcome == "rejected"
     assert reason.endswith("but chart version 0.9.0 runs, 1.0.0 is wanted")
+
+
+def an_opening(seconds, *, before=3600.0):
+    return Opening(opens=EPOCH - before, closes=EPOCH + seconds, name="22:00-05:00 UTC")
+
+
+SLOW = Limits(writes=Rate(1, 10.0), reads=Rate(100, 1.0))
+
+
+@pytest.mark.parametrize("step", [7200.0, -7200.0, 3600.0 * 24])
+def test_no_write_leaves_outside_the_window_however_the_clock_is_set(make, act, step):
+    plan = make.plan(10, limits=SLOW)
+    show = act(plan, opening=an_opening(3600.0), jumps=[(35.0, step)])
+    creates = [called.at for called in show.sent("create_release")]
+    assert len(creates) == 4
+    assert max(creates) < 35.0
+    assert show.ending.exit_code == 6
+    said = "has closed" if step > 0 else "is not open by the system clock: it opens in 59m"
+    assert f"the window 22:00-05:00 UTC {said}" in show.ending.reason
+    assert make.tally(show, plan)["deployed"] >= 1
+
+
+def test_a_window_closes_by_the_clock_also_when_nobody_sets_it(make, act):
+    plan = make.plan(10, limits=SLOW)
+    show = act(plan, opening=an_opening(35.0))
+    assert len(show.sent("create_release")) == 4
+    assert show.ending.exit_code == 6
+
+
+def test_a_window_that_closes_during_the_commit_holds_the_write_back(make, act, stage):
+    plan = make.plan(1)
+    whole = act(plan)
+    (create,) = whole.sent("create_release")
+    jumps = [(create.at - stage.COMMIT / 2, 7200.0)]
+    show = act(plan, opening=an_opening(3600.0), jumps=jumps)
+    assert show.of(e.Intended)
+    assert not show.sent("create_release")
+    assert show.ending.exit_code == 6
+
+
+def test_without_a_window_a_clock_that_is_set_changes_nothing(make, act):
+    plan = make.plan(5, limits=SLOW)
+    show = act(plan, jumps=[(25.0, 7200.0)])
+    assert make.tally(show, plan) == {"deployed": 5}
+
+
+@pytest.mark.parametrize("jumps", [[(25.0, 7200.0)], [(25.0, -7200.0)], [(5.0, 7200.0), (25.0, -3600.0), (30.0, 1e8)]])
+def test_durations_do_not_count_how_far_the_clock_was_set(make, act, jumps):
+    plan = make.plan(5, limits=SLOW)
+    plain = act(plan)
+    show = act(plan, jumps=jumps)
+    assert [warned.clock_step for warned in show.of(e.Warned)] == pytest.approx([by for _, by in jumps], abs=1.0)
+    lasted, raw = ([event.at for event in steady(played.events)] for played in (plain, show)), show.events
+    first, second = (max(times) - min(times) for times in lasted)
+    assert second == pytest.approx(first, abs=2.0)
+    assert max(event.at for event in raw) - min(event.at for event in raw) != pytest.approx(first, abs=600.0)
+    took = [
+        sorted(event.at for event in steady(played.events) if isinstance(event, e.Finished)) for played in (plain, show)
+    ]
+    assert took[1] == pytest.approx(took[0], abs=2.0)

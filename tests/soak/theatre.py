@@ -206,6 +206,8 @@ class Props:
     trap: Trap | None = None
     fence: Any = None
     control: Any = None
+    opening: Any = None
+    """Opening of a maintenance window."""
     listener: Any = None
     secrets: Callable[[str], str] = placeholder
     api: Callable[[Any, str], Any] = lambda inner, _: inner
@@ -251,6 +253,7 @@ async def _act(plan: Plan, seed: int, props: Props) -> Show:
         listener=props.listener or Deaf(),
         draw=random.Random(f"engine {seed}").random,
         control=props.control,
+        opening=props.opening,
     )
     ending = None
     engine = None
