@@ -186,7 +186,7 @@ async def _charts(found: CloudCheck, desk: Desk, deployments: list[Deployment]) 
     catalogue.fill([each for each in body if isinstance(each, ChartState)] if isinstance(body, list) else [])
     for spec in dict.fromkeys(each.release for each in deployments):
         missing = catalogue.missing(spec)
-        if not missing and spec.chart.id and not spec.chart.name and spec.chart.id not in catalogue.by_id:
+        if not missing and spec.chart.id and not spec.chart.name and spec.chart.id.lower() not in catalogue.by_id:
             missing = f"chart {spec.chart.id} is not in the cloud"
         if missing:
             found.problem(f"release {spec.name}: {missing}")

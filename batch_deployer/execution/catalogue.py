@@ -13,6 +13,7 @@ class Catalogue:
     """The charts of one cloud."""
 
     by_id: dict[str, ChartState] = field(default_factory=dict)
+    """By id in lower case."""
     fault: str = ""
     """Why the charts could not be listed; empty when they were."""
     _exact: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -21,7 +22,7 @@ class Catalogue:
     def fill(self, charts: list[ChartState]) -> None:
         """Index what the cloud lists."""
         for chart in charts:
-            self.by_id[chart.id] = chart
+            self.by_id[chart.id.lower()] = chart
             self._exact[chart.name, chart.version] = chart.id
             self._canonical[chart.name, canonical(chart.version)] = chart.id
 
@@ -31,39 +32,45 @@ class Catalogue:
 
     def chart_id(self, spec: ReleaseSpec) -> str:
         """Id of the chart that a release wants; empty when the cloud has none. An unlisted id yields to the name."""
-        if spec.chart.id in self.by_id:
-            return spec.chart.id
+        if known := self._listed(spec):
+            return known.id
         return self.named(spec.chart.name, spec.version) or spec.chart.id
+
+    def _listed(self, spec: ReleaseSpec) -> ChartState | None:
+        return self.by_id.get(spec.chart.id.lower())
 
     def version(self, spec: ReleaseSpec) -> str:
         """The chart version that a release wants, as the cloud spells it."""
-        known = self.by_id.get(self.chart_id(spec))
+        known = self.by_id.get(self.chart_id(spec).lower())
         return known.version if known and same_version(known.version, spec.version) else spec.version
 
     def chart_name(self, spec: ReleaseSpec) -> str:
         """Name of the chart that a release wants; empty when only an unlisted id is known."""
-        known = self.by_id.get(spec.chart.id)
+        known = self._listed(spec)
         return known.name if known else spec.chart.name
 
     def missing(self, spec: ReleaseSpec) -> str:
         """Why a release's chart cannot be used; empty when it can."""
-        if known := self.by_id.get(spec.chart.id):
+        if known := self._listed(spec):
             return _contradiction(known, spec)
-        if self.chart_id(spec):
+        if self.named(spec.chart.name, spec.version) or (spec.chart.id and (self.fault or not spec.chart.name)):
             return ""
+        wanted = f"chart {spec.chart.name} {spec.version}"
         if self.fault:
-            return f"chart {spec.chart.name} {spec.version} cannot be looked up: {self.fault}"
+            return f"{wanted} cannot be looked up: {self.fault}"
         versions = sorted(version for name, version in self._exact if name == spec.chart.name)
         has = f"it has version {', '.join(versions)}" if versions else "it has no chart of that name"
-        return f"chart {spec.chart.name} {spec.version} is not in the cloud; {has}"
+        if spec.chart.id:
+            return f"neither chart id {spec.chart.id} nor {wanted} is in the cloud; {has}"
+        return f"{wanted} is not in the cloud; {has}"
 
     def note(self, spec: ReleaseSpec, state: ReleaseState | None) -> str:
         """What the plan tells about the chart of a release; empty when there is nothing to tell."""
-        chosen = self.by_id.get(self.chart_id(spec))
+        chosen = self.by_id.get(self.chart_id(spec).lower())
         if chosen is None:
-            return ""
+            return "" if self.fault else f"the cloud does not list the chart id {spec.chart.id}; it is sent as it is"
         notes = []
-        if spec.chart.id not in ("", chosen.id):
+        if spec.chart.id and self._listed(spec) is None:
             notes.append(
                 f"chart id {spec.chart.id} is not in the cloud; "
                 f"{chosen.name} {chosen.version} is used by its name (id {chosen.id})"

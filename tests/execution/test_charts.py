@@ -50,6 +50,33 @@ def test_spellings_of_the_listed_version_name_the_chart(make, act, chart, versio
     assert not [called for called in show.calls if called.call.writes]
 
 
+@pytest.mark.parametrize("chart", [ChartRef(id="C1"), ChartRef(id="C1", name="web")])
+def test_an_id_in_upper_case_is_the_same_chart(make, act, chart):
+    show, outcome, _ = played(make, act, [WEB], chart=chart, version="2.0.0")
+    assert str(outcome) == "deployed"
+    assert show.sent("create_release")[0].call.chart_id == "c1"
+    assert show.of(e.Planned)[0].reason == "absent"
+    assert str(played(make, act, [WEB], chart=ChartRef(id="C1", name="mysql"), version="2.0.0")[1]) == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "said"),
+    [
+        ("web", "2.0.1", "neither chart id gone nor chart web 2.0.1 is in the cloud; it has version 0.9.0, 2.0.0"),
+        ("wbe", "2.0.0", "neither chart id gone nor chart wbe 2.0.0 is in the cloud; it has version 0.9.0"),
+    ],
+)
+def test_a_lost_id_whose_name_and_version_are_not_there_stops_before_any_write(make, act, name, version, said):
+    show, outcome, reason = played(make, act, [WEB], chart=ChartRef(id="gone", name=name), version=version)
+    assert (str(outcome), reason) == ("rejected", said)
+    assert not [called for called in show.calls if called.call.writes]
+
+
+def test_an_id_that_the_cloud_does_not_list_is_noted_in_the_plan(make, act):
+    show, *_ = played(make, act, [WEB], chart=ChartRef(id="gone"), version="2.0.0")
+    assert "the cloud does not list the chart id gone; it is sent as it is" in show.of(e.Planned)[0].reason
+
+
 def test_a_lost_id_yields_to_name_and_version_with_a_note(make, act):
     show, outcome, _ = played(make, act, [WEB], chart=ChartRef(id="gone", name="web"), version="2.0")
     assert str(outcome) == "deployed"
