@@ -70,9 +70,9 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         log_format=manner.log_format,
         live=is_live(sys.stderr),
         quiet=manner.quiet,
-        ping=manner.ping or "",
+        ping=manner.ping_url(),
         metrics_file=manner.metrics_file,
-        notify=manner.notify,
+        notify=manner.notify_urls(),
     )
     audience = Audience(plan, telling, store, lambda text: say(store.redact(f"warning: {text}")))
     task = Task(

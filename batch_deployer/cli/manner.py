@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch_deployer.cli.options import DURATION, FOLDER, Parsed, log_format_option, state_dir_option, together
-from batch_deployer.errors import TooLate
+from batch_deployer.cli.options import DURATION, FILE, FOLDER, Parsed, log_format_option, state_dir_option, together
+from batch_deployer.errors import BadInput, TooLate
 
 if TYPE_CHECKING:
     from batch_deployer.rules.wall_clock import Opening
@@ -34,6 +34,9 @@ def _start_by(text: str) -> str:
     _moment(text, 0.0)
     return text
 
+
+_MAX_URL_BYTES = 64 * 1024
+"""Size of a file of URLs."""
 
 manner_options = together(
     state_dir_option,
@@ -61,6 +64,9 @@ manner_options = together(
     click.option("--jitter", type=DURATION, metavar="DURATION", help="Wait a random part of this before the start."),
     click.option("--ping", metavar="URL", help="Dead-man monitor: POSTs to URL/start, then URL or URL/EXITCODE."),
     click.option(
+        "--ping-file", type=FILE, help="Read the URL of --ping from this file: arguments show in process lists."
+    ),
+    click.option(
         "--metrics-file",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Prometheus textfile to keep up to date.",
@@ -68,9 +74,28 @@ manner_options = together(
     click.option(
         "--notify", metavar="URL", multiple=True, help="One message at the end, to any Apprise URL; may be repeated."
     ),
+    click.option("--notify-file", type=FILE, help="Read more URLs of --notify from this file, one per line."),
     click.option("--quiet", is_flag=True, help="Only failures; nothing at all when nothing was changed."),
     log_format_option,
 )
+
+
+def _urls_in(path: Path) -> Sequence[str]:
+    """The lines of a file of URLs, without blank ones and comments."""
+    try:
+        if not path.is_file():
+            raise BadInput(f"{path} is not a file that a URL can be read from")
+        with path.open("rb") as stream:
+            text = stream.read(_MAX_URL_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(text) > _MAX_URL_BYTES:
+        raise BadInput(f"{path} is longer than {_MAX_URL_BYTES} bytes; write one URL a line")
+    try:
+        lines = [line.strip() for line in text.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text; write one URL a line") from None
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +110,10 @@ class Manner:
     window: "Window | None"
     jitter: float | None
     ping: str | None
+    ping_file: Path | None
     metrics_file: Path | None
     notify: Sequence[str]
+    notify_file: Path | None
     quiet: bool
     log_format: Literal["json", "console"]
 
@@ -94,6 +121,21 @@ class Manner:
     def take(cls, options: dict[str, Any]) -> "Manner":
         """Take them out of a command's options."""
         return cls(**{name: options.pop(name) for name in cls.__slots__})
+
+    def ping_url(self) -> str:
+        """The URL of --ping or --ping-file; empty without one. Raises BadInput."""
+        if self.ping_file is None:
+            return self.ping or ""
+        if self.ping is not None:
+            raise BadInput("--ping and --ping-file name two URLs; keep one")
+        urls = _urls_in(self.ping_file)
+        if len(urls) != 1:
+            raise BadInput(f"{self.ping_file} holds {len(urls)} URLs; --ping-file needs one")
+        return urls[0]
+
+    def notify_urls(self) -> Sequence[str]:
+        """The URLs of --notify and --notify-file. Raises BadInput."""
+        return self.notify if self.notify_file is None else (*self.notify, *_urls_in(self.notify_file))
 
     def wait_for_start(self) -> None:
         """Wait out the jitter, then make sure that it is not too early or too late. Raises TooLate."""

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from batch_deployer.cli.environment import variables_of
 from batch_deployer.cli.failures import EXIT_CODES
 from batch_deployer.cli.main import COMMANDS, group
 from batch_deployer.settings import StopSettings
@@ -69,7 +70,25 @@ def test_every_call_is_one_that_the_program_understands(where, words):
         assert parsed.params["yes"], "nobody is there to be asked"
         assert str(parsed.params["window"]) == "22:00-05:00 Europe/Berlin"
         assert parsed.params["start_by"] == "23:30 Europe/Berlin"
-        assert parsed.params["ping"]
+        assert parsed.params["ping"] is None, "an argument shows in the process list"
+
+
+SECRET = re.compile(r"://|\$\{?\(?\w*(URL|TOKEN|PASSWORD|SECRET|KEY)|--(ping|notify)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(("where", "words"), list(calls()))
+def test_no_call_has_a_secret_among_its_arguments(where, words):
+    assert not [word for word in words if SECRET.search(word)]
+
+
+def test_the_monitor_s_url_comes_from_the_environment_that_every_schedule_reads():
+    for text in ("crontab", "batch-deployer.service", "cronjob.yaml"):
+        assert "BATCH_DEPLOYER_RUN_PING" in (FOLDER / text).read_text()
+    assert all("/etc/batch-deployer/environment" in command for _, command in list(crontab())[:2])
+    assert unit("service")["Service"]["EnvironmentFile"] == "/etc/batch-deployer/environment"
+    assert container()["envFrom"] == [{"secretRef": {"name": "batch-deployer"}}]
+    variables = variables_of(group.get_command(click.Context(group), "run"), "run")
+    assert variables["BATCH_DEPLOYER_RUN_PING"] == "--ping"
 
 
 def test_the_crontab_has_a_nightly_run_a_weekly_snapshot_and_retention():
