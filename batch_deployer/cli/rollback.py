@@ -34,7 +34,8 @@ _MOST = 20
 def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, **options: Any) -> int:
     """Return what a run changed to its earlier revision: waves in reverse, same limits, same safety.
 
-    A release that somebody else has changed since is left alone and reported.
+    A release that somebody else has changed since is left alone and reported, and so is one whose write has an unknown fate:
+    the exit code is 1 then.
     """
     from batch_deployer.cli.console import Terminal
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
@@ -54,16 +55,17 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
     left = list(_left_as_it_is(undoing))
     for line in left:
         say(line)
+    incomplete = 0 if undoing.is_complete else 1
     if not undoing.plan.deployments:
         say(f"there is nothing to take back of run {past.folder.id}")
-        return 0
+        return incomplete
     if terminal is not None:
         shown = () if sys.stderr.isatty() else (f"{line}\n" for line in left)
         terminal.ask(f"Take {len(undoing.plan.deployments):,} deployments back?", shown)
     manner.wait_for_start()
     store = open_store(session)
     what = Launch(plan=undoing.plan, run_id=run_id or new_id(past.plan.name), extra={"undoes": past.folder.id})
-    return launch(what, manner, session, store)
+    return launch(what, manner, session, store) or incomplete
 
 
 def _left_as_it_is(undoing: "Undoing") -> Iterator[str]:

@@ -16,6 +16,7 @@ from batch_deployer.model.deployment import (
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.rules.ownership import THEIRS
 
+KEPT = "the run created it; --delete-created deletes such releases"
 _KILLED = "the fate of its write is not known; resume the run first"
 _NOT_CONFIRMED = "no poll has confirmed what the run made of it; look at the release by hand"
 _NOT_CONFIRMED_YET = "no poll has confirmed yet what its write made; resume the run first"
@@ -30,6 +31,11 @@ class Undoing:
     """Deployments with an `undo` each; empty when there is nothing to take back."""
     left: Mapping[str, str]
     """Key to reason for what the run changed, or may have changed, and this plan does not take back."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left but what the user chose to keep."""
+        return all(why == KEPT for why in self.left.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,7 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
         case Operation.CREATE if delete_created:
             return bind(Undo(action=Action.DELETE, name=changes.name), changes.confirmed, changes.cause)
         case Operation.CREATE:
-            return "the run created it; --delete-created deletes such releases"
+            return KEPT
         case Operation.DELETE:
             return "its earlier revisions were deleted and cannot come back"
         case Operation.UPGRADE | Operation.ROLLBACK:

@@ -162,6 +162,20 @@ def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(
     assert ours(shop) == ["create"]
 
 
+def test_a_rollback_of_a_killed_run_says_what_it_leaves_and_ends_with_1(shop):
+    shop.provider.post("faults", {"faults": [{"effect": "stuck", "calls": "create_release"}]})
+    run = shop.start("run", "m.yaml", "--yes", *ONLY, "--run-id", "one")
+    while WEB not in shop.provider.releases():
+        pass
+    run.kill()
+    run.communicate()
+    does(shop, "other_recreate")
+    code, _, err = shop.run("rollback", "one", "--delete-created", "--yes")
+    assert (code, ours(shop)) == (1, ["create"])
+    assert "left as it is: " in err
+    assert "resume the run first" in err
+
+
 @pytest.mark.parametrize("command", [("rollback", "one", "--delete-created"), ("run", "m.yaml")])
 def test_a_state_folder_whose_key_is_damaged_is_not_used(shop, command):
     assert shop.run("run", "m.yaml", "--yes", *ONLY, "--run-id", "one")[0] == 0

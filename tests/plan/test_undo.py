@@ -73,6 +73,7 @@ def test_what_no_poll_has_confirmed_yet_asks_for_resume_and_is_left(events):
     undoing = undo(a_plan(a_deployment()), events, delete_created=True)
     assert undoing.plan.deployments == ()
     assert undoing.left == {WEB: "no poll has confirmed yet what its write made; resume the run first"}
+    assert not undoing.is_complete
 
 
 @pytest.mark.parametrize("events", [UPGRADED, CREATED])
@@ -113,6 +114,7 @@ def test_a_created_release_is_deleted_only_when_asked():
     kept = undo(plan, CREATED, delete_created=False)
     assert kept.plan.deployments == ()
     assert kept.left == {WEB: "the run created it; --delete-created deletes such releases"}
+    assert kept.is_complete, "it is what the user chose"
 
 
 def test_a_release_that_was_deleted_for_replacement_cannot_come_back():
