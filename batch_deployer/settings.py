@@ -10,6 +10,11 @@ from typing import Self
 _RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*/\s*(\d+)?\s*(s|m|h|(?:sec|second|min|minute|hour)s?)\s*$")
 _MOST_CALLS = 1_000_000
 """Per period; a limit keeps the time of each."""
+_LONGEST_PERIOD = 7 * 86400.0
+_MOST = 1_000_000_000
+"""Of what a share is a number."""
+_SHOWN = 60
+"""Characters of a text that an error shows."""
 _UNIT_SECONDS = {
     "s": 1.0,
     "sec": 1.0,
@@ -24,10 +29,14 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+def _shown(value: object) -> str:
+    return repr(f"{value[:_SHOWN]}..." if isinstance(value, str) and len(value) > _SHOWN else value)
+
+
 def parse_duration(text: str | float) -> float:
     """`90`, `90s`, `1h30m`, `500ms` or `2d` as seconds. ValueError (with advice) on anything else."""
     if isinstance(text, bool):
-        raise ValueError(f"{text!r} is not a duration; write for example 90s, 15m or 1h30m")
+        raise ValueError(f"{_shown(text)} is not a duration; write for example 90s, 15m or 1h30m")
     if isinstance(text, int | float):
         seconds = float(text)
     else:
@@ -37,10 +46,10 @@ def parse_duration(text: str | float) -> float:
         else:
             parts = list(_DURATION.finditer(compact))
             if not parts or "".join(part[0] for part in parts) != compact:
-                raise ValueError(f"{text!r} is not a duration; write for example 90s, 15m or 1h30m")
+                raise ValueError(f"{_shown(text)} is not a duration; write for example 90s, 15m or 1h30m")
             seconds = sum(float(part[1]) * _DURATION_SECONDS[part[2]] for part in parts)
     if not 0 <= seconds < 10 * 365 * 86400:
-        raise ValueError(f"{text!r} is not a usable duration; write for example 90s, 15m or 1h30m")
+        raise ValueError(f"{_shown(text)} is not a usable duration; write for example 90s, 15m or 1h30m")
     return seconds
 
 
@@ -56,13 +65,13 @@ class Rate:
         """`10/min`, `20/s`, `100/5min`. ValueError (with advice) on anything else."""
         match = _RATE.match(text)
         if match is None:
-            raise ValueError(f"{text!r} is not a rate; write for example 10/min or 20/s")
+            raise ValueError(f"{_shown(text)} is not a rate; write for example 10/min or 20/s")
         count, period = float(match[1]), float(match[2] or 1) * _UNIT_SECONDS[match[3].removesuffix("s") or "s"]
         if count < 1:
             period, count = period / count if count else 0.0, 1.0
-        if count != int(count) or count > _MOST_CALLS or period <= 0:
+        if not count.is_integer() or count > _MOST_CALLS or not 0 < period <= _LONGEST_PERIOD:
             raise ValueError(
-                f"{text!r} is not a usable rate; write a whole number of calls, for example 10/min or 20/s"
+                f"{_shown(text)} is not a usable rate; write a whole number of calls, for example 10/min or 20/s"
             )
         return cls(int(count), period)
 
@@ -88,8 +97,9 @@ class Share:
     def parse(cls, text: str | int) -> Self:
         """`5%`, `3` or `0`. ValueError (with advice) on anything else."""
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text)) if not isinstance(text, bool) else None
-        if match is None or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
-            raise ValueError(f"{text!r} is neither a whole number nor a percentage; write for example 3 or 5%")
+        most = 100 if match is not None and match[2] else _MOST
+        if match is None or (not match[2] and "." in match[1]) or float(match[1]) > most:
+            raise ValueError(f"{_shown(text)} is neither a whole number nor a percentage; write for example 3 or 5%")
         return cls(float(match[1]), bool(match[2]))
 
     def of(self, total: int) -> int:

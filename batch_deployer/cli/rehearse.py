@@ -35,7 +35,9 @@ MANY = 5000
 )
 @manifest_argument
 @profile_option
-@click.option("--clusters", type=click.IntRange(min=1), help="Rehearse for this many clusters, like the manifest's.")
+@click.option(
+    "--clusters", type=click.IntRange(1, 100_000), help="Rehearse for this many clusters, like the manifest's."
+)
 @click.option("--faults", type=str, help="Fault file, or one of calm, rough, storm, outage.")
 @click.option("--rto", type=DURATION, help="Recovery time objective; exit 1 when 95% of the rehearsals do not keep it.")
 @click.option("--runs", type=click.IntRange(1, 1000), help=f"Rehearsals. Default: 20, or 4 from {MANY} deployments on.")

@@ -15,6 +15,7 @@ import msgspec
 from batch_deployer.compose.rehearsal import Stage, play
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.engine import Past
+from batch_deployer.manifest.bounds import MAX_DEPLOYMENTS
 from batch_deployer.model.deployment import Action, Cluster, Deployment, key_of
 from batch_deployer.model.events import Finished, Measured
 from batch_deployer.plan.forecast import forecast
@@ -186,6 +187,9 @@ def scaled(plan: Plan, clusters: int) -> Plan:
     originals = list(by_cluster.values())
     if not originals or clusters < 1:
         raise BadInput("there is nothing to rehearse: the plan has no deployments, or --clusters is below 1")
+    total = sum(len(originals[number % len(originals)]) for number in range(clusters))
+    if total > MAX_DEPLOYMENTS:
+        raise BadInput(f"--clusters {clusters} makes {total:,} deployments; a run may have {MAX_DEPLOYMENTS:,}")
     pairs = [
         each
         for number in range(clusters)

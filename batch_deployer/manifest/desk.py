@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES
 from batch_deployer.manifest.folder import Folder, read_bytes
 from batch_deployer.manifest.interpolate import Allow, BadPlaceholder, expand
 from batch_deployer.manifest.json_reader import MAX_DEPTH
@@ -26,6 +27,7 @@ class Desk:
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
         self._files: dict[str, Mapping[str, Any] | None] = {}
+        self._brought = 0
         self._filled: dict[str, str] = {}
         """Texts with variables filled in, and as they were written."""
 
@@ -40,6 +42,11 @@ class Desk:
         except BadPlaceholder as error:
             self.fault(place, str(error))
             return text
+        self._brought += len(filled)
+        if self._brought > MAX_EXPANDED_BYTES:
+            raise BadInput(
+                [place.fault(f"with this the placeholders bring more than {MAX_EXPANDED_BYTES // 2**20} MiB of text")]
+            )
         if filled != text and len(filled) >= _TELLING:
             self._filled[filled] = text
         return filled

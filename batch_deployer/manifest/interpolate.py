@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Flag, auto
 from pathlib import PurePath
 
+from batch_deployer.manifest.bounds import MAX_TEXT_CHARACTERS
 from batch_deployer.manifest.suggest import nearest
 from batch_deployer.model.deployment import Cluster
 
@@ -68,7 +69,22 @@ def expand(text: str, environ: Mapping[str, str], allow: Allow, secret_file: Cal
             return escape(value) if later else value
         return _checked(found[1], environ, allow, secret_file)
 
-    return _PLACEHOLDER.sub(fill, text)
+    return _PLACEHOLDER.sub(_bounded(fill), text)
+
+
+def _bounded(fill: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+    """`fill` for one text, which raises BadPlaceholder when the placeholders bring too much."""
+    brought = 0
+
+    def bounded(found: re.Match[str]) -> str:
+        nonlocal brought
+        value = fill(found)
+        brought += len(value)
+        if brought > MAX_TEXT_CHARACTERS:
+            raise BadPlaceholder(f"the placeholders of this text bring more than {MAX_TEXT_CHARACTERS:,} characters")
+        return value
+
+    return bounded
 
 
 def _environment(name: str, environ: Mapping[str, str]) -> str:
@@ -155,4 +171,4 @@ def fill(text: str, cluster: Cluster, release: Mapping[str, str], *, as_json: bo
             plain = release[word] if word in release else str(getattr(cluster, word.removeprefix("cluster.")))
         return json.dumps(escape(plain), ensure_ascii=False)[1:-1] if as_json else plain
 
-    return _AT_PLAN.sub(value, text)
+    return _AT_PLAN.sub(_bounded(value), text)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_ALIASED_BYTES
 from batch_deployer.manifest.json_reader import MAX_DEPTH, read_json
 from batch_deployer.manifest.scalars import resolve, resolve_key, resolve_tagged
 from batch_deployer.manifest.tree import Node, Place, Scalar
@@ -118,6 +119,7 @@ class _Builder:
         self._documents = 0
         self._document = Place(file, 1, 1)
         self._aliased = 0
+        self._aliased_characters = 0
 
     def take(self, event: Any) -> None:
         """Fold one event in."""
@@ -166,6 +168,7 @@ class _Builder:
                     closed.node.keys[name] = merged.keys[name]
         below = [*closed.node.mapping.values(), *closed.node.items]
         closed.node.size = 1 + sum(node.size for node in below)
+        closed.node.characters = sum(node.characters for node in below) + sum(map(len, closed.node.keys))
         closed.node.height = 1 + max((node.height for node in below), default=0)
         self._place(closed.node, closed.anchor)
 
@@ -182,7 +185,8 @@ class _Builder:
                 value = resolve(event.value)
         except ValueError as error:
             self.faults.append(place.fault(str(error)))
-        self._place(Node(value, place, raw=event.value if plain else ""), event.anchor)
+        raw = event.value if plain else ""
+        self._place(Node(value, place, raw=raw, characters=len(event.value)), event.anchor)
 
     def _key(self, name: str, place: Place, *, plain: bool) -> None:
         open_ = self._stack[-1]
@@ -207,7 +211,9 @@ class _Builder:
             self.faults.append(place.fault(f"`*{event.anchor}` stands before its `&{event.anchor}` ends, or has none"))
             node = Node(None, place)
         self._aliased += node.size
-        if self._aliased > MAX_ALIASED or len(self._stack) + node.height > MAX_DEPTH:
+        self._aliased_characters += node.characters
+        too_much = self._aliased > MAX_ALIASED or self._aliased_characters > MAX_ALIASED_BYTES
+        if too_much or len(self._stack) + node.height > MAX_DEPTH:
             raise BadInput([*self.faults, place.fault("the aliases of this file expand to far too much; write it out")])
         if self._wants_key():
             self._key(str(node.raw or node.value), place, plain=False)

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.desk import Desk
 from batch_deployer.manifest.schema import ManifestShape, RolloutShape, WaveShape
 from batch_deployer.manifest.shape import Checked
@@ -18,6 +19,9 @@ def read_waves(checked: Checked, desk: Desk) -> list[WaveSpec]:
     """The waves in order; none when the manifest names none."""
     shape = checked.model.rollout or RolloutShape()
     nodes = checked.tree.at("rollout", "waves").items if checked.model.rollout else []
+    if len(nodes) > MAX_WAVES:
+        desk.fault(nodes[MAX_WAVES].place, f"there are {len(nodes):,} waves; a run may have {MAX_WAVES:,}")
+        return []
     found: list[WaveSpec] = []
     names: dict[str, int] = {}
     for wave, node in zip(shape.waves or (), nodes, strict=False):

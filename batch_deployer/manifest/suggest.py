@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from batch_deployer.manifest.bounds import MAX_SUGGESTED_CHARACTERS
+
 MAX_LISTED = 8
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that is nearly `word`, or an empty string."""
+    if len(word) > MAX_SUGGESTED_CHARACTERS:
+        return ""
     by_folded = {name.casefold().replace("_", "-"): name for name in known}
     close = get_close_matches(word.casefold().replace("_", "-"), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_ROWS
 from batch_deployer.manifest.columns import Column, is_suspicious, parse_header, put
 from batch_deployer.manifest.json_reader import read_json
 from batch_deployer.manifest.suggest import nearest
@@ -34,7 +35,9 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], foun
     budget = len(found.faults) + MAX_FAULTS
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in reader(stream, shown, known, maps, found):
+            for number, row in enumerate(reader(stream, shown, known, maps, found)):
+                if number == MAX_ROWS:
+                    raise BadInput([*found.faults, Fault(f"a table may have {MAX_ROWS:,} rows; split it", shown)])
                 if row is not None:
                     yield row
                 if len(found.faults) >= budget:

@@ -35,6 +35,8 @@ class Node:
     """Places of a mapping's keys."""
     size: int = 1
     """Nodes in this subtree, aliases written out."""
+    characters: int = 0
+    """Of all texts and keys in this subtree, aliases written out."""
     height: int = 0
     """Levels below."""
 

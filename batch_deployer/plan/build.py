@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.wanted import Manifest
 from batch_deployer.model.api import ClusterState
@@ -76,6 +77,8 @@ class _Waves:
     def __init__(self, manifest: Manifest, fleet: Fleet, reached: Sequence[int]) -> None:
         members = [Member(id=m.cluster.id, tags=m.cluster.tags) for m in map(fleet.members.__getitem__, reached)]
         found = assign([spec.rule for spec in manifest.waves], members, manifest.seed)
+        if len(found.names) > MAX_WAVES:
+            raise BadInput(f"the manifest has {len(found.names):,} waves; a run may have {MAX_WAVES:,}: set `parts`")
         self.wave_of = found.wave_of
         self._rules = [manifest.waves[rule].rule.name if rule >= 0 else "" for rule in found.rules]
         self.waves = [

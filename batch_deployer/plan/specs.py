@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from batch_deployer.errors import Fault
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES
 from batch_deployer.manifest.interpolate import BadPlaceholder, fill, per_cluster
 from batch_deployer.manifest.policy import danger, merged_parameters
 from batch_deployer.manifest.tree import Place
@@ -25,6 +26,8 @@ class Specs:
         self._by_ref = {release.ref: release for release in releases}
         self._templates: dict[tuple[int, int, int], tuple[ReleaseSpec, bool]] = {}
         self._same: dict[ReleaseSpec, ReleaseSpec] = {}
+        self._characters = 0
+        """Of all distinct specs."""
         self._said: set[tuple[int, str]] = set()
 
     def spec(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
@@ -46,7 +49,15 @@ class Specs:
         return self._shared(replace(spec, needs=needs))
 
     def _shared(self, spec: ReleaseSpec) -> ReleaseSpec:
-        return self._same.setdefault(spec, spec)
+        if spec not in self._same:
+            self._same[spec] = spec
+            self._characters += len(spec.values_json) + len(spec.description)
+            if self._characters > MAX_EXPANDED_BYTES:
+                raise BadInput(
+                    f'with release "{spec.label}" the values of all deployments, written out for each cluster, are '
+                    f"longer than {MAX_EXPANDED_BYTES // 2**20} MiB; shorten them, or split the manifest"
+                )
+        return self._same[spec]
 
     def _template(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
         release, over = self._releases[index], override or Override()

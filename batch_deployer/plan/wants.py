@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from batch_deployer.errors import Fault
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_DEPLOYMENTS
 from batch_deployer.manifest.suggest import nearest
 from batch_deployer.manifest.tree import Place
 from batch_deployer.manifest.wanted import Manifest, Override, Release
@@ -26,20 +27,31 @@ def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
                 faults.append(release.targets_place.fault(message))
             for cluster in chosen:
                 wants[cluster, index] = None, release.place
+            _check_number(wants, release.targets_place)
     _add_pairs(manifest, fleet, wants, faults)
     reached = {index for _, index in wants}
+    named = {pair.release for pair in manifest.pairs}
     for index, release in enumerate(manifest.releases):
-        if (
-            index not in reached
-            and release.targets is None
-            and not any(p.release == release.ref for p in manifest.pairs)
-        ):
+        if index not in reached and release.targets is None and release.ref not in named:
             faults.append(
                 release.place.fault(f'release "{release.ref}" goes nowhere; give it `targets`, or a deployment')
             )
     _check_names(manifest, fleet, wants, faults)
     _check_needs(manifest, fleet, wants, faults)
     return dict(sorted(wants.items()))
+
+
+def _check_number(wants: Wants, place: Place) -> None:
+    """Raise BadInput for more pairs than a plan may hold."""
+    if len(wants) > MAX_DEPLOYMENTS:
+        raise BadInput(
+            [
+                place.fault(
+                    f"with this the manifest has more than {MAX_DEPLOYMENTS:,} deployments, which is more than a run "
+                    "may have; split it into several"
+                )
+            ]
+        )
 
 
 def _targeted(selector: Selector, fleet: Fleet) -> list[int]:
@@ -87,6 +99,7 @@ def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Faul
             faults.append(pair.place.fault(message))
         else:
             wants[key] = pair.override, pair.place
+            _check_number(wants, pair.place)
 
 
 def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, int]], faults: list[Fault]) -> None:
@@ -113,8 +126,11 @@ def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, in
 def _check_needs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
     """What a release needs must be deployed on the same cluster."""
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
+    clusters: dict[int, list[int]] = {}
+    for cluster, index in wants:
+        clusters.setdefault(index, []).append(cluster)
     for index, release in enumerate(manifest.releases):
-        where = [cluster for cluster, each in wants if each == index] if release.needs else []
+        where = clusters.get(index, []) if release.needs else []
         for need, place in zip(release.needs, release.needs_places, strict=True):
             lacking = [cluster for cluster in where if (cluster, indices[need]) not in wants]
             if lacking:

@@ -1,0 +1,16 @@
+"""Bounds on what a manifest may expand to: a small file must not fill the memory or keep a processor for hours."""
+
+MAX_DEPLOYMENTS = 200_000
+"""Pairs of cluster and release."""
+MAX_ROWS = 300_000
+"""Rows of one table."""
+MAX_WAVES = 1000
+"""Waves, parts of spread ones counted."""
+MAX_EXPANDED_BYTES = 256 * 1024 * 1024
+"""Characters of all distinct values of a plan, and of what the placeholders of a manifest bring."""
+MAX_TEXT_CHARACTERS = 16 * 1024 * 1024
+"""Characters that the placeholders of one text may bring."""
+MAX_ALIASED_BYTES = 64 * 1024 * 1024
+"""Characters that the aliases of a file stand for."""
+MAX_SUGGESTED_CHARACTERS = 200
+"""Length up to which a word that is not known is compared with those that are."""
