@@ -17,6 +17,7 @@ from batch_deployer.model.api import (
     ReleaseHistory,
     ReleaseState,
     ShowCluster,
+    Status,
 )
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.rules.cluster_identity import ListedClusters
@@ -28,6 +29,8 @@ from batch_deployer.rules.settle import rollback_target
 
 FIRST_TRIES = 6
 """Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
+MAX_ODD_HISTORIES = 3
+"""Reads of a history without the newest revision, after which that says nothing."""
 MAX_FAILED_HISTORIES = 6
 """Reads of a history without a usable answer, after which a resumed rollback is judged without it."""
 
@@ -157,6 +160,24 @@ def _learn_target(run: Run, board: Board, question: HistoryJob, reply: Answer, v
     board.look_soon(question.queue, run.now())
 
 
+def _differs_from_poll(run: Run, board: Board, question: HistoryJob, newest: ReleaseState) -> bool:
+    """Whether the history shows another release than the last poll; then it is polled again before anything is sent.
+
+    A history that leaves the newest revision out is believed in the end, as long as the polls agree.
+    """
+    track = question.track
+    later = newest.revision > track.old_revision or newest.status in (Status.DELETING, Status.DELETED)
+    if not later and (newest.revision == track.old_revision or track.odd_histories >= MAX_ODD_HISTORIES):
+        return False
+    track.odd_histories += 1
+    if track.odd_histories > MAX_FAILED_HISTORIES:
+        reason = f"its history goes on after revision {track.old_revision}, so it is left as it is"
+        run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
+    else:
+        board.look_soon(question.queue, run.now() + run.settings.watch.shortest)
+    return True
+
+
 def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdict: Verdict) -> None:
     """Find the chart of the revision to return to (section 8, 8)."""
     queue, track = question.queue, question.track
@@ -175,6 +196,9 @@ def _history(run: Run, board: Board, question: HistoryJob, reply: Answer, verdic
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
         return
     known = [state for state in reply.body if isinstance(state, ReleaseState)]
+    newest = max(known, key=lambda state: state.revision, default=None)
+    if newest is not None and _differs_from_poll(run, board, question, newest):
+        return
     target = rollback_target(known, track.return_to)
     if target is None:
         kept = any(state.revision <= track.return_to for state in known)

@@ -32,7 +32,7 @@ class Track:
 
     __slots__ = (
         "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions",
-        "confirmed", "deadline", "deployment", "look_at", "name", "not_before", "old_created_at", "old_revision", "old_updated_at", "operation",
+        "confirmed", "deadline", "deployment", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
         "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
         "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted",
         "waits_for", "was_pending",
@@ -95,6 +95,8 @@ class Track:
         """Whether it stands in its cluster's ready heap."""
         self.asking = False
         """Whether a question about its history is under way."""
+        self.odd_histories = 0
+        """Times that its history did not end with the revision that a poll had shown."""
         self.asked_of = ""
         """The observation that the present decision rests on, as text."""
         self.name = (deployment.undo.name if deployment.undo else "") or deployment.release.name

@@ -310,6 +310,51 @@ def test_a_failed_upgrade_is_not_rolled_back_over_somebody_elses_work(make, act,
     assert sent(show) == ["update_release"]
 
 
+class Quick:
+    """An API behind which another actor acts as soon as a list has shown what they wait for."""
+
+    def __init__(self, inner, fleet, status, deed, history=lambda body: body):
+        self._inner, self._fleet, self._status, self._deed, self._history = inner, fleet, status, deed, history
+
+    async def call(self, call, leaving):
+        answer = await self._inner.call(call, leaving)
+        if call.kind == "release_history" and answer.body:
+            return answer.but(body=self._history(answer.body))
+        shown = [state.status for state in answer.body] if call.kind == "list_releases" and answer.body else []
+        if self._deed and shown == [self._status]:
+            deed, self._deed = self._deed, None
+            deed(None, self._fleet)
+        return answer
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
+@pytest.mark.parametrize("undoing", [True, False])
+def test_what_the_history_shows_after_the_poll_is_respected(make, act, effect, undoing):
+    """Somebody acts between the poll and the read of the history: no time passes that would ask for another poll."""
+    plan = a_plan(make, on_failure=OnFailure.LEAVE if undoing else OnFailure.ROLLBACK)
+    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+    epoch, now = EPOCH, plan
+    if undoing:
+        first = act(plan, fleet=fleet)
+        epoch, now = first.ended_at + 10.0, undo(plan, first.events, delete_created=True).plan
+    deed = does(plan, effect)
+    show = act(now, fleet=fleet, epoch=epoch, api=lambda inner, _: Quick(inner, fleet, "FAILED", deed))
+    outcome, reason = only(make, show, now)
+    assert (outcome, show.ending.exit_code) == ("rejected" if undoing else "failed", 1)
+    assert THEIRS in reason or "no longer there" in reason
+    assert ours(show) == ["upgrade"]
+
+
+def test_a_history_without_the_newest_revision_does_not_prevent_a_rollback(make, act):
+    plan = a_plan(make, on_failure=OnFailure.ROLLBACK)
+    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+    show = act(plan, fleet=fleet, api=lambda inner, _: Quick(inner, fleet, "", None, lambda body: body[:2]))
+    assert only(make, show, plan)[0] == "rolled_back"
+
+
 @pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
 def test_a_resumed_run_does_not_roll_back_over_somebody_elses_work(make, act, stage, effect):
     plan, world, faults = failing(make)
