@@ -180,6 +180,9 @@ chosen_options = together(
         multiple=True,
         help="Put what is meant for cluster OLD onto cluster NEW; may be repeated.",
     ),
+    click.option(
+        "--exact-values", is_flag=True, help="Upgrade where a cloud shows values that the manifest does not name."
+    ),
     click.option("--map-file", type=FILE, help="CSV of such mappings, with the header old,new."),
 )
 """Which of the manifest's deployments, and where to; GLOBs match keys, cluster names and release names."""

@@ -7,7 +7,7 @@ from batch_deployer.execution.survey import Survey
 from batch_deployer.model.deployment import Action
 from batch_deployer.model.text import clean, span
 from batch_deployer.model.values import render
-from batch_deployer.plan.difference import Change, from_texts
+from batch_deployer.plan.difference import Change, from_texts, with_sent
 from batch_deployer.plan.forecast import Forecast, forecast
 from batch_deployer.plan.frozen import Plan
 
@@ -23,8 +23,10 @@ def value_changes(plan: Plan, survey: Survey, secret: Callable[[str], str]) -> M
         state = survey.states.get(deployment.key)
         if state is None or survey.decisions[deployment.key].action is not Action.UPGRADE:
             continue
-        template = deployment.release.values_json
-        changed = from_texts(state.values_json, render(template, secret), template)
+        template, decision = deployment.release.values_json, survey.decisions[deployment.key]
+        wanted = render(template, secret)
+        changed = from_texts(state.values_json, wanted, template)
+        changed = with_sent(changed, state.values_json, template, decision.changed, decision.removed)
         if changed:
             found[deployment.key] = changed
     return found
@@ -48,6 +50,21 @@ def changes_text(plan: Plan, found: Mapping[str, Sequence[Change]]) -> Iterator[
             yield f"  and {len(changed) - _LINES:,} more; --format json has all\n"
     if len(groups) > _GROUPS:
         yield f"and {len(groups) - _GROUPS:,} more sets of changed values; --format json has all\n"
+
+
+def extra_values_text(plan: Plan, survey: Survey) -> Iterator[str]:
+    """The values that clouds show and the manifest does not name, told once for all clusters where they are the same."""
+    groups: dict[tuple[str, tuple[str, ...]], int] = {}
+    for deployment in plan.deployments:
+        if extra := survey.decisions[deployment.key].extra:
+            group = (deployment.release.label, extra)
+            groups[group] = groups.get(group, 0) + 1
+    for (release, extra), clusters in list(groups.items())[:_GROUPS]:
+        named = ", ".join(extra[:_LINES]) + (f" and {len(extra) - _LINES:,} more" if len(extra) > _LINES else "")
+        where = f"{clusters:,} clusters show" if clusters > 1 else "a cluster shows"
+        yield clean(f"{release}: {where} values that the manifest does not name: {named}") + "\n"
+    if groups:
+        yield "these values are kept; --exact-values removes them\n"
 
 
 def outlook(plan: Plan, survey: Survey, durations: Mapping[str, Sequence[float]]) -> Forecast:

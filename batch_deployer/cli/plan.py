@@ -50,12 +50,20 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Look at what the clouds run and show what a run would do to each deployment, and why."""
     from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
-    from batch_deployer.cli.outlook import changes_text, outlook, outlook_data, outlook_text, value_changes
+    from batch_deployer.cli.outlook import (
+        changes_text,
+        extra_values_text,
+        outlook,
+        outlook_data,
+        outlook_text,
+        value_changes,
+    )
     from batch_deployer.cli.planning import as_data, as_text, blocked, changes, chosen_plan, plan_key, show_warnings
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.past import known_durations
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.compose.surveying import basis, look_around
+    from batch_deployer.journal.state import StateDir
     from batch_deployer.plan.store import freeze
     from batch_deployer.report.write import write_whole
 
@@ -63,14 +71,24 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     plan = chosen_plan(manifest, options | {"saved": None}, store)
     show_warnings(plan)
     resolve_all(plan, store)
-    survey = run_in_loop(lambda: look_around(plan, store))
+    state = StateDir(session.use_state(options["state_dir"]), write=False)
+    survey = run_in_loop(lambda: look_around(plan, store, state))
+    for warning in survey.warnings:
+        say(f"warning: {warning}")
     changed = value_changes(plan, survey, store)
-    cast = outlook(plan, survey, known_durations(session.use_state(options["state_dir"])))
+    cast = outlook(plan, survey, known_durations(state.path))
     if options["kind"] == "json":
         data = as_data(plan, survey, changed) | {"forecast": outlook_data(cast)}
         show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
     else:
-        show(chain(as_text(plan, survey), changes_text(plan, changed), outlook_text(cast)))
+        show(
+            chain(
+                as_text(plan, survey),
+                changes_text(plan, changed),
+                extra_values_text(plan, survey),
+                outlook_text(cast),
+            )
+        )
     if options["out"] is not None:
         write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)), plan_key())])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")

@@ -34,6 +34,7 @@ def choice_of(options: dict[str, Any]) -> Choice:
         exclude=options["exclude"],
         waves=options["waves"],
         cluster_map=read_map(options["maps"], options["map_file"]),
+        exact_values=options["exact_values"],
     )
 
 
@@ -133,6 +134,7 @@ def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]])
                 "reason": survey.decisions[deployment.key].explanation,
                 "status": survey.decisions[deployment.key].status,
                 "revision": survey.decisions[deployment.key].revision,
+                "extra_values": list(survey.decisions[deployment.key].extra),
                 "changes": [
                     {"path": change.path, "shown": change.shown, "wanted": change.wanted}
                     for change in changed.get(deployment.key, ())

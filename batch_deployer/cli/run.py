@@ -81,6 +81,7 @@ def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, A
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.compose.surveying import check_unmoved, look_around
+    from batch_deployer.journal.state import StateDir
 
     terminal = None if options["yes"] else Terminal.find()
     store = open_store(session)
@@ -88,7 +89,8 @@ def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, A
     show_warnings(plan)
     if terminal is not None or plan.expected:
         resolve_all(plan, store)
-        survey = run_in_loop(lambda: look_around(plan, store))
+        state = StateDir(session.use_state(manner.state_dir), write=False)
+        survey = run_in_loop(lambda: look_around(plan, store, state))
         check_unmoved(plan, survey)
         if terminal is not None:
             confirm(plan, survey, terminal)

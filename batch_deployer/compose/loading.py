@@ -30,6 +30,7 @@ class Choice:
     exclude: Sequence[str] = ()
     waves: Sequence[str] = ()
     cluster_map: Mapping[str, str] = field(default_factory=dict)
+    exact_values: bool = False
 
 
 def load_plan(
@@ -63,7 +64,7 @@ def load_plan(
         from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client
 
         discovered = run_in_loop(lambda: discover(manifest, store))
-    return build_plan(
+    plan = build_plan(
         manifest,
         discovered=discovered,
         limit=choice.limit,
@@ -71,6 +72,7 @@ def load_plan(
         only_waves=choice.waves,
         cluster_map=choice.cluster_map,
     )
+    return replace(plan, exact_values=choice.exact_values)
 
 
 def check_sources(plan: Plan, saved: Path, manifest: Path) -> None:

@@ -13,16 +13,25 @@ _WINDOW_MARGIN = 10.0
 """Seconds beyond a window in which a write is still remembered: a commit may have held it up for as long, and clocks differ."""
 
 
-def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -> Past:
-    """All that earlier runs on the same accounts left behind. `now`: wall clock seconds."""
-    paces = state.shared.load_paces()
+def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -> tuple[Past, str]:
+    """All that earlier runs on the same accounts left behind, and why a part of it cannot be used, if so.
+
+    `now`: wall clock seconds.
+    """
+    paces: Mapping[tuple[str, str], float] = {}
+    durations: Mapping[str, Sequence[float]] = {}
+    trouble = ""
+    try:
+        paces, durations = state.shared.load_paces(), state.shared.durations()
+    except JournalError as error:
+        trouble = f"paces and durations of earlier runs are not used: {error}"
     recent: dict[str, Sequence[float]] = {}
     known: dict[tuple[str, str], float] = {}
     for name, cloud in plan.clouds.items():
         scope = cloud.scope
         recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
         known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
-    return Past(history=history, durations=state.shared.durations(), paces=known, recent_writes=recent)
+    return Past(history=history, durations=durations, paces=known, recent_writes=recent), trouble
 
 
 def learn(state: StateDir, plan: Plan, engine: Engine) -> str:
@@ -44,5 +53,10 @@ def scopes(plan: Plan) -> Mapping[str, str]:
 
 
 def known_durations(folder: Path) -> Mapping[str, Sequence[float]]:
-    """Install times of past runs in a state folder; none when there is no such folder yet."""
-    return StateDir(folder, write=False).shared.durations() if (folder / "state.db").exists() else {}
+    """Install times of past runs in a state folder; none when there is no such folder yet, or it cannot be read."""
+    if not (folder / "state.db").exists():
+        return {}
+    try:
+        return StateDir(folder, write=False).shared.durations()
+    except JournalError:
+        return {}  # forecasts are guesses then, and say so

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from batch_deployer import __version__
@@ -13,6 +13,7 @@ from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import opened
 from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
 from batch_deployer.compose.listening import Audience
+from batch_deployer.compose.memory import ReleaseMemory
 from batch_deployer.compose.past import learn, past_of, scopes
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.compose.stopping import Stopper
@@ -25,9 +26,10 @@ from batch_deployer.journal.runs import RunDir, RunMeta
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Remembered
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
-from batch_deployer.ports import Api, Fence
+from batch_deployer.ports import Api, Fence, Listener
 from batch_deployer.rules.wall_clock import Opening
 
 
@@ -73,6 +75,18 @@ class _OpeningFence:
         return self._inner.overtaken()
 
 
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Two listeners as one."""
+
+    first: Listener
+    second: Listener
+
+    def hear(self, event: e.Event) -> None:
+        self.first.hear(event)
+        self.second.hear(event)
+
+
 class Runner:
     """Runs a task once. `folder` is set as soon as this process has worked on the run, also when `run` raises.
 
@@ -85,6 +99,7 @@ class Runner:
         self._task = task
         self._audience = audience
         self._stopper: Stopper | None = None
+        self._memory = ReleaseMemory(task.state, task.plan, task.store)
 
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
@@ -122,7 +137,7 @@ class Runner:
         self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], opening: Opening | None
     ) -> Ending:
         """With the journal open: whatever ends the run is written down, if it can be."""
-        resumed = self._task.folder is not None and self._audience.recall(journal.stream())
+        resumed = self._task.folder is not None and self._audience.recall(self._recalled(journal))
         try:
             await self._begin(folder, journal, resumed=resumed)
             return await self._work(folder, journal, fence, apis, opening, resumed=resumed)
@@ -138,6 +153,11 @@ class Runner:
                 journal, Ending(error.exit_code, reason), e.Halted(at=time.time(), scope=scope, reason=reason)
             )
             raise
+
+    def _recalled(self, journal: SqliteJournal) -> Iterator[e.Event]:
+        for event in journal.stream():
+            self._memory.hear(event)
+            yield event
 
     async def _begin(self, folder: RunDir, journal: SqliteJournal, *, resumed: bool) -> None:
         task = self._task
@@ -163,7 +183,13 @@ class Runner:
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.deadline))
-        past = Past(history=history) if task.simulated else past_of(task.state, plan, history, clock.wall())
+        past = Past(history=history)
+        remembered: Mapping[str, Remembered] = {}
+        if not task.simulated:
+            past, unlearned = past_of(task.state, plan, history, clock.wall())
+            remembered, unknown = self._memory.recalled()
+            for trouble in filter(None, (unlearned, unknown)):
+                self._warn(journal, trouble)
         engine = Engine(
             plan,
             Ports(
@@ -172,11 +198,12 @@ class Runner:
                 journal=journal,
                 fence=fence,
                 secrets=task.store,
-                listener=self._audience,
+                listener=_Both(self._audience, self._memory),
                 draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
                 control=ControlInbox(folder),
                 opening=opening,
                 digest=task.state.value_digest,
+                remembered=remembered,
             ),
             past,
         )
@@ -186,9 +213,9 @@ class Runner:
         try:
             return await engine.run()
         finally:
-            trouble = "" if task.simulated else learn(task.state, plan, engine)
-            if trouble:
-                self._warn(journal, trouble)
+            for trouble in () if task.simulated else (learn(task.state, plan, engine), self._memory.keep()):
+                if trouble:
+                    self._warn(journal, trouble)
 
     def _started(self, *, resumed: bool) -> e.RunStarted:
         task = self._task

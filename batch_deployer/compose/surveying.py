@@ -2,15 +2,19 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.memory import ReleaseMemory
 from batch_deployer.compose.nobody import Deaf
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, WorldMoved
 from batch_deployer.execution.run import Ports
 from batch_deployer.execution.survey import Survey, Surveyor
 from batch_deployer.journal.memory import MemoryJournal
+from batch_deployer.journal.state import StateDir
+from batch_deployer.model.values import plain_digest
 from batch_deployer.plan.frozen import Plan
 
 _MOST = 3
@@ -28,8 +32,12 @@ class _Closed:
         return False
 
 
-async def look_around(plan: Plan, store: SecretStore) -> Survey:
-    """Observe every cluster of the plan and decide what a run would do. Raises AuthFailed and CloudUnreachable."""
+async def look_around(plan: Plan, store: SecretStore, state: StateDir) -> Survey:
+    """Observe every cluster of the plan and decide what a run would do. Raises AuthFailed and CloudUnreachable.
+
+    `state`: where it is remembered what earlier runs sent; only read.
+    """
+    remembered, trouble = ReleaseMemory(state, plan, store).recalled()
     clock, fence = SystemClock(), _Closed()
     async with opened(plan, store=store, clock=clock, fence=fence) as apis:
         ports = Ports(
@@ -40,11 +48,13 @@ async def look_around(plan: Plan, store: SecretStore) -> Survey:
             secrets=store,
             listener=Deaf(),
             draw=random.random,
+            digest=state.value_digest if remembered else plain_digest,
+            remembered=remembered,
         )
         survey = await Surveyor(plan, ports).survey()
     if survey.halted:
         raise AuthFailed(survey.halted)
-    return survey
+    return replace(survey, warnings=[trouble]) if trouble else survey
 
 
 def basis(survey: Survey) -> Mapping[str, str]:

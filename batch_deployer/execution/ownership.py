@@ -4,7 +4,6 @@ from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Action, Operation, Outcome
-from batch_deployer.rules.decide import difference
 from batch_deployer.rules.ownership import THEIRS, changed_since, contradiction
 from batch_deployer.rules.replies import fingerprint
 
@@ -12,7 +11,7 @@ from batch_deployer.rules.replies import fingerprint
 def differs_from_wanted(run: Run, track: Track, state: ReleaseState) -> str:
     """How chart and values of what runs differ from what is wanted."""
     spec = track.deployment.release
-    return difference(spec, run.catalogue(track).chart_name(spec), run.values(spec), state)
+    return run.compare(track, spec, state).reason
 
 
 def contradicts_sent(run: Run, track: Track, state: ReleaseState | None) -> str:

@@ -1,9 +1,8 @@
 """What all steps of a run share: the ports, the tracks, and the one way to make something a fact."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -14,9 +13,9 @@ from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState
-from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec
+from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec, Remembered
 from batch_deployer.model.text import span
-from batch_deployer.model.values import Json, compact, load_values, plain_digest, render
+from batch_deployer.model.values import Json, compact, load_values, plain_digest, render, render_values
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
 from batch_deployer.rules.cadence import Durations, lesson, next_gap
@@ -25,6 +24,7 @@ from batch_deployer.rules.gates import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
 from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.rules.settle import timestamp
+from batch_deployer.rules.unchanged import Comparison, compare, leaf_digests, whole_digest
 from batch_deployer.rules.wall_clock import Opening, StepDetector
 
 PATIENCE = 32
@@ -49,6 +49,8 @@ class Ports:
     """The opening of the maintenance window in which writes may leave."""
     digest: Callable[[str], str] = plain_digest
     """Keyed digest of a text, by a key that all runs of one state folder share."""
+    remembered: Mapping[str, Remembered] = field(default_factory=dict)
+    """What earlier runs sent, by key of the deployment."""
 
 
 class Run:
@@ -76,6 +78,12 @@ class Run:
         self.on_room: Callable[[], object] = lambda: None
         """Called when it becomes known at which time the next call may leave; set by whoever has the pool."""
         self._values = lru_cache(maxsize=256)(self._load_values)
+        self._digests = lru_cache(maxsize=256)(
+            lambda values_json: leaf_digests(dict(self._values(values_json)), self.ports.digest)
+        )
+        self._whole = lru_cache(maxsize=256)(
+            lambda values_json: whole_digest(self._values(values_json), self.ports.digest)
+        )
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -182,8 +190,7 @@ class Run:
         return self._values(spec.values_json)
 
     def _load_values(self, values_json: str) -> Mapping[str, Json]:
-        loaded: dict[str, Json] = json.loads(render(values_json, self.ports.secrets))
-        return loaded
+        return render_values(values_json, self.ports.secrets)
 
     def decide(self, track: Track, state: ReleaseState | None) -> Decision:
         """Decide what to do to a deployment, given a fresh observation."""
@@ -192,15 +199,37 @@ class Run:
         fault = self.place(track)[1].contradiction or catalogue.missing(spec)
         if track.deployment.undo is None and fault:
             return Decision(action=Action.BLOCKED, reason=fault)
-        name = catalogue.chart_name(spec)
         overdue = self._overdue(track, state)
         undo = track.deployment.undo
-        values = self.values(spec) if undo is None else {}
         now = self.confirmed_state(state) if undo is not None and state is not None else None
-        decision = decide(track.deployment, state, chart_name=name, values=values, overdue=overdue, now=now)
+        decision = decide(
+            track.deployment, state, differs=lambda shown: self.compare(track, spec, shown), overdue=overdue, now=now
+        )
         if undo is None and (note := catalogue.note(spec, state)):
             return msgspec.structs.replace(decision, note=note)
         return decision
+
+    def compare(self, track: Track, spec: ReleaseSpec, state: ReleaseState) -> Comparison:
+        """How what runs differs from what is wanted, by all that is known of it."""
+        remembered = self.ports.remembered.get(track.key)
+        return compare(
+            spec,
+            self.catalogue(track).chart_name(spec),
+            self.values(spec),
+            state,
+            exact=self.plan.exact_values,
+            now=self.confirmed_state(state) if remembered is not None else None,
+            remembered=remembered,
+            digests=lambda: self.sent_digests(spec),
+        )
+
+    def sent_digest(self, spec: ReleaseSpec) -> str:
+        """Keyed digest of all values that are sent for a release. Raises BadInput when a secret is gone."""
+        return self._whole(spec.values_json)
+
+    def sent_digests(self, spec: ReleaseSpec) -> Mapping[str, str]:
+        """Keyed digests of the values that are sent for a release, by path. Raises BadInput when a secret is gone."""
+        return self._digests(spec.values_json)
 
     def _overdue(self, track: Track, state: ReleaseState | None) -> bool:
         """Whether a release has been pending for longer than the deployment's timeout, by its times or by our waiting."""

@@ -5,7 +5,7 @@ instead of carried out.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch_deployer.execution.ask import answer
@@ -41,6 +41,7 @@ class Survey:
     """Calls that the survey itself took, by kind."""
     halted: str = ""
     """Why it could not be finished (credential refused); empty when it was."""
+    warnings: Sequence[str] = ()
     exit_code: int = 0
     """Of the halt, else 5 when permission is missing, else 0."""
 

@@ -46,6 +46,9 @@ def compose(run: Run, track: Track, operation: Operation) -> Write:
     )  # fmt: skip
 
 
+_SENDS_VALUES = (Operation.CREATE, Operation.UPGRADE)
+
+
 def _declared(given: Parameters) -> Parameters:
     """For an upgrade: forget earlier values, since what is sent is all that is wanted; unless the user decides otherwise."""
     if given.reset_values is not None or given.replace:
@@ -58,6 +61,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
     queue, track, operation = job.queue, job.track, job.operation
     try:
         call = compose(run, track, operation)
+        values = run.sent_digest(track.deployment.release) if operation in _SENDS_VALUES else ""
     except BadInput as error:
         board.writes.abandon(job.slot, run.now())
         board.end(queue)
@@ -78,6 +82,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
             at=run.wall(), key=track.key, operation=operation, attempt=track.attempts + 1,
             revision=track.old_revision, updated_at=track.old_updated_at, created_at=track.old_created_at, cloud_at=board.cloud_time(run.now()),
             target=track.return_to if operation is Operation.ROLLBACK else 0,
+            values=values,
         ),
     )  # fmt: skip
     # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken, or

@@ -61,6 +61,10 @@ class ValueDigests:
         self._path = path
         self._key = b""
 
+    def exists(self) -> bool:
+        """Whether there is a key."""
+        return self._path.exists()
+
     def __call__(self, text: str) -> str:
         """Digest of a text, 32 hexadecimal digits."""
         self._key = self._key or self._load()

@@ -2,18 +2,23 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from batch_deployer.journal.database import Database
+from batch_deployer.model.deployment import ConfirmedState, Remembered
 
 KEPT_DURATIONS = 200
 """Install durations kept per chart: enough for a p95, soon forgetting how a chart used to be."""
+KEPT_RELEASES = 200_000
+"""Releases of which it is known what was sent; about 300 bytes each."""
 
 
 class SharedState:
-    """Learned paces and install durations. JournalError when the file cannot be used."""
+    """Learned paces, install durations, and what was sent last. JournalError when the file cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,6 +51,40 @@ class SharedState:
             for chart, seconds in database.run("durations"):
                 found.setdefault(chart, []).append(seconds)
         return found
+
+    def remember(
+        self,
+        releases: Mapping[str, tuple[ConfirmedState, str]],
+        values: Mapping[str, Mapping[str, str]],
+        *,
+        forget: Iterable[str] = (),
+    ) -> None:
+        """Keep of each deployment, by key, how it was confirmed and the digest of the values that were sent.
+
+        values: digest of the whole to the digests by path. forget: keys of which nothing is known any more.
+        """
+        rows = [[key, msgspec.json.encode(state).decode(), sent] for key, (state, sent) in releases.items()]
+        with self._open() as database, database.transaction():
+            database.run("forget", json.dumps(list(forget)))
+            database.run("remember", json.dumps(rows))
+            database.run("trim_remembered", KEPT_RELEASES)
+            for digest, leaves in values.items():
+                database.run("save_values", digest, json.dumps(dict(leaves)))
+            database.run("trim_values")
+
+    def remembered(self) -> Mapping[str, Remembered]:
+        """All of it, by key. Nothing is made or changed."""
+        if not self.path.exists():
+            return {}
+        with self._open(write=self._may_repair()) as database:
+            values = {digest: json.loads(leaves) for digest, leaves in database.run("sent_values")}
+            return {
+                key: Remembered(
+                    confirmed=msgspec.json.decode(confirmed, type=ConfirmedState, strict=False), sent=values[sent]
+                )
+                for key, confirmed, sent in database.run("remembered")
+                if sent in values
+            }
 
     def _may_repair(self) -> bool:
         """Who may write opens for writing even to read: a writer that died may have left something to be undone."""

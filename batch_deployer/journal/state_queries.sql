@@ -16,3 +16,24 @@ DELETE FROM durations WHERE chart = ?1 AND id <= (
 
 -- name: durations
 SELECT chart, seconds FROM durations ORDER BY chart, id;
+
+-- name: remember
+INSERT OR REPLACE INTO remembered (key, confirmed, sent) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1);
+
+-- name: forget
+DELETE FROM remembered WHERE key IN (SELECT value FROM json_each(?1));
+
+-- name: trim_remembered
+DELETE FROM remembered WHERE id <= (SELECT id FROM remembered ORDER BY id DESC LIMIT 1 OFFSET ?1);
+
+-- name: save_values
+INSERT OR REPLACE INTO sent_values (digest, leaves) VALUES (?1, ?2);
+
+-- name: trim_values
+DELETE FROM sent_values WHERE digest NOT IN (SELECT sent FROM remembered);
+
+-- name: remembered
+SELECT key, confirmed, sent FROM remembered;
+
+-- name: sent_values
+SELECT digest, leaves FROM sent_values;

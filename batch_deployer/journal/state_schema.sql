@@ -13,3 +13,15 @@ CREATE TABLE durations (
     seconds REAL NOT NULL
 );
 CREATE INDEX durations_by_chart ON durations (chart, id);
+
+-- name: version_2
+CREATE TABLE remembered (
+    id        INTEGER PRIMARY KEY,   -- in order of the last write
+    key       TEXT NOT NULL UNIQUE,  -- of the deployment: cluster-id/namespace/name
+    confirmed TEXT NOT NULL,         -- how the cloud showed it once the write was confirmed, as JSON
+    sent      TEXT NOT NULL          -- digest of sent_values
+);
+CREATE TABLE sent_values (
+    digest TEXT PRIMARY KEY,
+    leaves TEXT NOT NULL             -- path to keyed digest, as JSON; no values
+) WITHOUT ROWID;

@@ -184,6 +184,14 @@ class ConfirmedState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Keyed digest of the values that the cloud showed; empty when it showed none."""
 
 
+class Remembered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the last write to a release sent, and how the cloud showed the release once that write was confirmed."""
+
+    confirmed: ConfirmedState
+    sent: Mapping[str, str]
+    """Keyed digest of each value that was sent, by its path; no values."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
     """What `rollback RUN` is to do with one deployment, instead of bringing about its release spec."""

@@ -46,6 +46,8 @@ class Intended(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, 
     """The same moment by the cloud's clock, which ours may be far from; 0 when the cloud has not told its time."""
     target: int = 0
     """Revision that a rollback returns to; 0 for other operations."""
+    values: str = ""
+    """Keyed digest of the values that are sent; empty for an operation that sends none."""
 
 
 class Accepted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):

@@ -81,6 +81,12 @@ def render(values_json: str, secret: Callable[[str], str]) -> str:
     return compact(fill(json.loads(values_json)))
 
 
+def render_values(values_json: str, secret: Callable[[str], str]) -> dict[str, Json]:
+    """The values as they are sent; otherwise as `render`."""
+    values: dict[str, Json] = json.loads(render(values_json, secret))
+    return values
+
+
 def render_text(text: str, secret: Callable[[str], str]) -> str:
     """Fill in the markers of a plain text that is no JSON, such as one option of `auth:`; otherwise as `render`."""
     if "${" not in text:
@@ -88,20 +94,25 @@ def render_text(text: str, secret: Callable[[str], str]) -> str:
     return _MARKER.sub(lambda found: "${" if not found[1] else secret(f"{found[1]}:{found[2]}"), text)
 
 
-def covers(shown: Json, wanted: Json) -> bool:
-    """Whether everything wanted is in what the cloud shows. Extra keys are chart defaults; a mask fits anything.
+def covers(shown: Json, wanted: Json, *, exact: bool = False) -> bool:
+    """Whether everything wanted is in what the cloud shows; a mask fits anything.
 
+    Extra keys of maps are chart defaults, but not within lists: Helm replaces a list as a whole. `exact`: nowhere.
     A wanted null fits a key that is not there: it deletes the chart's default.
     """
     if shown == MASK:
         return True
     if isinstance(wanted, dict):
-        return isinstance(shown, dict) and all(covers(shown.get(name), value) for name, value in wanted.items())
+        return (
+            isinstance(shown, dict)
+            and all(covers(shown.get(name), value, exact=exact) for name, value in wanted.items())
+            and not (exact and any(value is not None and name not in wanted for name, value in shown.items()))
+        )
     if isinstance(wanted, list):
         return (
             isinstance(shown, list)
             and len(shown) == len(wanted)
-            and all(covers(left, right) for left, right in zip(shown, wanted, strict=True))
+            and all(covers(left, right, exact=True) for left, right in zip(shown, wanted, strict=True))
         )
     return same_scalar(shown, wanted)
 
@@ -140,3 +151,11 @@ def same_double(value: int) -> bool:
         return int(float(value)) == value
     except OverflowError:
         return False
+
+
+def dotted(path: list[str | int] | tuple[str | int, ...]) -> str:
+    """A path for people: `image.tag`, `hosts[0].name`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "values"

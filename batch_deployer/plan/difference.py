@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_deployer.model.values import MASK, Json, compact, covers
+from batch_deployer.model.values import MASK, Json, compact, covers, dotted
 
 ABSENT = "(absent)"
+REMOVED = "(removed)"
 SECRET = "(secret)"  # noqa: S105 - what is shown in place of one
 _MOST = 200
 
@@ -34,11 +35,43 @@ def changes(shown: Json, wanted: Mapping[str, Json], template: Mapping[str, Json
 
 def from_texts(shown_json: str, wanted_json: str, template_json: str) -> Sequence[Change]:
     """The same from JSON texts; unreadable or empty shown values count as absent."""
+    return changes(_load(shown_json), json.loads(wanted_json), json.loads(template_json))
+
+
+def with_sent(
+    found: Sequence[Change], shown_json: str, template_json: str, changed: Sequence[str], removed: Sequence[str]
+) -> Sequence[Change]:
+    """`found`, and the changes against what was sent last, by path, that the values shown do not tell."""
+    told = {change.path for change in found}
+    shown, template = dict(_by_path(_load(shown_json))), dict(_by_path(_load(template_json)))
+    more = [
+        Change(
+            path,
+            SECRET if _holds_secret(template.get(path)) else "(sent otherwise)",
+            _told(template.get(path), template.get(path)),
+        )
+        for path in changed
+        if path not in told
+    ]
+    more += [Change(path, _plain(shown.get(path)), REMOVED) for path in removed if path not in told]
+    return (*found, *more)
+
+
+def _load(text: str) -> Json:
     try:
-        shown: Json = json.loads(shown_json) if shown_json else None
+        return json.loads(text) if text else None
     except ValueError:
-        shown = None
-    return changes(shown, json.loads(wanted_json), json.loads(template_json))
+        return None
+
+
+def _by_path(value: Json, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Json]]:
+    yield dotted(path), value
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _by_path(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _by_path(item, (*path, index))
 
 
 def _changes(path: str, shown: Json, wanted: Json, template: Json) -> Iterator[Change]:

@@ -39,6 +39,8 @@ class Plan:
     """Key to `action revision updated_at` as a saved plan observed it; empty for a plan that was not saved."""
     warnings: Sequence[str] = ()
     """What whoever reads the plan should know, one sentence each: a wave without clusters, a need left out."""
+    exact_values: bool = False
+    """Whether a value that a cloud shows and nobody wants is a difference."""
     profile: str = ""
     """The manifest's profile that was applied."""
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -38,6 +38,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     settings: Settings
     expected: dict[str, str]
     warnings: tuple[str, ...] = ()
+    exact_values: bool = False
     profile: str = ""
     sources: dict[str, str] = {}
 
@@ -106,6 +107,7 @@ def freeze(plan: Plan, key: str = "") -> str:
         settings=plan.settings,
         expected={},
         warnings=tuple(plan.warnings),
+        exact_values=plan.exact_values,
         profile=plan.profile,
         sources=dict(plan.sources),
     )
@@ -148,6 +150,7 @@ def thaw(text: str, key: str = "") -> Plan:
         settings=frozen.settings,
         expected=frozen.expected,
         warnings=frozen.warnings,
+        exact_values=frozen.exact_values,
         profile=frozen.profile,
         sources=frozen.sources,
     )

@@ -1,12 +1,11 @@
 """What to do to a deployment, decided from one fresh observation of its cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TypedDict
 
 import msgspec
 
 from batch_deployer.model.api import PENDING, ReleaseState, Status
-from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import (
     Action,
     ConfirmedState,
@@ -16,8 +15,8 @@ from batch_deployer.model.deployment import (
     Undo,
     is_protected,
 )
-from batch_deployer.model.values import Json, covers, load_values
 from batch_deployer.rules.ownership import THEIRS, changed_since
+from batch_deployer.rules.unchanged import Comparison
 
 _KNOWN = frozenset(status.value for status in Status)
 
@@ -38,6 +37,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the plan shows beside the reason; it changes nothing."""
     settling: bool = False
     """With BLOCKED: somebody else's operation is under way; look again, then decide anew."""
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    """Paths of values, as a Comparison has them."""
 
     @property
     def explanation(self) -> str:
@@ -52,32 +55,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"{self.action} {self.status or 'ABSENT'} {self.revision} {self.updated_at}".rstrip()
 
 
-def difference(spec: ReleaseSpec, chart_name: str, values: Mapping[str, Json], state: ReleaseState) -> str:
-    """Say how what runs differs from what is wanted; empty when it does not.
-
-    `chart_name` is empty when the chart is only known by an id that the cloud does not list; then names are not compared.
-    """
-    if chart_name and state.chart_name and state.chart_name != chart_name:
-        return f"chart {state.chart_name} runs, {chart_name} is wanted"
-    if not same_version(state.chart_version, spec.version):
-        return f"chart version {state.chart_version or 'unknown'} runs, {spec.version} is wanted"
-    shown = load_values(state.values_json)
-    if shown is None:
-        return "the cloud shows no values to compare" if values else ""
-    return "" if covers(shown, dict(values)) else "values differ"
-
-
 def decide(
     deployment: Deployment,
     state: ReleaseState | None,
     *,
-    chart_name: str,
-    values: Mapping[str, Json],
+    differs: Callable[[ReleaseState], Comparison],
     overdue: bool = False,
     now: ConfirmedState | None = None,
 ) -> Decision:
-    """Choose the action. `state` is the release as observed (None: absent), `values` the wanted ones with secrets filled in.
+    """Choose the action. `state` is the release as observed (None: absent).
 
+    differs: how the release as observed differs from what is wanted.
     now: the observation in the form in which a run notes what it left; needed to undo.
     overdue: the release has been pending for longer than the deployment's timeout, so that it counts as stuck.
     """
@@ -88,25 +76,25 @@ def decide(
         revision, updated_at = (state.revision, state.updated_at) if state is not None else (0, "")
         return Decision(action=Action.CREATE, reason="absent", revision=revision, updated_at=updated_at)
     seen = _seen(state)
-    differs = difference(deployment.release, chart_name, values, state)
+    found = differs(state)
     if state.status in PENDING and overdue and deployment.release.on_existing is OnExisting.REPLACE:
         stuck = f"stuck in {state.status}"
         action, reason = _by_policy(deployment.release, stuck, healthy=False, status=state.status)
         return Decision(action=action, reason=reason, **seen)
     if state.status in PENDING:
-        if not differs:
+        if not found.reason:
             return Decision(action=Action.ADOPT, reason=f"already under way ({state.status}) as wanted", **seen)
         return Decision(
-            action=Action.BLOCKED, settling=True, reason=f"{state.status} by somebody else ({differs})", **seen
+            action=Action.BLOCKED, settling=True, reason=f"{state.status} by somebody else ({found.reason})", **seen
         )
     if state.status == Status.DELETING:
         return Decision(action=Action.BLOCKED, settling=True, reason="somebody else is deleting it", **seen)
     healthy = state.status in (Status.DEPLOYED, Status.SUPERSEDED)
-    if healthy and not differs:
-        return Decision(action=Action.UNCHANGED, reason="runs as wanted", **seen)
-    why = differs if healthy else f"status {state.status}"
+    if healthy and not found.reason:
+        return Decision(action=Action.UNCHANGED, reason="runs as wanted", extra=found.extra, **seen)
+    why = found.reason if healthy else f"status {state.status}"
     action, reason = _by_policy(deployment.release, why, healthy=healthy, status=state.status)
-    return Decision(action=action, reason=reason, **seen)
+    return Decision(action=action, reason=reason, changed=found.changed, removed=found.removed, **seen)
 
 
 def unknown_status(status: str) -> str:

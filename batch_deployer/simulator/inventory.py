@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -39,6 +39,8 @@ class SimCluster(Part, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     lists_revisions: bool = False
     """Lists show every revision of a release, the newest first."""
+    shows: Literal["sent", "texts", "pruned", "masked", "nothing"] = "sent"
+    """Values as they are shown: as sent; scalars as texts; without what is empty; each text as `******`; none."""
     unlisted: tuple[str, ...] = ()
     """Namespaces whose releases lists leave out."""
     occupied: tuple[str, ...] = ()

@@ -1,6 +1,10 @@
 """What a read shows: releases, charts, clusters, as bodies of section 2."""
 
+import json
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
 
 from batch_deployer.model.api import (
     ClusterTags,
@@ -13,8 +17,16 @@ from batch_deployer.model.api import (
     ShowCluster,
     ShowRelease,
 )
+from batch_deployer.model.values import MASK
 from batch_deployer.simulator import replies
-from batch_deployer.simulator.bodies import ChartBody, ClusterBody, ClusterListBody, chart_time, cluster_time
+from batch_deployer.simulator.bodies import (
+    ChartBody,
+    ClusterBody,
+    ClusterListBody,
+    ReleaseBody,
+    chart_time,
+    cluster_time,
+)
 from batch_deployer.simulator.estate import USABLE, Estate, Holding
 from batch_deployer.simulator.inventory import SimChart
 from batch_deployer.simulator.replies import Reply
@@ -64,7 +76,7 @@ class Views:
         if call.chart_id:
             chart = self._estate.chart(call.chart_id)
             found = [body for body in found if chart is not None and body.chart_name == chart.name]
-        return Reply(status=200, body=found)
+        return Reply(status=200, body=[as_shown(body, cluster.shows) for body in found])
 
     def _chart(self, chart: SimChart) -> ChartBody:
         return ChartBody(
@@ -114,4 +126,27 @@ def _one(call: ShowRelease | ReleaseHistory, holding: Holding, now: float) -> Re
         bodies = slot.history(now) if slot is not None else ()
         return _ok(list(bodies)) if bodies else replies.not_found(f"release {call.namespace}/{call.name}")
     body = slot.view(now) if slot is not None else None
-    return _ok(body) if body is not None else replies.not_found(f"release {call.namespace}/{call.name}")
+    return (
+        _ok(as_shown(body, holding.cluster.shows))
+        if body is not None
+        else replies.not_found(f"release {call.namespace}/{call.name}")
+    )
+
+
+def as_shown(body: ReleaseBody, form: str) -> ReleaseBody:
+    """A release with its values in the form in which a cluster shows them (`SimCluster.shows`)."""
+    if form == "sent":
+        return body
+    values = "" if form == "nothing" else json.dumps(_in_form(json.loads(body.values), form))
+    return msgspec.structs.replace(body, values=values)
+
+
+def _in_form(value: Any, form: str) -> Any:
+    if isinstance(value, dict):
+        items = {name: _in_form(item, form) for name, item in value.items()}
+        return {name: item for name, item in items.items() if form != "pruned" or item not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_in_form(item, form) for item in value]
+    if form == "texts" and value is not None:
+        return value if isinstance(value, str) else json.dumps(value)
+    return MASK if form == "masked" and isinstance(value, str) else value

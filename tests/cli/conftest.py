@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from batch_deployer.cli.main import main
@@ -78,13 +79,22 @@ def speed():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, capfd, speed):
+def shows():
+    """How the provider shows the values of releases (`SimCluster.shows`); tests override it."""
+    return "sent"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, capfd, speed, shows):
     monkeypatch.setenv("SIM_PASSWORD", "demo")
     monkeypatch.setenv("BATCH_DEPLOYER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "m.yaml"
     path.write_text(MANIFEST.format(url="http://127.0.0.1:1"))
     world = World.from_plan(build_plan(load(path, os.environ)))
+    world = msgspec.structs.replace(
+        world, clusters=tuple(msgspec.structs.replace(each, shows=shows) for each in world.clusters)
+    )
     with SimulatorProcess(world, speed=speed) as provider:
         path.write_text(MANIFEST.format(url=provider.url))
         yield Project(tmp_path, provider, capfd)

@@ -7,6 +7,7 @@ from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.deployment import OnExisting, Parameters
 from batch_deployer.rules.decide import decide
 from batch_deployer.rules.settle import newest
+from batch_deployer.rules.unchanged import compare
 
 
 def only(make, show, plan):
@@ -57,7 +58,9 @@ def test_a_release_with_an_unknown_status_word_is_left_alone_without_advice_to_d
     state = ReleaseState(
         name="web", namespace="apps", chart_version=version, revision=1, status=status, values_json="{}"
     )
-    decision = decide(plan.deployments[0], state, chart_name="web-chart", values={})
+    decision = decide(
+        plan.deployments[0], state, differs=lambda shown: compare(plan.deployments[0].release, "web-chart", {}, shown)
+    )
     assert str(decision.action) == "blocked"
     assert "delete" not in decision.reason
     assert (f'the status "{status}"' if status else "no status") in decision.reason

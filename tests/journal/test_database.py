@@ -1,5 +1,7 @@
 """The door to SQLite."""
 
+import re
+
 import pytest
 
 from batch_deployer.errors import JournalError
@@ -40,7 +42,7 @@ def test_who_finds_the_file_locked_for_long_is_told_so(database):
 
 
 def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, database, monkeypatch):
-    steps = {**named("state_schema.sql"), "version_2": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);"}
+    steps = {**named("state_schema.sql"), "version_3": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);"}
     monkeypatch.setattr(
         "batch_deployer.journal.database.named", lambda file: steps if "schema" in file else named(file)
     )
@@ -48,7 +50,7 @@ def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, datab
     newer = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     assert newer._connection.execute("SELECT cloud, at FROM paces").fetchall() == [("de", None)]
     assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
-    assert newer._connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert newer._connection.execute("PRAGMA user_version").fetchone() == (3,)
     newer.close()
 
 
@@ -56,6 +58,7 @@ def test_every_statement_is_one_that_sqlite_understands(database, tmp_path):
     journal = Database(tmp_path / "journal.db", schema="schema.sql", queries="queries.sql", write=True)
     for opened, file in ((database, "state_queries.sql"), (journal, "queries.sql")):
         for sql in named(file).values():
-            count = 3 if "VALUES (?, ?, ?)" in sql else max(sql.count("?1") and sql.count("?2") + 1, sql.count("?"))
-            opened._connection.execute(f"EXPLAIN {sql}", (0,) * (2 if "?1" in sql else count)).fetchall()
+            numbered = set(re.findall(r"\?(\d)", sql))
+            count = len(numbered) or sql.count("?")
+            opened._connection.execute(f"EXPLAIN {sql}", (0,) * count).fetchall()
     journal.close()

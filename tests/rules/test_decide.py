@@ -19,8 +19,9 @@ from batch_deployer.model.deployment import (
     is_protected,
     key_of,
 )
-from batch_deployer.model.values import MASK
-from batch_deployer.rules.decide import Decision, decide, difference, load_values
+from batch_deployer.model.values import MASK, load_values
+from batch_deployer.rules.decide import Decision, decide
+from batch_deployer.rules.unchanged import compare
 
 VALUES = {"image": {"tag": "v2"}, "replicas": 2}
 SPEC = ReleaseSpec(name="web", namespace="shop", chart=ChartRef(id="x"), version="1.0.0")
@@ -50,7 +51,13 @@ def a_state(status="DEPLOYED", *, version="1.0.0", values=VALUES, chart="web", r
 
 
 def choose(state, *, chart_name="web", values=VALUES, **changes):
-    return decide(a_deployment(**changes), state, chart_name=chart_name, values=values)
+    deployment = a_deployment(**changes)
+    return decide(deployment, state, differs=lambda shown: compare(deployment.release, chart_name, values, shown))
+
+
+def AS_WANTED(state):  # noqa: N802 - a constant that is a function
+    """Compare with the release of these tests."""
+    return compare(SPEC, "web", VALUES, state)
 
 
 ODD = ("UNKNOWN", "QUEUED", "")
@@ -167,11 +174,11 @@ def test_a_decision_says_why(state, changes, reason):
     ],
 )
 def test_a_difference_is_named(state, values, said):
-    assert difference(SPEC, "web", values, state) == said
+    assert compare(SPEC, "web", values, state).reason == said
 
 
 def test_a_chart_known_only_by_an_id_that_the_cloud_does_not_list_is_not_compared_by_name():
-    assert difference(SPEC, "", VALUES, a_state(chart="whatever")) == ""
+    assert compare(SPEC, "", VALUES, a_state(chart="whatever")).reason == ""
 
 
 def test_masked_values_are_never_a_difference():
@@ -245,7 +252,7 @@ GONE = Undo(action=Action.DELETE, expected=ConfirmedState(revision=4))
     ],
 )
 def test_an_undo_returns_to_the_earlier_state_unless_somebody_else_changed_it(undo, state, action, settling, reason):
-    decision = decide(a_deployment(undo=undo), state, chart_name="web", values=VALUES)
+    decision = decide(a_deployment(undo=undo), state, differs=AS_WANTED)
     assert (decision.action, decision.settling, decision.reason) == (action, settling, reason)
 
 
@@ -272,8 +279,7 @@ def test_an_undo_leaves_alone_what_differs_in_any_point_from_what_the_run_left(a
     decision = decide(
         a_deployment(undo=undo),
         a_state(status),
-        chart_name="web",
-        values=VALUES,
+        differs=AS_WANTED,
         now=msgspec.structs.replace(LEFT, **now),
         overdue=True,
     )
@@ -299,8 +305,7 @@ def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
     decision = decide(
         a_deployment(undo=undo),
         a_state(),
-        chart_name="web",
-        values=VALUES,
+        differs=AS_WANTED,
         now=msgspec.structs.replace(LEFT, **now),
     )
     assert decision.action is Action.DELETE
@@ -309,19 +314,19 @@ def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
 @pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
 def test_an_undo_that_the_run_itself_knew_to_be_impossible_is_blocked(action):
     undo = Undo(action=action, revision=3, blocked="changed by somebody else while the run worked on it", expected=LEFT)
-    decision = decide(a_deployment(undo=undo), a_state(), chart_name="web", values=VALUES, now=LEFT)
+    decision = decide(a_deployment(undo=undo), a_state(), differs=AS_WANTED, now=LEFT)
     assert (decision.action, decision.reason) == (Action.BLOCKED, undo.blocked)
 
 
 @pytest.mark.parametrize("where", [{"namespace": "kube-system"}, {"name": "cceaddon-npd"}])
 def test_an_undo_never_deletes_what_belongs_to_the_platform(where):
-    decision = decide(a_deployment(undo=GONE, **where), a_state(), chart_name="web", values=VALUES)
+    decision = decide(a_deployment(undo=GONE, **where), a_state(), differs=AS_WANTED)
     assert decision.action is Action.BLOCKED
 
 
 def test_an_undo_ignores_the_policy():
     spec = a_deployment(undo=BACK, on_existing=OnExisting.FAIL)
-    assert decide(spec, a_state(version="0.9.0"), chart_name="web", values=VALUES).action is Action.ROLLBACK
+    assert decide(spec, a_state(version="0.9.0"), differs=AS_WANTED).action is Action.ROLLBACK
 
 
 def test_the_basis_of_a_decision_changes_with_whatever_a_saved_plan_rests_on():

@@ -52,12 +52,14 @@ def test_the_judge_sees_a_limit_that_is_not_kept(adverse, monkeypatch):
 
 
 def test_the_judge_sees_a_secret_that_leaks(adverse, monkeypatch):
-    from batch_deployer.rules import decide
+    from batch_deployer.execution import run
 
-    real = decide.difference
-    monkeypatch.setattr(
-        "batch_deployer.rules.decide.difference", lambda *args: f"{real(*args)} {args[2]}" if real(*args) else ""
-    )
+    def telling(spec, chart, values, state, **more):
+        found = run_compare(spec, chart, values, state, **more)
+        return msgspec.structs.replace(found, reason=f"{found.reason} {values}") if found.reason else found
+
+    run_compare = run.compare
+    monkeypatch.setattr(run, "compare", telling)
     found = [adverse.trial(seed) for seed in range(4)]
     assert any(day.leaked for day in found)
 
