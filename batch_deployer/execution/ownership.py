@@ -6,6 +6,7 @@ from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Action, Operation, Outcome
 from batch_deployer.rules.ownership import THEIRS, changed_since, contradiction
 from batch_deployer.rules.replies import fingerprint
+from batch_deployer.rules.settle import different_times
 
 
 def differs_from_wanted(run: Run, track: Track, state: ReleaseState) -> str:
@@ -51,7 +52,6 @@ def changed_before_rollback(run: Run, track: Track, state: ReleaseState | None) 
         return f"it is being deleted ({state.status})", False
     if track.confirmed is None:
         return "", False
-    now = run.confirmed_state(state)
-    differs = changed_since(track.confirmed, now)
-    same_release = not differs.startswith("created")
-    return differs, bool(differs) and same_release and state.revision < track.confirmed.revision
+    differs = changed_since(track.confirmed, run.confirmed_state(state))
+    recreated = different_times(state.created_at, track.confirmed.created_at)
+    return differs, bool(differs) and not recreated and state.revision < track.confirmed.revision

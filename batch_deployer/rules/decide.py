@@ -15,7 +15,7 @@ from batch_deployer.model.deployment import (
     Undo,
     is_protected,
 )
-from batch_deployer.rules.ownership import THEIRS, changed_since
+from batch_deployer.rules.ownership import OTHER_VALUES, THEIRS, changed_since, contradiction
 from batch_deployer.rules.unchanged import Comparison
 
 _KNOWN = frozenset(status.value for status in Status)
@@ -139,7 +139,9 @@ def _decide_undo(
     if undo.blocked:
         return Decision(action=Action.BLOCKED, reason=undo.blocked, cause=THEIRS, **seen)
     if differs := changed_since(undo.expected, now or ConfirmedState(revision=state.revision)):
-        return Decision(action=Action.BLOCKED, reason=f"{THEIRS} since: {differs}", cause=THEIRS, **seen)
+        named = contradiction(state, chart_name="", version="", values_json=spec.values_json)
+        reason = f"{THEIRS} since: {differs.replace(OTHER_VALUES, named or OTHER_VALUES)}"
+        return Decision(action=Action.BLOCKED, reason=reason, cause=THEIRS, **seen)
     # Helm lets a rollback or a delete through where an operation is stuck; one that may still end is waited for.
     if (state.status in PENDING and not overdue) or state.status == Status.DELETING:
         return Decision(action=Action.BLOCKED, settling=True, reason=f"{state.status}: not settled yet", **seen)

@@ -11,6 +11,7 @@ from batch_deployer.rules.settle import different_times
 
 THEIRS = "changed by somebody else"
 """Cause of a failure: what runs is not the work of our write. It is left alone."""
+OTHER_VALUES = "other values"
 MAX_NAMED = 5
 """Values that one reason names."""
 SHORTEST_MASK = 3
@@ -18,16 +19,19 @@ SHORTEST_MASK = 3
 
 
 def changed_since(ours: ConfirmedState, now: ConfirmedState) -> str:
-    """What differs between a release as our last confirmed poll left it and as it is shown now; empty: it is still ours."""
+    """All that differs between a release as our last confirmed poll left it and as it is shown now; empty: still ours."""
+    found = []
     if ours.revision and now.revision and now.revision != ours.revision:
-        return f"revision {now.revision}, ours was {ours.revision}"
+        found.append(f"revision {now.revision}, ours was {ours.revision}")
     if different_times(ours.created_at, now.created_at):
-        return f"created at {now.created_at}, ours was created at {ours.created_at}"
+        found.append(f"created at {now.created_at}, ours was created at {ours.created_at}")
     if ours.chart_name and now.chart_name and now.chart_name != ours.chart_name:
-        return f"chart {now.chart_name}, ours was {ours.chart_name}"
+        found.append(f"chart {now.chart_name}, ours was {ours.chart_name}")
     if ours.chart_version and now.chart_version and not same_version(now.chart_version, ours.chart_version):
-        return f"chart version {now.chart_version}, ours was {ours.chart_version}"
-    return "other values" if ours.values and now.values and now.values != ours.values else ""
+        found.append(f"chart version {now.chart_version}, ours was {ours.chart_version}")
+    if ours.values and now.values and now.values != ours.values:
+        found.append(OTHER_VALUES)
+    return "; ".join(found)
 
 
 def contradiction(state: ReleaseState, *, chart_name: str, version: str, values_json: str) -> str:

@@ -53,8 +53,8 @@ def judge_sight(base: Baseline, state: ReleaseState | None, *, contradiction: st
     if state is None:
         return Sight.GONE, "the release is no longer there"
     others = _made_by_others(base, state)
-    if state.status in PENDING:
-        return (Sight.THEIRS, f"{others}, which is {state.status}") if others else (Sight.GOING, "")
+    if state.status in PENDING and not others:
+        return Sight.GOING, ""
     if (_unmoved(base, state) and not others) or _deleted_before(base, state):
         return Sight.STALE, ""
     if state.status in (Status.DELETING, Status.DELETED):
@@ -94,7 +94,8 @@ def _made_by_others(base: Baseline, state: ReleaseState) -> str:
         # A replica may still show what was there before.
         stale = state.revision <= base.revision and _drift(base, state) <= 0.0
         if not stale and (state.revision > max(base.made) or state.revision < base.revision):
-            return f"revision {state.revision} runs, ours is {max(base.made)}"
+            pending = f" ({state.status})" if state.status in PENDING else ""
+            return f"revision {state.revision} runs{pending}, ours is {max(base.made)}"
     before, now = timestamp(base.created_at), timestamp(state.created_at)
     if before is not None and now is not None and now - before >= 1.0:
         return f"it was created anew at {state.created_at}"
@@ -192,7 +193,8 @@ def _fate_of_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[
         return Fate.CONFLICT, f"it is being deleted ({state.status})"
     others = _made_by_others(base, state)
     if others or state.revision > base.revision:
-        theirs = "; ".join(filter(None, (others, differs if state.status not in PENDING else "")))
+        counts = bool(others) or state.status not in PENDING
+        theirs = "; ".join(filter(None, (others, differs if counts else "")))
         return (Fate.CONFLICT, theirs) if theirs else (Fate.OURS, "")
     pending = state.status in PENDING and not base.was_pending
     going = pending and state.revision == base.revision and _drift(base, state) >= 0.0

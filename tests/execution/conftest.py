@@ -17,7 +17,7 @@ from batch_deployer.simulator.fault_rules import Effect, FaultRule
 from batch_deployer.simulator.inventory import SimRelease
 from batch_deployer.simulator.world import World
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
+sys.path += [str(Path(__file__).parents[1] / "soak"), str(Path(__file__).parent)]
 theatre = importlib.import_module("theatre")
 
 FAST = Limits(writes=Rate(50, 1.0), reads=Rate(100, 1.0), in_flight=Share(1000), per_cluster=Share(4), connections=32)

@@ -1,65 +1,37 @@
-"""Somebody else works on the same releases: nothing of theirs is touched, and "deployed" is only what our own write made."""
+"""Somebody else works on the same releases: nothing of theirs is rolled back or deleted."""
 
-import json
 from dataclasses import replace
 
 import pytest
+from colleagues import (
+    NEW_CHART,
+    OLD_CHART,
+    SAME,
+    SLOW,
+    THEIRS,
+    Quick,
+    Reacts,
+    a_plan,
+    does,
+    interfere,
+    only,
+    ours,
+    sent,
+    upgraded,
+)
 
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.execution.engine import Past
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, OnExisting, OnFailure
+from batch_deployer.model.deployment import OnFailure
 from batch_deployer.plan.again import again
 from batch_deployer.plan.undo import undo
-from batch_deployer.settings import Limits, Rate, Share
-from batch_deployer.simulator.agenda import Wish
-from batch_deployer.simulator.chance import uuid_like
+from batch_deployer.settings import Limits, Rate
 from batch_deployer.simulator.fault_rules import Effect
 from batch_deployer.simulator.fleet import Fleet
 
-OLD_CHART = uuid_like("chart", "web-chart", "0.9.0")
-NEW_CHART = uuid_like("chart", "web-chart")
-THEIRS = "changed by somebody else"
-SLOW = Limits(writes=Rate(1, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(4), connections=32)
-VALUES = {"replicas": 3, "image": {"tag": "v1"}, "password": "${secret:env:P}"}
-
-
-def only(make, show, plan):
-    ((outcome, reason),) = make.outcomes(show, plan).values()
-    return str(outcome), reason
-
-
-def ours(show):
-    """Effective writes that were not somebody else's."""
-    return [entry.operation for entry in show.fleet.ledger.entries if entry.origin != "other"]
-
-
-def sent(show):
-    return [called.call.kind for called in show.calls if called.call.writes]
-
-
-def does(plan, effect, **wish):
-    """What another actor does to the only release, for `at`."""
-
-    def act(_, fleet):
-        key = plan.deployments[0].key
-        assert fleet.interfere(key, Effect(effect), fleet._latest, Wish(**wish))
-
-    return act
-
-
-def a_plan(make, **spec):
-    return make.plan(1, spec={"values_json": json.dumps(VALUES)} | spec)
-
-
-def upgraded(make, plan, revision=2, **how):
-    values = json.dumps({"replicas": 1})
-    return make.world(plan, [(plan.deployments[0], {"revision": revision, "values": values} | how)])
-
-
 # -- what somebody else does before a run is rolled back ---------------------------------------------------------------
 
-SAME = json.loads(json.dumps(VALUES).replace("${secret:env:P}", "secret env:P"))
 INTERFERENCES = {
     "upgrades": [("other_upgrade", {})],
     "upgrades with our own values": [("other_upgrade", {"values": SAME})],
@@ -70,12 +42,6 @@ INTERFERENCES = {
     ],
     "deletes": [("other_delete", {})],
 }
-
-
-def interfere(show, plan, incidents):
-    at = show.ended_at + 5.0
-    for effect, wish in incidents:
-        assert show.fleet.interfere(plan.deployments[0].key, Effect(effect), at, Wish(**wish))
 
 
 @pytest.mark.parametrize("what", INTERFERENCES)
@@ -162,18 +128,6 @@ def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make
     assert show.ending.exit_code == 1
 
 
-class Reacts:
-    """A listener that lets another actor act at the first event of a kind."""
-
-    def __init__(self, kind, deed):
-        self._kind, self._deed = kind, deed
-
-    def hear(self, event):
-        if isinstance(event, self._kind) and self._deed:
-            deed, self._deed = self._deed, None
-            deed()
-
-
 @pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
 @pytest.mark.parametrize("operation", ["upgrade", "rollback", "delete"])
 def test_between_a_lost_write_and_its_repetition_somebody_elses_work_is_seen(make, act, operation, effect):
@@ -243,7 +197,10 @@ def test_a_rollback_that_is_tried_again_leaves_what_somebody_else_changed_meanwh
     first.fleet.set_faults([])
     part = again(back, second.events, failed=True, not_started=False)
     third = act(part, fleet=first.fleet, epoch=second.ended_at + 600.0)
-    assert only(make, third, part) == ("rejected", f"{THEIRS} since: revision 5, ours was 4")
+    assert only(make, third, part) == (
+        "rejected",
+        f"{THEIRS} since: revision 5, ours was 4; other values run: replicas, image",
+    )
     assert sent(third) == []
 
 
@@ -308,26 +265,6 @@ def test_a_failed_upgrade_is_not_rolled_back_over_somebody_elses_work(make, act,
     assert "timed out waiting for the condition" in reason, "the failure itself is told"
     assert show.of(e.Finished)[0].fingerprint == THEIRS
     assert sent(show) == ["update_release"]
-
-
-class Quick:
-    """An API behind which another actor acts as soon as a list has shown what they wait for."""
-
-    def __init__(self, inner, fleet, status, deed, history=lambda body: body):
-        self._inner, self._fleet, self._status, self._deed, self._history = inner, fleet, status, deed, history
-
-    async def call(self, call, leaving):
-        answer = await self._inner.call(call, leaving)
-        if call.kind == "release_history" and answer.body:
-            return answer.but(body=self._history(answer.body))
-        shown = [state.status for state in answer.body] if call.kind == "list_releases" and answer.body else []
-        if self._deed and shown == [self._status]:
-            deed, self._deed = self._deed, None
-            deed(None, self._fleet)
-        return answer
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
 
 
 @pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
@@ -395,157 +332,3 @@ def test_a_stale_poll_after_the_failure_does_not_stop_the_rollback(make, act):
 
     show = act(plan, world=world, faults=faults, api=lambda inner, _: Lags(inner))
     assert only(make, show, plan)[0] == "rolled_back"
-
-
-# -- "deployed" means: by our write ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seconds", [1.0, 10.0])
-@pytest.mark.parametrize("effect", ["other_upgrade", "other_recreate", "other_delete"])
-@pytest.mark.parametrize("created", [True, False])
-def test_what_somebody_else_made_of_it_meanwhile_is_not_called_deployed(make, act, effect, seconds, created):
-    plan = a_plan(make)
-    world = make.world(plan) if created else upgraded(make, plan)
-    show = act(plan, world=world, faults=[make.rule(effect, seconds=seconds)])
-    outcome, reason = only(make, show, plan)
-    assert outcome == "failed"
-    assert reason.startswith(THEIRS) or reason == "the release is no longer there"
-    assert show.ending.exit_code == 1
-    assert len(sent(show)) == 1
-
-
-def test_values_of_somebody_else_are_named(make, act):
-    plan = a_plan(make)
-    slow_polls = [make.rule("stale", seconds=200.0), make.rule("other_upgrade", seconds=1.0)]
-    show = act(plan, world=upgraded(make, plan), faults=slow_polls)
-    assert only(make, show, plan) == (
-        "failed",
-        f"{THEIRS}: revision 4 runs, ours is 3; other values run: replicas",
-    )
-
-
-@pytest.mark.parametrize("when", [1.0, 20.0, 55.0])
-def test_an_update_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act, when):
-    plan = a_plan(make)
-    lost = make.rule("timeout", acts="never", seconds=20.0, attempts=(1,), calls=frozenset({"update_release"}))
-    show = act(plan, world=upgraded(make, plan), faults=[lost], at={when: does(plan, "other_upgrade")})
-    assert show.fleet.ledger.entries[0].revision == 3, "the number that ours would have had"
-    outcome, reason = only(make, show, plan)
-    assert outcome == "failed"
-    assert reason.startswith(f"{THEIRS}: ")
-    assert "image.tag" in reason or "replicas" in reason
-    assert len(sent(show)) == 1
-    assert ours(show) == []
-
-
-def test_a_rollback_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act):
-    plan = a_plan(make)
-    first = act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
-    lost = make.rule("timeout", acts="never", seconds=20.0, attempts=(2,), calls=frozenset({"update_release"}))
-    first.fleet.set_faults([lost])
-    show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0, at={3.0: does(plan, "other_upgrade")})
-    outcome, reason = only(make, show, back)
-    assert (outcome, THEIRS in reason) == ("failed", True)
-    assert len(sent(show)) == 1
-
-
-@pytest.mark.parametrize(
-    ("wish", "named"),
-    [
-        ({"chart_id": OLD_CHART}, "chart version 0.9.0 runs, 1.0.0 was sent; other values run: replicas"),
-        ({"chart_id": NEW_CHART}, "other values run: replicas"),
-        ({"chart_id": NEW_CHART, "values": SAME}, "it was created anew at "),
-        ({"chart_id": NEW_CHART, "values": SAME, "revision": 2}, "revision 2 runs, ours is 1"),
-    ],
-)
-def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(make, act, wish, named):
-    plan = a_plan(make)
-    show = act(plan, world=make.world(plan), at={6.0: does(plan, "other_recreate", **wish)})
-    outcome, reason = only(make, show, plan)
-    assert (outcome, named in reason) == ("failed", True), reason
-    assert show.of(e.Finished)[0].fingerprint == THEIRS
-
-
-def test_after_a_replacements_delete_the_release_of_somebody_else_is_not_written_over(make, act):
-    plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
-    world = upgraded(make, plan)
-    rule = make.rule("other_recreate", seconds=1.0, calls=frozenset({"delete_release"}))
-    show = act(plan, world=world, faults=[rule])
-    outcome, reason = only(make, show, plan)
-    assert (outcome, "was made after it was deleted" in reason) == ("rejected", True), reason
-    assert ours(show) == ["delete"]
-
-
-@pytest.mark.parametrize("revision", [1, 2, 3])
-@pytest.mark.parametrize("seen_before", [True, False])
-def test_somebody_elses_upgrade_of_a_replacement_is_not_taken_for_its_create(make, act, revision, seen_before):
-    """The deleted release's own revisions must not be mistaken for those that the new one may have."""
-    plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
-    stale = [] if seen_before else [make.rule("stale", seconds=60.0, calls=frozenset({"create_release"}))]
-    quiet = act(plan, world=upgraded(make, plan, revision), faults=stale)
-    created = next(event.at for event in quiet.of(e.Accepted) if event.operation == "create") - EPOCH
-    deed = does(plan, "other_upgrade", values=SAME)
-    show = act(plan, world=upgraded(make, plan, revision), faults=stale, at={created + 6.0: deed})
-    outcome, reason = only(make, show, plan)
-    assert outcome == "failed"
-    assert reason.startswith(f"{THEIRS}: revision 2 runs, ours is 1")
-
-
-def test_a_server_that_shows_our_values_in_its_own_way_is_believed(make, act):
-    class Odd:
-        def __init__(self, inner):
-            self._inner = inner
-
-        async def call(self, call, leaving):
-            answer = await self._inner.call(call, leaving)
-            if call.kind == "list_releases" and answer.body:
-                import msgspec
-
-                shown = {"replicas": "3", "image": {"tag": "v1", "pull": "Always"}, "password": "***", "more": 1}
-                body = [msgspec.structs.replace(state, values_json=json.dumps(shown)) for state in answer.body]
-                return answer.but(body=body)
-            return answer
-
-        def __getattr__(self, name):
-            return getattr(self._inner, name)
-
-    plan = a_plan(make, values_json=json.dumps(VALUES | {"hosts": [], "note": None}))
-    show = act(plan, api=lambda inner, _: Odd(inner))
-    assert only(make, show, plan) == ("deployed", "")
-
-
-def test_a_lock_of_somebody_else_is_followed_by_a_new_decision(make, act):
-    """Whoever held the release may have changed it: the next write's baseline is what a new poll shows."""
-    plan = a_plan(make)
-    locked = make.rule("locked", attempts=(1,), calls=frozenset({"update_release"}))
-    show = act(plan, world=upgraded(make, plan), faults=[locked], at={2.0: does(plan, "other_upgrade")})
-    outcome, reason = only(make, show, plan)
-    assert (outcome, reason) == ("deployed", "")
-    assert [event.revision for event in show.of(e.Intended)] == [2, 3]
-
-
-def test_what_nobody_confirmed_is_not_rolled_back(make, act):
-    plan = a_plan(make, timeout=60.0)
-    show = act(plan, world=upgraded(make, plan), faults=[make.rule("stale", seconds=600.0)])
-    assert only(make, show, plan)[0] == "timed_out"
-    show.fleet.set_faults([])
-    back = undo(plan, show.events, delete_created=True).plan
-    last = act(back, fleet=show.fleet, epoch=show.ended_at + 700.0)
-    assert only(make, last, back) == (
-        "rejected",
-        "no poll has confirmed what the run made of it; look at the release by hand",
-    )
-    assert sent(last) == []
-
-
-def test_the_journal_notes_what_a_run_left_and_no_value_of_it(make, act):
-    plan = a_plan(make)
-    show = act(plan)
-    confirmed = show.of(e.Finished)[0].confirmed
-    assert (confirmed.revision, confirmed.chart_name, confirmed.chart_version) == (1, "web-chart", "1.0.0")
-    assert confirmed.created_at
-    assert confirmed.values
-    assert "v1" not in str(confirmed)
-    assert "secret" not in str(confirmed)
-    assert Action.DELETE is undo(plan, show.events, delete_created=True).plan.deployments[0].undo.action

@@ -65,7 +65,7 @@ def test_another_actor_s_upgrade_of_the_same_chart_is_not_called_deployed(make, 
     show = act(plan, faults=[make.rule("other_upgrade", seconds=1.0)])
     assert only(make, show, plan) == (
         "failed",
-        "changed by somebody else: revision 2 runs, ours is 1, which is PENDING_UPGRADE",
+        "changed by somebody else: revision 2 runs (PENDING_UPGRADE), ours is 1",
     )
 
 
