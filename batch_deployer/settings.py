@@ -80,6 +80,10 @@ class Rate:
         """Calls a second, averaged over the period."""
         return self.count / self.period
 
+    def within(self, seconds: float) -> float:
+        """Most calls in a window of so many seconds."""
+        return float(self.count) if seconds <= self.period else self.count * seconds / self.period
+
     def __str__(self) -> str:
         """`10/min`, `20/s` or `7/90s`."""
         units = {1.0: "s", 60.0: "min", 3600.0: "h"}

@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch_deployer.cli.console import is_live, show, width
@@ -48,7 +48,10 @@ def open_store(session: Session, *, placeholders: bool = False) -> SecretStore:
 
     `placeholders`: read no secret; each is its name.
     """
-    store = (PlaceholderStore if placeholders else SecretStore)(os.environ, Path.cwd(), session.permissions)
+    permissions = session.permissions
+    if placeholders:  # a simulated cloud belongs to nobody, and --speed multiplies its limits
+        permissions = replace(permissions, max_writes="", max_reads="")
+    store = (PlaceholderStore if placeholders else SecretStore)(os.environ, Path.cwd(), permissions)
     session.redact = store.redact
     return store
 

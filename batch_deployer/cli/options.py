@@ -109,6 +109,13 @@ def _host(text: str) -> str:
     return host_glob(text)
 
 
+def _rate(text: str) -> str:
+    from batch_deployer.settings import Rate
+
+    Rate.parse(text)
+    return text
+
+
 def _folder(text: str) -> str:
     path = Path(text).expanduser()
     if not text.strip() or not path.is_dir():
@@ -117,6 +124,8 @@ def _folder(text: str) -> str:
 
 
 def _permit(context: click.Context, option: click.Parameter, value: Any) -> None:
+    if value is None:
+        return
     session = context.ensure_object(Session)
     given: Any = tuple(value) if isinstance(value, list | tuple) else value
     session.permissions = dataclasses.replace(session.permissions, **{str(option.name): given})
@@ -149,6 +158,22 @@ permission_options = together(
         help="Host that the manifest may send credentials to; may be repeated.",
     ),
     secrets_option,
+    click.option(
+        "--max-writes",
+        metavar="RATE",
+        type=Parsed("rate", _rate),
+        expose_value=False,
+        callback=_permit,
+        help="Most writes to one cloud that limits may ask for. Default: 60/min, except on loopback.",
+    ),
+    click.option(
+        "--max-reads",
+        metavar="RATE",
+        type=Parsed("rate", _rate),
+        expose_value=False,
+        callback=_permit,
+        help="Most reads of one cloud that limits may ask for. Default: 50/s, except on loopback.",
+    ),
     click.option(
         "--clouds-from-cwd",
         "clouds_from_cwd",

@@ -39,6 +39,11 @@ def host_of(url: str) -> str:
         return ""
 
 
+def is_on_loopback(url: str) -> bool:
+    """Whether a URL names this machine."""
+    return _is_loopback(host_of(url))
+
+
 def _normal(host: str) -> str:
     return host.lower().removesuffix(".")
 
@@ -53,6 +58,9 @@ class Permissions:
     """Absolute folders whose files a manifest may name as secrets, besides its own and the usual ones."""
     clouds_from_cwd: bool = False
     """Whether clouds.yaml may lie in the working folder."""
+    max_writes: str = ""
+    """Rate above which limits may not ask for writes to one cloud; empty: the default, except on loopback."""
+    max_reads: str = ""
 
     def permits_host(self, url: str, own: Iterable[str]) -> bool:
         """Whether a credential may go to a URL that a manifest names.

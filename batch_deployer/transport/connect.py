@@ -7,6 +7,7 @@ from batch_deployer.errors import BadInput
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
+from batch_deployer.rules.rate_ceilings import rate_problem
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked, tls_context
 from batch_deployer.transport.auth.identify import Asking, Identity, identify
@@ -45,6 +46,7 @@ async def open_cloud(
     who = f"cloud {cloud.name!r}"
     if cloud.endpoint:
         checked(cloud.endpoint, f"{who}: endpoint")  # Before a secret is sent anywhere.
+        _check_rates(cloud, cloud.endpoint, permissions)
     asking = Asking(
         cloud=cloud,
         who=who,
@@ -59,6 +61,7 @@ async def open_cloud(
     if not endpoint:
         raise BadInput(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
     endpoint = checked(endpoint, f"{who}: endpoint")
+    _check_rates(cloud, endpoint, permissions)
     api = HttpApi(
         endpoint,
         project_id=identity.project_id,
@@ -70,3 +73,9 @@ async def open_cloud(
         tls=tls_context(identity.ca_file) if endpoint.startswith("https:") else None,
     )
     return OpenCloud(api=api, endpoint=endpoint, identity=identity)
+
+
+def _check_rates(cloud: CloudSpec, endpoint: str, permissions: Permissions) -> None:
+    """Raise BadInput for limits above what the operator allows: calls cost the whole project."""
+    if problem := rate_problem(cloud.limits, endpoint, permissions):
+        raise BadInput(f"cloud {cloud.name!r}: {problem}")
