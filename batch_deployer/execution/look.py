@@ -7,24 +7,26 @@ from batch_deployer.errors import BadInput
 from batch_deployer.execution.ask import hold
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import LookJob, ReleaseJob
-from batch_deployer.execution.own_address import is_absence_confirmed, listed_state
+from batch_deployer.execution.own_address import (
+    MAX_FAILED_READS,
+    UNANSWERED,
+    is_absence_confirmed,
+    is_read_first,
+    listed_state,
+    show_call,
+)
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.execution.unreachable import look_failed
 from batch_deployer.execution.verdicts import ABSENT, no_news, under_way, waiting
-from batch_deployer.model.api import ListReleases, ReleaseState, ShowRelease, Status
+from batch_deployer.model.api import ListReleases, ReleaseState, Status
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.replies import Verdict, fingerprint
 from batch_deployer.rules.retry import backoff
 from batch_deployer.rules.settle import newest
-
-UNANSWERED = frozenset({Verdict.TRANSIENT, Verdict.LOCKED, Verdict.UNSETTLED, Verdict.STATE})
-"""Verdicts on a read that say nothing about the release; it is read again."""
-MAX_FAILED_READS = 6
-"""Reads of one address without a usable answer, after which the list alone counts."""
 
 
 async def look(run: Run, board: Board, job: LookJob) -> None:
@@ -51,8 +53,7 @@ async def look(run: Run, board: Board, job: LookJob) -> None:
 async def read_one(run: Run, board: Board, job: ReleaseJob) -> None:
     """Read one release at its own address and decide by what is there."""
     queue, track = job.queue, job.track
-    where = {"cluster_id": queue.cluster.id, "namespace": track.deployment.release.namespace, "name": track.name}
-    answer, verdict, departed = await attempt(run, board, job, ShowRelease(**where))
+    answer, verdict, departed = await attempt(run, board, job, show_call(track))
     if verdict in (Verdict.THROTTLED, Verdict.EXPIRED):
         board.ask(job)
         return
@@ -91,7 +92,7 @@ def _needs_own_read(run: Run, track: Track, state: ReleaseState | None) -> bool:
         return track.reading
     if track.reading:
         return True
-    if track.unlisted or (track.deployment.undo is not None and track.phase is Phase.WAITING):
+    if track.unlisted or (track.phase is Phase.WAITING and is_read_first(track)):
         return not is_absence_confirmed(run, track)
     return False
 
@@ -137,7 +138,7 @@ def look_again(run: Run, board: Board, queue: ClusterQueue) -> None:
     asked_for, queue.look_at = queue.look_at, math.inf
     at, now = min(asked_for, queue.next_look()), run.now()
     for track in queue.waiting.values():
-        if not track.queued and not queue.deferred and track.not_before <= now:
+        if not track.queued and not track.reading and not queue.deferred and track.not_before <= now:
             at = min(at, max(track.look_at, now))
     if at < math.inf:
         board.look_soon(queue, at)

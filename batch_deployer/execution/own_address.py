@@ -5,12 +5,24 @@ from collections.abc import Mapping
 from batch_deployer.execution.jobs import ReleaseJob
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
-from batch_deployer.model.api import ReleaseState
+from batch_deployer.model.api import ReleaseState, ShowRelease
 from batch_deployer.model.deployment import key_of
 from batch_deployer.rules.release_names import made_from_template
+from batch_deployer.rules.replies import Verdict
 
 RECENT_SECONDS = 15.0
 """Age up to which a read that found nothing confirms what a list says."""
+
+UNANSWERED = frozenset({Verdict.TRANSIENT, Verdict.LOCKED, Verdict.UNSETTLED, Verdict.STATE})
+"""Verdicts on a read that say nothing about the release; it is read again."""
+MAX_FAILED_READS = 6
+"""Reads of one address without a usable answer, after which the list alone counts."""
+
+
+def show_call(track: Track) -> ShowRelease:
+    """The call that reads a deployment's release."""
+    cluster_id, namespace = track.deployment.cluster.id, track.deployment.release.namespace
+    return ShowRelease(cluster_id=cluster_id, namespace=namespace, name=track.name)
 
 
 def read_release(run: Run, track: Track, at: float = 0.0) -> None:
@@ -32,6 +44,16 @@ def is_absence_confirmed(run: Run, track: Track) -> bool:
         return True
     read_release(run, track)
     return False
+
+
+def is_read_first(track: Track) -> bool:
+    """Whether a list alone does not decide that a release is absent, even before the first write.
+
+    A rollback must find what it takes back, lists may leave the provider's namespace out, and a create with `replace`
+    would take an existing release over.
+    """
+    spec = track.deployment.release
+    return track.deployment.undo is not None or spec.namespace == "kube-system" or spec.parameters.replace is True
 
 
 def listed_state(run: Run, track: Track, states: Mapping[tuple[str, str], ReleaseState]) -> ReleaseState | None:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
-from batch_deployer.execution.own_address import listed_state
+from batch_deployer.execution.own_address import (
+    MAX_FAILED_READS,
+    UNANSWERED,
+    is_read_first,
+    listed_state,
+    read_release,
+    show_call,
+)
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Ports, Run
@@ -97,8 +104,10 @@ class Surveyor:
         match job:
             case LookJob():
                 await self._look(board, job)
-            case WriteJob() | ReleaseJob():
-                pass  # neither is scheduled on a board that holds
+            case WriteJob():
+                pass  # nothing is offered on a board that holds
+            case ReleaseJob():
+                await self._read_one(board, job)
             case question:
                 await answer(self._run, board, question)
         if self._left == 0 or self._run.halted:
@@ -124,7 +133,22 @@ class Surveyor:
         queue.observed_at = departed
         states = newest(state for state in reply.body if isinstance(state, ReleaseState))
         for track in list(queue.waiting.values()):
-            self._decide(queue, track, listed_state(self._run, track, states))
+            state = listed_state(self._run, track, states)
+            if state is None and is_read_first(track):
+                read_release(self._run, track)
+            else:
+                self._decide(queue, track, state)
+
+    async def _read_one(self, board: Board, job: ReleaseJob) -> None:
+        """Decide by a release's own address where a list does not show it."""
+        track = job.track
+        reply, verdict, _ = await attempt(self._run, board, job, show_call(track))
+        again = verdict in (Verdict.THROTTLED, Verdict.EXPIRED)
+        if again or (verdict in UNANSWERED and job.failures < MAX_FAILED_READS):
+            job.failures += not again
+            board.later(self._run.now() + (0.0 if again else 2.0**job.failures), job)
+        elif track.key in job.queue.waiting:
+            self._decide(job.queue, track, reply.body if isinstance(reply.body, ReleaseState) else None)
 
     def _decide(self, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
         if state is not None:

@@ -67,14 +67,14 @@ def test_a_release_with_an_unknown_status_word_is_left_alone_without_advice_to_d
     assert "left as it is" in decision.reason
 
 
-@pytest.fixture
-def kube(make):
+@pytest.fixture(params=["kube-system", "hidden"])
+def kube(make, request):
     """One deployment into a namespace that lists leave out: (plan, world with the given releases in it)."""
-    plan = make.plan(1, spec={"namespace": "kube-system"})
+    plan = make.plan(1, spec={"namespace": request.param})
 
     def world(**running):
         releases = [(plan.deployments[0], running)] if running else []
-        return odd(make.world(plan, releases), unlisted=("kube-system",))
+        return odd(make.world(plan, releases), unlisted=(request.param,))
 
     return plan, world
 
@@ -114,14 +114,32 @@ def test_a_release_that_runs_as_wanted_though_no_list_shows_it_is_unchanged(make
     plan, world = kube
     show = act(plan, world=world(version="1.0.0"))
     assert only(make, show, plan)[0] == "unchanged"
-    assert writes(show) == ["create_release"]
+    known = plan.deployments[0].release.namespace == "kube-system"
+    assert writes(show) == ([] if known else ["create_release"])
 
 
 def test_an_old_release_that_no_list_shows_is_upgraded(make, act, kube):
     plan, world = kube
     show = act(plan, world=world(version="0.9.0"))
     assert only(make, show, plan) == ("deployed", "")
-    assert writes(show) == ["create_release", "update_release"]
+    known = plan.deployments[0].release.namespace == "kube-system"
+    assert writes(show) == ([] if known else ["create_release"]) + ["update_release"]
+
+
+def test_a_create_with_replace_does_not_take_over_a_release_that_no_list_shows(make, act):
+    plan = make.plan(1, spec={"parameters": Parameters(replace=True), "allow_destructive": True})
+    world = odd(make.world(plan, [(plan.deployments[0], {"version": "1.0.0"})]), unlisted=("apps",))
+    show = act(plan, world=world)
+    assert only(make, show, plan)[0] == "unchanged"
+    assert writes(show) == []
+
+
+def test_the_cluster_is_not_listed_again_and_again_while_a_release_is_read(make, act, kube):
+    plan, world = kube
+    slow = make.rule("slow", seconds=25.0, calls=frozenset({"show_release"}))
+    show = act(plan, world=world(), faults=[slow])
+    assert only(make, show, plan) == ("deployed", "")
+    assert len(show.sent("list_releases")) < 100
 
 
 def test_a_rollback_deletes_a_release_that_no_list_shows(make, act):

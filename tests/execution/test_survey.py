@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from batch_deployer.clock.virtual import run_virtually, virtual_clock
@@ -10,6 +11,7 @@ from batch_deployer.compose.rehearsal import OpenFence, placeholder
 from batch_deployer.execution.run import Ports
 from batch_deployer.execution.survey import Surveyor
 from batch_deployer.journal.memory import MemoryJournal
+from batch_deployer.model.deployment import Parameters
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.transport import SimulatedApi
 
@@ -76,3 +78,23 @@ def test_a_survey_gets_through_a_rough_day(make, survey):
         make.rule("expire_token", probability=0.03),
     ]
     assert {str(decision.action) for decision in survey(plan, faults=rules)[0].decisions.values()} == {"create"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "action"),
+    [
+        ({"namespace": "kube-system"}, "unchanged"),
+        ({"parameters": Parameters(replace=True), "allow_destructive": True}, "unchanged"),
+        ({}, "create"),
+    ],
+)
+@pytest.mark.parametrize("faults", [[], ["throttle"], ["error"]])
+def test_what_a_list_may_leave_out_is_read_at_its_own_address(make, spec, action, faults):
+    plan = make.plan(2, spec=spec)
+    world = make.world(plan, [(plan.deployments[0], {"version": "1.0.0"})])
+    hidden = plan.deployments[0].release.namespace
+    clusters = tuple(msgspec.structs.replace(cluster, unlisted=(hidden,)) for cluster in world.clusters)
+    rules = [make.rule(effect, calls=frozenset({"show_release"}), attempts=(1,)) for effect in faults]
+    found, _ = run_virtually(_survey(plan, msgspec.structs.replace(world, clusters=clusters), rules))
+    first, second = (str(found.decisions[each.key].action) for each in plan.deployments)
+    assert (first, second) == (action, "create")
