@@ -13,8 +13,11 @@
 The class says what the catcher can do about it; the message says what happened, where, and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+MAX_FAULTS = 200
+"""Faults that one error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class Fault:
             if self.column:
                 where += f":{self.column}"
         return f"{where}: {self.message}" if where else self.message
+
+
+def in_order(faults: Iterable[Fault], first_file: str = "") -> list[Fault]:
+    """Each fault once, those of `first_file` first, then by file, line and column; at most MAX_FAULTS of them."""
+    unique = sorted(
+        dict.fromkeys(faults),
+        key=lambda fault: (bool(fault.file) and fault.file != first_file, fault.file, fault.line, fault.column),
+    )
+    more = len(unique) - MAX_FAULTS
+    return unique[:MAX_FAULTS] + ([Fault(f"{more:,} more faults are not shown")] if more > 0 else [])
 
 
 class BatchDeployerError(Exception):

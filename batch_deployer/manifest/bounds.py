@@ -4,6 +4,10 @@ MAX_DEPLOYMENTS = 200_000
 """Pairs of cluster and release."""
 MAX_ROWS = 300_000
 """Rows of one table."""
+MAX_TABLE_BYTES = 256 * 1024 * 1024
+"""Size of one table."""
+MAX_COMPARISONS = 20_000_000
+"""Releases with targets times clusters: each release is compared with the tags of each cluster."""
 MAX_WAVES = 1000
 """Waves, parts of spread ones counted."""
 MAX_EXPANDED_BYTES = 256 * 1024 * 1024

@@ -6,6 +6,7 @@ from sys import intern
 from typing import Any
 
 from batch_deployer.errors import BadInput
+from batch_deployer.manifest.bounds import MAX_ROWS
 from batch_deployer.manifest.cloud import CloudSpec
 from batch_deployer.manifest.desk import Desk
 from batch_deployer.manifest.names import cluster_id
@@ -82,6 +83,9 @@ class Clusters:
         name, place = str(shape.from_), node.at("from").place
         if shape.name:
             self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
+        if len(self.entries) > MAX_ROWS:
+            self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            return
         try:
             path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):

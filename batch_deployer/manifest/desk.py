@@ -27,7 +27,9 @@ class Desk:
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
         self._files: dict[str, Mapping[str, Any] | None] = {}
-        self._brought = 0
+        self._lengths: dict[str, int] = {}
+        """Of values files, in characters."""
+        self._merged = self._brought = 0
         self._filled: dict[str, str] = {}
         """Texts with variables filled in, and as they were written."""
 
@@ -93,12 +95,21 @@ class Desk:
         """A file of values, read once."""
         if name not in self._files:
             self._files[name] = self._read_values(name, place)
+        self.charge(self._lengths.get(name, 0), place)
         return self._files[name] or {}
+
+    def charge(self, characters: int, place: Place) -> None:
+        """Count what is merged into one more release. BadInput when all releases together get too much."""
+        self._merged += characters
+        if self._merged > MAX_EXPANDED_BYTES:
+            limit = f"{MAX_EXPANDED_BYTES // 2**20} MiB"
+            raise BadInput([place.fault(f"with this the values of all releases are longer than {limit}")])
 
     def _read_values(self, name: str, place: Place) -> Mapping[str, Any] | None:
         shown = self.folder.shown(name)
         try:
             text = decode(read_bytes(self.folder.source(name), shown, MAX_BYTES), shown)
+            self._lengths[name] = len(text)
             tree = read(text, shown, may_be_empty=True)
         except BadInput as error:
             self.faults.extend(error.faults)

@@ -1,11 +1,11 @@
 """Manifest text to Manifest. Every fault of every part is found before anything is raised."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import BadInput, in_order
 from batch_deployer.manifest.broken import check_names
 from batch_deployer.manifest.clouds import read_clouds
 from batch_deployer.manifest.clusters import Clusters
@@ -79,12 +79,4 @@ def _assemble(checked: Checked, file: str, desk: Desk) -> Manifest:
         gates=read_gates(checked.model),
         settings=read_settings(checked, desk),
         warnings=desk.warnings,
-    )
-
-
-def in_order(faults: Sequence[Fault], first_file: str = "") -> list[Fault]:
-    """Each fault once, the manifest's own first, then by file, line and column."""
-    return sorted(
-        dict.fromkeys(faults),
-        key=lambda fault: (bool(fault.file) and fault.file != first_file, fault.file, fault.line, fault.column),
     )

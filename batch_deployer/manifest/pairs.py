@@ -5,6 +5,7 @@ from sys import intern
 from typing import Any
 
 from batch_deployer.errors import BadInput
+from batch_deployer.manifest.bounds import MAX_ROWS
 from batch_deployer.manifest.desk import Desk
 from batch_deployer.manifest.schema import DeploymentShape, OverrideShape
 from batch_deployer.manifest.shape import Checked, check_part
@@ -56,6 +57,9 @@ class Pairs:
         self._add(str(shape.cluster), str(shape.release), self._override(shape), node.at("release").place, node.place)
 
     def _table(self, name: str, place: Place) -> None:
+        if len(self.found) > MAX_ROWS:
+            self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            return
         try:
             path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):

@@ -14,7 +14,7 @@ from batch_deployer.manifest.tree import Node
 from batch_deployer.manifest.wanted import Release
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters, is_protected
-from batch_deployer.model.values import merge
+from batch_deployer.model.values import compact, merge
 
 
 def read_releases(checked: Checked, desk: Desk) -> list[Release]:
@@ -23,7 +23,9 @@ def read_releases(checked: Checked, desk: Desk) -> list[Release]:
     if not checked.model.releases and not checked.broken:
         desk.fault(checked.tree.at("releases").place, "`releases` must not be empty")
     found: dict[str, Release] = {}
+    shared = len(compact(default.values or {}))
     for shape, node in zip(checked.model.releases, checked.places("releases"), strict=True):
+        desk.charge(shared, node.place)
         release = _release(shape, node, default, checked, desk)
         first = found.setdefault(release.ref, release)
         if first is not release:

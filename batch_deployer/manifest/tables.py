@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.bounds import MAX_ROWS
+from batch_deployer.manifest.bounds import MAX_ROWS, MAX_TABLE_BYTES
 from batch_deployer.manifest.columns import Column, is_suspicious, parse_header, put
 from batch_deployer.manifest.json_reader import read_json
 from batch_deployer.manifest.suggest import nearest
@@ -34,6 +34,10 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], foun
         raise ValueError(f'"{shown}" is no table; it must be named .csv or .jsonl')
     budget = len(found.faults) + MAX_FAULTS
     try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise BadInput(
+                [*found.faults, Fault(f"a table may be {MAX_TABLE_BYTES // 2**20} MiB long; split it", shown)]
+            )
         with path.open(encoding="utf-8-sig", newline="") as stream:
             for number, row in enumerate(reader(stream, shown, known, maps, found)):
                 if number == MAX_ROWS:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import BadInput, Fault, in_order
 from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.wanted import Manifest
@@ -20,7 +20,6 @@ from batch_deployer.plan.specs import Specs
 from batch_deployer.plan.wants import expand
 from batch_deployer.rules.waves import Member, assign
 
-MAX_FAULTS = 200
 _LONG_NUMBER = re.compile(r"\d{16}")
 
 
@@ -63,7 +62,7 @@ def build_plan(
         drafts.append(_Draft(cluster, release, Deployment(key=key, cluster=member.cluster, release=spec, wave=wave)))
     faults.extend(specs.faults)
     if faults:
-        raise BadInput(_bounded(faults, manifest.file))
+        raise BadInput(in_order(faults, manifest.file))
     warnings = [*manifest.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves))
@@ -187,13 +186,3 @@ def _inexact(drafts: Sequence[_Draft]) -> list[str]:
     names = sorted({name for text, name in texts.items() if _LONG_NUMBER.search(text) and is_inexact(json.loads(text))})
     advice = "which a backend that keeps doubles changes; put quotes around those that are identifiers"
     return [f"values of {', '.join(names)} hold integers above 2^53, {advice}"] if names else []
-
-
-def _bounded(faults: Sequence[Fault], file: str) -> list[Fault]:
-    """The first faults, the manifest's own before those of other files, in order of place."""
-    unique = sorted(
-        dict.fromkeys(faults),
-        key=lambda fault: (bool(fault.file) and fault.file != file, fault.file, fault.line, fault.column),
-    )
-    more = len(unique) - MAX_FAULTS
-    return unique[:MAX_FAULTS] + ([Fault(f"{more} more faults are not shown")] if more > 0 else [])

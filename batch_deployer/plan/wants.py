@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.bounds import MAX_DEPLOYMENTS
+from batch_deployer.manifest.bounds import MAX_COMPARISONS, MAX_DEPLOYMENTS
 from batch_deployer.manifest.suggest import nearest
 from batch_deployer.manifest.tree import Place
 from batch_deployer.manifest.wanted import Manifest, Override, Release
@@ -18,6 +18,12 @@ Wants = dict[tuple[int, int], tuple[Override | None, Place]]
 def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
     """All wanted pairs, in order of clusters, then releases."""
     wants: Wants = {}
+    targeted = sum(release.targets is not None for release in manifest.releases)
+    if targeted * len(fleet.members) > MAX_COMPARISONS:
+        raise BadInput(
+            f"{targeted:,} releases with targets on {len(fleet.members):,} clusters are more than a run can be planned "
+            "for; split the manifest"
+        )
     for index, release in enumerate(manifest.releases):
         if release.targets is not None:
             chosen = _targeted(release.targets, fleet)

@@ -64,7 +64,7 @@ def call(tmp_path):
 
 CASES = {
     "pairs by targets": (
-        HEAD + TABLE + releases(6400),
+        HEAD + TABLE + releases(3000),
         {"clusters.csv": clusters(6400)},
         "more than 200,000 deployments",
     ),
@@ -72,6 +72,26 @@ CASES = {
         HEAD + TABLE + ONE + "deployments: [{from: pairs.csv}]\n",
         {"clusters.csv": clusters(2), "pairs.csv": "cluster,release\n" + "c0,web\n" * 300_100},
         "a table may have 300,000 rows",
+    ),
+    "many tables": (
+        HEAD + TABLE + ONE + "deployments: [" + ", ".join(["{from: pairs.csv}"] * 20_000) + "]\n",
+        {"clusters.csv": clusters(2), "pairs.csv": "cluster,release\n" + "c0,web\n" * 1000},
+        "the tables before this one have more than 300,000 rows",
+    ),
+    "releases that match nothing": (
+        HEAD + TABLE + releases(20_000).replace('targets: "*"', "targets: {t: none}"),
+        {"clusters.csv": clusters(20_000)},
+        "20,000 releases with targets on 20,000 clusters are more than a run can be planned for",
+    ),
+    "a values file many times": (
+        HEAD + TABLE + one(more=", values_files: [" + ", ".join(["v.yaml"] * 20_000) + "]"),
+        {"clusters.csv": clusters(2), "v.yaml": "".join(f"k{n}: {n}\n" for n in range(100_000))},
+        "with this the values of all releases are longer than 256 MiB",
+    ),
+    "values of defaults": (
+        HEAD + TABLE + 'defaults: {release: {values: {a: "' + "x" * 1_000_000 + '"}}}\n' + releases(5000),
+        {"clusters.csv": clusters(2)},
+        "with this the values of all releases are longer than 256 MiB",
     ),
     "values of each cluster": (
         HEAD + TABLE + one('{a: "${cluster.name}", b: "' + "x" * 1_000_000 + '"}'),
