@@ -34,7 +34,7 @@ class Track:
         "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions",
         "confirmed", "deadline", "deployment", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
         "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
-        "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted",
+        "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted", "unresolved",
         "waits_for", "was_pending",
     )  # fmt: skip
 
@@ -52,6 +52,8 @@ class Track:
         """Writes intended for the current operation, those that were certainly not executed taken off."""
         self.uncertain = 0
         """Writes of the current operation whose fate was unknown at some time."""
+        self.unresolved = 0
+        """Those attempts that may still take effect: none of them was read back as lost."""
         self.old_revision = 0
         self.old_updated_at = ""
         self.old_created_at = ""
@@ -143,7 +145,7 @@ class Track:
         )
 
     def _made(self) -> tuple[int, ...]:
-        """Revisions that the current operation can have made; each write of unknown fate may have made one."""
+        """Revisions that the current operation can have made: one for each write that was not read back as lost."""
         old, operation = self.old_revision, self.operation
         if self.action is Action.ADOPT:
             return (old,) if old else ()
@@ -151,7 +153,7 @@ class Track:
             return () if self.deployment.release.parameters.replace else (1,)
         if operation is Operation.DELETE or not old:
             return ()
-        return tuple(range(old + 1, old + self.attempts + 1))
+        return tuple(range(old + 1, old + max(1, self.unresolved) + 1))
 
     def apply(self, event: e.DeploymentEvent, now: float) -> None:
         """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalMove and changes nothing."""
@@ -177,6 +179,7 @@ def _intended(track: Track, event: e.Intended, now: float) -> None:
         track.own_created_at = ""
     track.operation = event.operation
     track.attempts += 1
+    track.unresolved += 1
     track.old_revision, track.old_updated_at, track.old_created_at = event.revision, event.updated_at, event.created_at
     track.return_to = event.target or track.return_to
     track.started_at = track.started_at or now
@@ -189,6 +192,7 @@ def _accepted(track: Track, event: e.Accepted, now: float) -> None:
 
 def _refused(track: Track, event: e.Refused, now: float) -> None:
     track.attempts -= 1
+    track.unresolved -= 1
     track.refused += event.wait > 0
     track.collisions += event.why == "exists"
     track.not_before = now + event.wait
@@ -208,6 +212,7 @@ def _confirmed(track: Track, event: e.Confirmed, now: float) -> None:
 
 
 def _missing(track: Track, _event: e.Missing, now: float) -> None:
+    track.unresolved = 0
     track.not_before = now
 
 
@@ -221,7 +226,7 @@ def _seen(track: Track, event: e.Seen, _now: float) -> None:
 
 def _settled(track: Track, event: e.Settled, _now: float) -> None:
     track.settled += 1
-    track.attempts = track.uncertain = 0
+    track.attempts = track.uncertain = track.unresolved = 0
     track.started_at = 0.0
     track.reason, track.status = event.reason, event.status
     track.was_pending = False

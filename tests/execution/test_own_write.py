@@ -4,12 +4,14 @@ import json
 
 import msgspec
 import pytest
-from colleagues import NEW_CHART, OLD_CHART, SAME, THEIRS, VALUES, a_plan, does, only, ours, sent, upgraded
+from colleagues import NEW_CHART, OLD_CHART, SAME, THEIRS, VALUES, Reacts, a_plan, does, only, ours, sent, upgraded
 
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, OnExisting, OnFailure
 from batch_deployer.plan.undo import undo
+from batch_deployer.simulator.agenda import Wish
+from batch_deployer.simulator.fault_rules import Effect
 from batch_deployer.simulator.fleet import Fleet
 
 # -- "deployed" means: by our write ------------------------------------------------------------------------------------
@@ -51,6 +53,20 @@ def test_an_update_that_was_lost_does_not_claim_the_revision_that_somebody_else_
     assert "image.tag" in reason or "replicas" in reason
     assert len(sent(show)) == 1
     assert ours(show) == []
+
+
+def test_a_write_that_was_lost_for_good_does_not_excuse_one_more_revision(make, act):
+    """The first upgrade was read back as lost; the second makes one revision, and the next is somebody else's."""
+    plan = a_plan(make)
+    fleet = Fleet(upgraded(make, plan))
+    fleet.set_faults([make.rule("error", status=504, acts="never", attempts=(1,), calls=frozenset({"update_release"}))])
+
+    def deed():
+        assert fleet.interfere(plan.deployments[0].key, Effect.OTHER_UPGRADE, fleet._latest + 0.1, Wish(values=SAME))
+
+    show = act(plan, fleet=fleet, listener=Reacts(e.Accepted, deed))
+    assert [event.attempt for event in show.of(e.Intended)] == [1, 2]
+    assert only(make, show, plan) == ("failed", f"{THEIRS}: revision 4 runs (PENDING_UPGRADE), ours is 3")
 
 
 def test_a_rollback_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act):

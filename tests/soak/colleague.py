@@ -98,6 +98,8 @@ class Colleague:
         self.fleet = fleet
         self.epoch = EPOCH
         self.ends: dict[str, float] = {}
+        self.copied: set[str] = set()
+        """Releases to which they have given just our values."""
         self._draw = draw
         self._share = share
 
@@ -114,6 +116,8 @@ class Colleague:
         # One made anew just as ours would be cannot be told from a late effect of our create.
         same = Wish(values=SAME, chart_id=OLD_CHART if effect is Effect.OTHER_RECREATE else "")
         wish = self._draw.choice((Wish(), same))
+        if wish is same:
+            self.copied.add(key)
         loop = asyncio.get_running_loop()
         loop.call_later(after, lambda: self.fleet.interfere(key, effect, self.epoch + loop.time(), wish))
 
@@ -241,6 +245,7 @@ def _judge(what: str, plan: Plan, show: Show, they: Colleague, found: Findings) 
     """Every outcome against the ledger."""
     ends: dict[str, e.Finished] = {event.key: event for event in show.events if isinstance(event, e.Finished)}
     actions = {event.key: event.action for event in show.events if isinstance(event, e.Planned)}
+    unclear = {event.key for event in show.events if isinstance(event, e.Uncertain)}
     written: dict[str, list[Entry]] = {}
     for entry in show.fleet.ledger.entries:
         if entry.operation != "create_refused":
@@ -256,6 +261,8 @@ def _judge(what: str, plan: Plan, show: Show, they: Colleague, found: Findings) 
         theirs = bool(before) and before[-1].origin == "other"
         if theirs and before[-1].operation == "delete" and deployment.undo and deployment.undo.action is Action.DELETE:
             continue  # it is gone, which is what was wanted
+        if key in unclear and key in they.copied:
+            continue  # the same by another's hand cannot be told from a late effect of our write
         if actions.get(key) is Action.ADOPT:
             continue  # what somebody else installs as it is wanted is watched, and never rolled back
         if end.outcome in (Outcome.DEPLOYED, Outcome.ROLLED_BACK) and theirs:
