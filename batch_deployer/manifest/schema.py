@@ -180,7 +180,7 @@ class WaveShape(Shape):
 
     name: Name
     clusters: SelectorMap | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     percent: Percent | None = None
     spread: Text | None = Field(default=None, description="A tag whose equal values are kept apart.")
     parts: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -192,8 +192,8 @@ class RolloutShape(Shape):
     """Order and failure budgets."""
 
     max_failures: ShareText | None = None
-    systemic: Annotated[int, Field(ge=0)] | None = None
-    seed: int | None = None
+    systemic: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = None
     waves: list[WaveShape] | None = None
 
 

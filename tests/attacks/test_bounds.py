@@ -172,6 +172,22 @@ def test_what_would_expand_to_far_too_much_is_an_error_within_seconds(call, case
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "seed: N",
+        "systemic: N",
+        "max_failures: N",
+        "waves: [{name: w, count: N}]",
+        "waves: [{name: w, parts: N, spread: t}]",
+    ],
+)
+def test_a_number_that_nobody_can_mean_is_an_error(call, where):
+    manifest = HEAD + TABLE + ONE + f"rollout: {{{where.replace('N', '1' + '0' * 30)}}}\n"
+    code, err, _ = call(manifest, {"clusters.csv": clusters(2)})
+    assert (code, err.count("error: m.yaml:5:")) == (2, 1), err
+
+
 def test_a_variable_many_times_is_an_error_within_seconds(call):
     manifest = HEAD + TABLE + one('{a: ["' + '", "'.join(["${env:BIG}"] * 20_000) + '"]}')
     code, err, took = call(manifest, {"clusters.csv": clusters(2)}, BIG="x" * 100_000)
