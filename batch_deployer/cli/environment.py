@@ -1,5 +1,6 @@
 """Variables of the environment that set options: names, empty values, misspelt ones, and those that Kubernetes makes."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 
@@ -16,6 +17,8 @@ _SERVICE_NAME = re.compile(
     rf"{PREFIX}(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 _SIMILAR = 0.75
+_TELLING = 4
+"""Characters from which on a value in an error tells where it is from."""
 
 
 def variables_of(command: click.Command, name: str) -> dict[str, str]:
@@ -108,3 +111,18 @@ def with_variable(error: click.BadParameter, environ: Mapping[str, str]) -> clic
     named = next((name for name, of in variables.items() if of == option and environ.get(name)), "")
     message = f"{error.message} (the value is from the variable {named})"
     return click.BadParameter(message, context, param, error.param_hint)
+
+
+def naming_variables(error: BadInput, variables: Mapping[str, str], environ: Mapping[str, str]) -> BadInput:
+    """The error, naming the variable where it is about an option, or a value, that came from the environment."""
+    faults = []
+    for fault in error.faults:
+        source = next((name for name, option in variables.items() if _is_about(str(fault), option, environ[name])), "")
+        suffix = f" ({variables[source]} is set by the variable {source})" if source else ""
+        faults.append(dataclasses.replace(fault, message=fault.message + suffix))
+    return BadInput(faults)
+
+
+def _is_about(text: str, option: str, value: str) -> bool:
+    named = re.search(rf"{re.escape(option)}(?![\w-])", text) is not None
+    return named or (len(value) >= _TELLING and value in text)

@@ -11,6 +11,7 @@ import click
 
 from batch_deployer import __version__
 from batch_deployer.cli.environment import (
+    naming_variables,
     refuse_empty_arguments,
     settle_variables,
     variables_of,
@@ -20,6 +21,7 @@ from batch_deployer.cli.failures import EXIT_CODES, guarded
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
 from batch_deployer.compose.garbage import collect_rarely
+from batch_deployer.errors import BadInput
 
 COMMANDS: tuple[str, ...] = (
     "validate",
@@ -45,6 +47,8 @@ COMMANDS: tuple[str, ...] = (
 """In the order in which one meets them; each is `batch_deployer.cli.<name>.command`."""
 
 HELP_OPTIONS = ["-h", "--help"]
+_VARIABLES = f"{__name__}.variables"
+"""Key in the context's `meta`: the variables that set options of this call, each with its option."""
 _EPILOG = (
     examples("validate manifest.yaml", "plan manifest.yaml", "run manifest.yaml", title="Begin with")
     + "\n\n\b\nExit codes:\n"
@@ -83,7 +87,13 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
         if name is not None and command is not None and not ctx.resilient_parsing:
             refuse_empty_arguments(rest)
-            settle_variables(variables_of(command, name), os.environ, self._all_variables(ctx))
+            variables = variables_of(command, name)
+            settle_variables(variables, os.environ, self._all_variables(ctx))
+            ctx.meta[_VARIABLES] = {
+                variable: option
+                for variable, option in variables.items()
+                if os.environ.get(variable) and not any(word.partition("=")[0] == option for word in rest)
+            }
         return name, command, rest
 
     def _all_variables(self, ctx: click.Context) -> Iterator[str]:
@@ -99,6 +109,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except click.BadParameter as error:
             raise with_variable(error, os.environ) from None
+        except BadInput as error:
+            raise naming_variables(error, ctx.meta.get(_VARIABLES, {}), os.environ) from error.__cause__
 
 
 @click.group(

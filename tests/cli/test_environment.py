@@ -107,6 +107,43 @@ def test_an_error_about_a_variable_s_value_names_the_variable(call, variable, va
     assert f"(the value is from the variable {variable})" in err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "BATCH_DEPLOYER_RUN_EXCLUDE",
+            "wbe",
+            '--exclude "wbe" matches no deployment of the manifest; did you mean "web"? (--exclude is set by',
+        ),
+        ("BATCH_DEPLOYER_RUN_WAVE", "canry", 'unknown wave "canry"; did you mean "canary"? (--wave is set by'),
+        (
+            "BATCH_DEPLOYER_RUN_PLAN",
+            "nowhere.plan",
+            "nowhere.plan cannot be read: no such file or directory (--plan is set by",
+        ),
+        (
+            "BATCH_DEPLOYER_RUN_PING",
+            "ftp://x/secret",
+            "for example https://hc-ping.com/your-check-uuid (--ping is set by",
+        ),
+        ("BATCH_DEPLOYER_RUN_PROFILE", "nope", "(--profile is set by"),
+        ("BATCH_DEPLOYER_RUN_MAX_WRITES", "1/min", "(--max-writes is set by"),
+    ],
+)
+def test_a_fault_about_what_a_variable_set_names_the_variable(project, monkeypatch, variable, value, said):
+    monkeypatch.setenv(variable, value)
+    code, _, err = project.run("run", "m.yaml", "--yes")
+    assert code == 2
+    assert f"{said} the variable {variable})" in err
+    assert "secret" not in err
+
+
+def test_a_fault_about_what_the_command_line_set_names_no_variable(project, monkeypatch):
+    monkeypatch.setenv("BATCH_DEPLOYER_RUN_EXCLUDE", "db")
+    code, _, err = project.run("run", "m.yaml", "--yes", "--exclude", "wbe")
+    assert (code, "variable" in err) == (2, False)
+
+
 EMPTY = [
     ("run", "m.yaml", "--state-dir"),
     ("run", "m.yaml", "--report"),
