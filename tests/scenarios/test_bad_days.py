@@ -75,7 +75,7 @@ def test_the_soak_prints_what_it_found_and_how_to_replay_a_failure(adverse, caps
     assert adverse.main(["--runs", "2"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("adverse: runs 2, deaths ")
-    assert ", lost 0, doubled 0, over limit 0, leaked 0\n" in out
+    assert ", lost 0, doubled 0, over limit 0, leaked 0, touched 0\n" in out
     monkeypatch.setattr(adverse, "trial", lambda seed: adverse.Findings(lost=["somebody"]))
     assert adverse.main(["--seed", "7"]) == 1
     out = capsys.readouterr().out

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from colleague import touched
 from theatre import Show, Trap, act, resume
 
 from batch_deployer.model import events as e
@@ -32,6 +33,8 @@ from batch_deployer.simulator.inventory import SimRelease
 from batch_deployer.simulator.world import World
 
 SECRET = "hunter2-never-to-be-seen"
+SLOWEST_RACE = 12.0
+"""Seconds that a slow poll, and a write behind it, may take."""
 COLLISIONS = FaultRule(effect=Effect.ALLOW_COLLISION, name="collisions")
 LIMITS = (
     Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(1)),
@@ -60,6 +63,8 @@ class Findings:
     doubled: list[str] = field(default_factory=list)
     over_limit: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+    """Somebody else's releases that were written to."""
     deaths: int = 0
     unclear: int = 0
     """Writes whose answer did not say whether they took effect."""
@@ -69,7 +74,10 @@ class Findings:
     @property
     def bad(self) -> list[str]:
         """Everything found, one line each."""
-        named = ("lost", self.lost), ("doubled", self.doubled), ("over limit", self.over_limit), ("leaked", self.leaked)
+        named = (
+            ("lost", self.lost), ("doubled", self.doubled), ("over limit", self.over_limit), ("leaked", self.leaked),
+            ("touched", self.touched),
+        )  # fmt: skip
         return [f"{name}: {line}" for name, lines in named for line in lines]
 
 
@@ -165,6 +173,7 @@ def trial(seed: int) -> Findings:
     found.lost += _lost(day, last)
     found.doubled += _doubled(last)
     found.over_limit += _over_limit(day, last)
+    found.touched += [hit for visible, hit in touched(last.fleet.ledger.entries, race=SLOWEST_RACE) if visible]
     text = msgspec.json.encode(list(last.events)).decode() + str(last.ending)
     if SECRET in text:
         found.leaked.append("the journal holds a secret")
@@ -246,11 +255,11 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"  replay: {sys.executable} tests/soak/adverse.py --seed {seed}\n")
         total += Counter(
             runs=1, deaths=found.deaths, lost=len(found.lost), doubled=len(found.doubled),
-            over_limit=len(found.over_limit), leaked=len(found.leaked),
+            over_limit=len(found.over_limit), leaked=len(found.leaked), touched=len(found.touched),
         )  # fmt: skip
         outcomes += found.outcomes
         calls += found.calls
-    names = ("runs", "deaths", "lost", "doubled", "over_limit", "leaked")
+    names = ("runs", "deaths", "lost", "doubled", "over_limit", "leaked", "touched")
     sys.stdout.write("adverse: " + ", ".join(f"{name.replace('_', ' ')} {total[name]}" for name in names) + "\n")
     sys.stdout.write(f"  {outcomes.total()} deployments: {dict(outcomes)}\n  calls: {dict(calls)}\n")
     return 1 if any(total[name] for name in names[2:]) else 0

@@ -184,7 +184,7 @@ def trial(seed: int) -> Findings:
         show = act(plan, seed=seed, fleet=fleet, trap=_trap(draw), listener=they)
         show = _to_the_end(plan, show, draw, they, found)
         _judge("run", plan, show, they, found)
-        found.touched += _touched(fleet.ledger.entries, 0, found, by_policy=True)
+        _note_touched(found, touched(fleet.ledger.entries))
         _work_by_hand(plan, show, draw)
         back = undo(plan, show.events, delete_created=True).plan
         for what in ("rollback", "retry"):
@@ -196,7 +196,7 @@ def trial(seed: int) -> Findings:
             show = act(back, seed=seed, fleet=fleet, epoch=they.epoch, trap=_trap(draw), listener=they)
             show = _to_the_end(back, show, draw, they, found)
             _judge(what, back, show, they, found)
-            found.touched += _touched(fleet.ledger.entries, begun, found, by_policy=False)
+            _note_touched(found, touched(fleet.ledger.entries, begun, by_policy=False))
             back = again(back, show.events, failed=True, not_started=True)
     except TimeoutError:
         found.lost.append("the run never ended")
@@ -273,10 +273,13 @@ def _judge(what: str, plan: Plan, show: Show, they: Colleague, found: Findings) 
             found.wrong.append(f"{what}: {key} is blamed on somebody else, but nobody was there: {end.reason}")
 
 
-def _touched(ledger: Sequence[Entry], begun: int, found: Findings, *, by_policy: bool) -> Iterator[str]:
+def touched(
+    ledger: Sequence[Entry], begun: int = 0, *, by_policy: bool = True, race: float = RACE_SECONDS
+) -> Iterator[tuple[bool, str]]:
     """Writes of ours since `begun` that took effect on a release which a colleague had changed before they left.
 
-    by_policy: a run's first write to a release may hit what it found there, since the manifest says so.
+    Each with whether the colleague could have been seen. by_policy: a run's first write to a release may hit what it found
+    there, since the manifest says so. race: seconds that a poll right before a write may be old.
     """
     theirs: dict[str, Entry] = {}
     written: set[str] = set()
@@ -294,10 +297,13 @@ def _touched(ledger: Sequence[Entry], begun: int, found: Findings, *, by_policy:
         if last.operation == "delete" and entry.operation == "create" and not entry.duplicate:
             continue  # nothing of theirs was there
         left = entry.at - (LATE_SECONDS if entry.origin == "late" else 0.0)
-        if left - last.at > RACE_SECONDS:
-            yield f"{entry} hit what {last} had made"
-        else:
-            found.races += 1
+        yield left - last.at > race, f"{entry} hit what {last} had made"
+
+
+def _note_touched(found: Findings, hits: Iterator[tuple[bool, str]]) -> None:
+    for visible, hit in hits:
+        found.races += not visible
+        found.touched += [hit] if visible else []
 
 
 def main(arguments: Sequence[str]) -> int:
