@@ -186,9 +186,11 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
 
 def no_news(track: Track, state: ReleaseState | None, now: float) -> bool:
     """Whether a look says no more of a deployment under way than the last one did, as most do: it goes on."""
+    shown = track.shown
     same = (
-        state is not None and state.status in PENDING and track.phase is Phase.WATCHING and now < track.deadline
-        and state.status == track.status and state.revision == track.revision and track.operation is not Operation.DELETE
+        state is not None and shown is not None and track.phase is Phase.WATCHING and now < track.deadline
+        and state.status in PENDING and state.status == shown.status and state.revision == shown.revision
+        and state.created_at == shown.created_at and track.operation is not Operation.DELETE
     )  # fmt: skip
     if same:
         _goes_on(track)

@@ -17,12 +17,12 @@ def track(make):
     """Seen pending at revision 3, with ten minutes to go."""
     track = Track(make.deployment(make.cluster(0), make.release()), 0)
     track.phase, track.operation = Phase.WATCHING, Operation.UPGRADE
-    track.status, track.revision, track.deadline = Status.PENDING_UPGRADE, 3, 600.0
+    track.shown, track.deadline = seen(), 600.0
     return track
 
 
-def seen(status=Status.PENDING_UPGRADE, revision=3):
-    return ReleaseState(name="web", namespace="apps", status=status, revision=revision)
+def seen(status=Status.PENDING_UPGRADE, revision=3, created=""):
+    return ReleaseState(name="web", namespace="apps", status=status, revision=revision, created_at=created)
 
 
 def test_what_is_still_pending_as_before_is_no_news(track):
@@ -36,12 +36,19 @@ def test_what_is_still_pending_as_before_is_no_news(track):
         (seen(Status.DEPLOYED), 0.0),
         (seen(Status.PENDING_ROLLBACK), 0.0),
         (seen(revision=4), 0.0),
+        (seen(created="2026-01-01T00:00:00Z"), 0.0),
         (seen(), 600.0),
     ],
-    ids=["gone", "ended", "another status", "another revision", "its time is over"],
+    ids=["gone", "ended", "another status", "another revision", "created anew", "its time is over"],
 )
 def test_whatever_differs_is_news(track, state, now):
     assert not no_news(track, state, now)
+
+
+def test_a_resumed_run_judges_the_first_poll_whatever_the_journal_has_seen(track):
+    track.shown = None
+    track.status, track.revision = Status.PENDING_UPGRADE, 3
+    assert not no_news(track, seen(), 0.0)
 
 
 @pytest.mark.parametrize(
