@@ -95,7 +95,11 @@ class LogListener:
             fields = {"name": self._tally.name(key), "cloud": self._tally.cloud(key), **fields}
         # `event` is structlog's own word for the message
         self._log.log(
-            _LEVELS[level], str(event.__struct_config__.tag), run=self._run, timestamp=utc(event.at), **fields
+            _LEVELS[level],
+            str(event.__struct_config__.tag),
+            run=self._run,
+            timestamp=utc(self._tally.wall(event.at)),
+            **fields,
         )
 
 

@@ -84,15 +84,15 @@ class MetricsFile:
             case e.Measured():
                 self._measured(name, event)
             case e.RunStarted():
-                self._started.labels(name).set(event.at)
+                self._started.labels(name).set(self._tally.wall(event.at))
                 self._ended.labels(name).set(0)
                 self._exit.labels(name).set(-1)
                 self._info.labels(name, event.run, event.version).set(1)
             case e.RunFinished():
-                self._ended.labels(name).set(event.at)
+                self._ended.labels(name).set(self._tally.wall(event.at))
                 self._exit.labels(name).set(event.exit_code)
                 if event.exit_code == 0:
-                    self._success.labels(name).set(event.at)
+                    self._success.labels(name).set(self._tally.wall(event.at))
         if isinstance(event, e.RunStarted | e.RunFinished) or event.at - self._written >= _EVERY:
             self._written = event.at
             self._write()

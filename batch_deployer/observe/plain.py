@@ -66,12 +66,12 @@ class PlainProgress:
         """Say it at once if it is worth a line."""
         text = "" if type(event) in _NO_NEWS else self._line(event)
         if text:
-            self._say(event.at, text)
+            self._say(self._tally.wall(event.at), text)
 
     def tick(self) -> None:
         """The periodic line; left out when nothing changed since the last one."""
         now = self._now()
-        text = status_line(self._tally, now)
+        text = status_line(self._tally, now - self._tally.clock_steps)
         counts = text.split(";")[0]
         if counts != self._last:
             self._last = counts

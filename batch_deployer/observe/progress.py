@@ -68,7 +68,7 @@ class LiveProgress:
 
     def render(self) -> Group:
         """The whole display; also what a test looks at."""
-        now = self._now()
+        now = self._now() - self._tally.clock_steps
         return Group(self._headline(now), self._lanes(), self._pace(now), *self._troubles(now))
 
     def _headline(self, now: float) -> Text:

@@ -78,12 +78,18 @@ class Tally:
         self.throttles: dict[tuple[str, str], Throttle] = {}
         self.writes = self.refusals = self.uncertain = 0
         self.started: float | None = None
+        self.clock_steps = 0.0
+        """Seconds by which the wall clock was set during this part; times of events are those before."""
         self.paused = False
         self.halted = ""
         self.stopping = False
         self.exit_code: int | None = None
         self._standing: dict[str, _UnderWay | Outcome] = {}
         """Of each deployment that was begun or has ended."""
+
+    def wall(self, at: float) -> float:
+        """What the wall clock shows now at the time of an event."""
+        return at + self.clock_steps
 
     @property
     def ended(self) -> int:
@@ -192,6 +198,7 @@ def _run_started(tally: Tally, event: e.RunStarted) -> None:
     if tally.started is None:
         tally.started = event.at
     tally.paused = tally.stopping = False
+    tally.clock_steps = 0.0
     tally.halted, tally.exit_code = "", None
     tally.ends.clear()  # the hours between two parts say nothing about the pace
 
@@ -236,6 +243,10 @@ def _run_finished(tally: Tally, event: e.RunFinished) -> None:
     tally.exit_code = event.exit_code
 
 
+def _warned(tally: Tally, event: e.Warned) -> None:
+    tally.clock_steps += event.clock_step
+
+
 _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
     {
         e.RunStarted: _run_started,
@@ -251,6 +262,7 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
         e.Continued: _continued,
         e.Halted: _halted,
         e.Stopping: _stopping,
+        e.Warned: _warned,
         e.RunFinished: _run_finished,
     }
 )
