@@ -13,5 +13,5 @@ def _load(name):
 
 
 _cli = _load("conftest.py")
-project, speed = _cli.project, _cli.speed
+project, speed, shows = _cli.project, _cli.speed, _cli.shows
 receiver = _load("test_outside.py").receiver

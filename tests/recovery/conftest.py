@@ -9,7 +9,7 @@ _path = Path(__file__).parents[1] / "cli/conftest.py"
 _spec = importlib.util.spec_from_file_location("cli_conftest", _path)
 _cli = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_cli)
-project, speed = _cli.project, _cli.speed
+project, speed, shows = _cli.project, _cli.speed, _cli.shows
 
 
 @pytest.fixture
