@@ -9,6 +9,10 @@ import msgspec
 from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Operation
 
+_UNSET_YEAR = "0001-"
+_SHORTEST_SECONDS = 1e-5
+"""Between two shown times; what is less comes of reading them as floats."""
+
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a release from before and during an operation."""
@@ -96,8 +100,7 @@ def _made_by_others(base: Baseline, state: ReleaseState) -> str:
         if not stale and (state.revision > max(base.made) or state.revision < base.revision):
             pending = f" ({state.status})" if state.status in PENDING else ""
             return f"revision {state.revision} runs{pending}, ours is {max(base.made)}"
-    before, now = timestamp(base.created_at), timestamp(state.created_at)
-    if before is not None and now is not None and now - before >= 1.0:
+    if _created_later(base.created_at, state.created_at):
         return f"it was created anew at {state.created_at}"
     return ""
 
@@ -114,7 +117,8 @@ def _moved(base: Baseline, state: ReleaseState) -> bool:
     if state.revision > base.revision:
         return True
     made = base.made if base.operation is not Operation.CREATE else ()
-    if made and state.revision == base.revision > 0 and state.revision not in made:
+    healthy = state.status in (Status.DEPLOYED, Status.SUPERSEDED)
+    if healthy and made and state.revision == base.revision > 0 and state.revision not in made:
         return False  # `update_at` alone may move by itself
     drift = _drift(base, state)
     if drift != 0.0:
@@ -134,10 +138,10 @@ def _drift(base: Baseline, state: ReleaseState) -> float:
 
 def _another(base: Baseline, state: ReleaseState) -> bool:
     """Whether this release was created after the baseline's was last seen to change, so that it is not that one."""
-    seen, before, created = (timestamp(text) for text in (base.updated_at, base.created_at, state.created_at))
-    if created is None:
-        return False
-    return (seen is not None and created > seen) or (before is not None and created - before >= 1.0)
+    seen, created = timestamp(base.updated_at), timestamp(state.created_at)
+    if seen is not None and created is not None and created > seen:
+        return True
+    return _created_later(base.created_at, state.created_at)
 
 
 def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
@@ -233,6 +237,17 @@ def timestamp(text: str) -> float | None:
 
 
 def different_times(one: str, other: str) -> bool:
-    """Whether two shown times are different moments; unreadable ones, and two spellings of one moment, are not."""
+    """Whether two shown times are different moments; unset ones, and two spellings of one moment, are not.
+
+    Where either is shown in whole seconds, less than a second is no difference. Texts that cannot be read are compared.
+    """
     first, second = timestamp(one), timestamp(other)
-    return first is not None and second is not None and abs(first - second) >= 1.0
+    if first is not None and second is not None:
+        return abs(first - second) >= (1.0 if first.is_integer() or second.is_integer() else _SHORTEST_SECONDS)
+    told = all(text and not text.startswith(_UNSET_YEAR) for text in (one, other))
+    return told and first is second and one != other
+
+
+def _created_later(before: str, now: str) -> bool:
+    first, second = timestamp(before), timestamp(now)
+    return different_times(before, now) and (first is None or second is None or first < second)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.settle import Baseline, Fate, Sight, judge_fate, judge_sight, timestamp
+from batch_deployer.rules.settle import Baseline, Fate, Sight, different_times, judge_fate, judge_sight, timestamp
 
 BEFORE, THEN, LATER = "2026-01-02T02:00:00+08:00", "2026-01-02T03:00:00+08:00", "2026-01-02T03:01:00+08:00"
 SENT = timestamp(THEN)
@@ -185,6 +185,15 @@ def test_a_new_time_at_the_old_revision_is_not_the_effect_of_our_write(operation
     base, state = a_baseline(operation, 3, **OURS), a_state("DEPLOYED", 3, updated=LATER, created=BEFORE)
     assert judge_sight(base, state, contradiction="other values run") == (Sight.STALE, "")
     assert fate(base, state) == (Fate.NOT_YET, "")
+
+
+@pytest.mark.parametrize("operation", UPDATES)
+def test_a_failure_that_made_no_revision_is_ours_once_its_time_moved(operation):
+    base = a_baseline(operation, 3, **OURS)
+    state = a_state("FAILED", 3, updated=LATER, created=BEFORE, text="template error")
+    assert judge_sight(base, state) == (Sight.BAD, "template error")
+    assert fate(base, state) == (Fate.OURS, "")
+    assert sight(base, a_state("FAILED", 3, updated=THEN, created=BEFORE)) is Sight.STALE
 
 
 def test_while_it_is_under_way_neither_chart_nor_values_are_compared():
@@ -416,3 +425,26 @@ def test_every_state_has_a_meaning_and_a_bad_one_its_reason(state, operation, re
 )
 def test_a_time_is_read_only_if_it_is_certain(text, seconds):
     assert timestamp(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "different"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T08:00:00+08:00", False),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", True),
+        ("2026-01-01T00:00:00.4Z", "2026-01-01T00:00:00Z", False),
+        ("2026-01-01T00:00:00.9Z", "2026-01-01T00:00:01Z", False),
+        ("2026-01-01T00:00:00.4Z", "2026-01-01T00:00:00.5Z", True),
+        ("2026-01-01T00:00:00.123456Z", "2026-01-01T00:00:00.123456789Z", False),
+        ("2026-01-01T00:00:00.9Z", "2026-01-01T00:00:01.1Z", True),
+        ("", "2026-01-01T00:00:00Z", False),
+        ("soon", "later", True),
+        ("2026-01-01 00:00:00 +0000 UTC", "2026-01-01 00:00:05 +0000 UTC", True),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:05", True),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00", False),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:05Z", False),
+        ("0001-01-01T00:00:00Z", "2026-01-01T00:00:00Z", False),
+    ],
+)
+def test_two_moments_are_told_apart_as_finely_as_they_are_shown(one, other, different):
+    assert different_times(one, other) is different is different_times(other, one)
