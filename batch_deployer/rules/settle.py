@@ -241,11 +241,13 @@ def different_times(one: str, other: str) -> bool:
 
     Where either is shown in whole seconds, less than a second is no difference. Texts that cannot be read are compared.
     """
+    if one == other:
+        return False
     first, second = timestamp(one), timestamp(other)
     if first is not None and second is not None:
         return abs(first - second) >= (1.0 if first.is_integer() or second.is_integer() else _SHORTEST_SECONDS)
     told = all(text and not text.startswith(_UNSET_YEAR) for text in (one, other))
-    return told and first is second and one != other
+    return told and first is second
 
 
 def _created_later(before: str, now: str) -> bool:
