@@ -285,6 +285,35 @@ def test_what_the_history_shows_after_the_poll_is_respected(make, act, effect, u
     assert ours(show) == ["upgrade"]
 
 
+def test_a_history_that_goes_on_beyond_the_polls_is_believed(make, act):
+    """Lists that lag for ever show our failed upgrade; the history shows what somebody else has made since."""
+    plan = a_plan(make, on_failure=OnFailure.ROLLBACK)
+    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+
+    class Lags:
+        failed = None
+
+        def __init__(self, inner):
+            self._inner = inner
+
+        async def call(self, call, leaving):
+            answer = await self._inner.call(call, leaving)
+            if call.kind == "list_releases" and answer.body:
+                if self.failed is None and answer.body[0].status == "FAILED":
+                    self.failed = answer.body
+                    does(plan, "other_upgrade")(None, fleet)
+                return answer.but(body=self.failed or answer.body)
+            return answer
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+    show = act(plan, fleet=fleet, api=lambda inner, _: Lags(inner))
+    outcome, reason = only(make, show, plan)
+    assert (outcome, "its history goes on after revision 3" in reason) == ("failed", True)
+    assert ours(show) == ["upgrade"]
+
+
 def test_a_history_without_the_newest_revision_does_not_prevent_a_rollback(make, act):
     plan = a_plan(make, on_failure=OnFailure.ROLLBACK)
     fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])

@@ -1,10 +1,25 @@
 """Deployed means that what was wanted runs by our own write; a cloud that shows it in its own way is no colleague."""
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
-from colleagues import NEW_CHART, OLD_CHART, SAME, THEIRS, VALUES, Reacts, a_plan, does, only, ours, sent, upgraded
+from colleagues import (
+    NEW_CHART,
+    OLD_CHART,
+    SAME,
+    SLOW,
+    THEIRS,
+    VALUES,
+    Reacts,
+    a_plan,
+    does,
+    only,
+    ours,
+    sent,
+    upgraded,
+)
 
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.model import events as e
@@ -95,7 +110,7 @@ def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(
     show = act(plan, world=make.world(plan), at={6.0: does(plan, "other_recreate", **wish)})
     outcome, reason = only(make, show, plan)
     assert (outcome, named in reason) == ("failed", True), reason
-    assert show.of(e.Finished)[0].fingerprint == THEIRS
+    assert (show.of(e.Finished)[0].fingerprint, show.of(e.Finished)[0].confirmed) == (THEIRS, None)
 
 
 def test_after_a_replacements_delete_the_release_of_somebody_else_is_not_written_over(make, act):
@@ -106,6 +121,22 @@ def test_after_a_replacements_delete_the_release_of_somebody_else_is_not_written
     outcome, reason = only(make, show, plan)
     assert (outcome, "was made after it was deleted" in reason) == ("rejected", True), reason
     assert ours(show) == ["delete"]
+
+
+@pytest.mark.parametrize("values", [SAME, {"replicas": 99}])
+def test_a_replacement_is_not_created_over_what_somebody_else_installs_meanwhile(make, act, values):
+    """The delete is over and the create waits for its turn; not even the same release is taken for ours."""
+    plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
+    plan = replace(plan, clouds=make.plan(1, limits=SLOW).clouds)
+    fleet = Fleet(upgraded(make, plan))
+    wish = Wish(chart_id=NEW_CHART, values=values)
+
+    def deed():
+        assert fleet.interfere(plan.deployments[0].key, Effect.OTHER_RECREATE, fleet._latest + 2.0, wish)
+
+    show = act(plan, fleet=fleet, listener=Reacts(e.Settled, deed))
+    assert only(make, show, plan) == ("rejected", "conflict: a release of that name was made after it was deleted")
+    assert sent(show) == ["delete_release"]
 
 
 @pytest.mark.parametrize("revision", [1, 2, 3])
