@@ -13,6 +13,8 @@ _MOST_CALLS = 1_000_000
 _LONGEST_PERIOD = 7 * 86400.0
 _MOST = 1_000_000_000
 """Of what a share is a number."""
+_LONGEST = 100
+"""Characters of a rate or duration."""
 _SHOWN = 60
 """Characters of a text that an error shows."""
 _UNIT_SECONDS = {
@@ -40,7 +42,7 @@ def parse_duration(text: str | float) -> float:
     if isinstance(text, int | float):
         seconds = float(text)
     else:
-        compact = text.replace(" ", "")
+        compact = text.replace(" ", "") if len(text) <= _LONGEST else ""
         if re.fullmatch(r"\d+(?:\.\d+)?", compact):
             seconds = float(compact)
         else:
@@ -63,7 +65,7 @@ class Rate:
     @classmethod
     def parse(cls, text: str) -> Self:
         """`10/min`, `20/s`, `100/5min`. ValueError (with advice) on anything else."""
-        match = _RATE.match(text)
+        match = _RATE.match(text) if len(text) <= _LONGEST else None
         if match is None:
             raise ValueError(f"{_shown(text)} is not a rate; write for example 10/min or 20/s")
         count, period = float(match[1]), float(match[2] or 1) * _UNIT_SECONDS[match[3].removesuffix("s") or "s"]

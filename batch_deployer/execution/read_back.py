@@ -14,7 +14,7 @@ from batch_deployer.execution.write import watch
 from batch_deployer.model import events as e
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.rules.release_names import pattern_of
+from batch_deployer.rules.release_names import literals_of
 from batch_deployer.rules.replies import fingerprint
 from batch_deployer.rules.settle import Fate, judge_fate
 
@@ -57,7 +57,7 @@ def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseSta
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
         return
     template = track.deployment.release.parameters.name_template
-    if track.operation is Operation.CREATE and template and pattern_of(template) is None:
+    if track.operation is Operation.CREATE and template and not literals_of(template):
         reason = "the answer to its create was lost, and a name made from name_template alone cannot be looked for"
         run.finish(track, Outcome.FAILED, f"{reason}; look at the cluster", cause=fingerprint(reason))
         return

@@ -1,12 +1,15 @@
 """Names that a cloud makes from a release's `name_template`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.deployment import ReleaseSpec
 
 _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TELLING = re.compile(r"[a-z0-9]")
+_MAX_TEMPLATE = 1000
+"""Characters of a template that names are compared with."""
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -15,23 +18,39 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def pattern_of(template: str | None) -> re.Pattern[str] | None:
-    """What names made from a template look like; None without one, or when it has no literal text to tell them by."""
-    literals = [part.strip() for part in _ACTION.split(template or "")]
-    if not any(re.search(r"[a-z0-9]", part) for part in literals):
-        return None
-    return re.compile(".+".join(map(re.escape, literals)))
+def literals_of(template: str | None) -> list[str]:
+    """The texts around the actions of a template; empty without a template, or when no text tells its names apart."""
+    if not template or len(template) > _MAX_TEMPLATE:
+        return []
+    literals = [part.strip() for part in _ACTION.split(template)]
+    return literals if any(map(_TELLING.search, literals)) else []
+
+
+def fits(literals: Sequence[str], name: str) -> bool:
+    """Whether a name consists of these texts in order, with something between each two. Linear, unlike a pattern."""
+    first, *rest = literals
+    if not rest:
+        return name == first
+    if not name.startswith(first):
+        return False
+    at = len(first)
+    for literal in rest[:-1]:
+        found = name.find(literal, at + 1)
+        if found < 0:
+            return False
+        at = found + len(literal)
+    return name.endswith(rest[-1]) and len(name) - len(rest[-1]) > at
 
 
 def made_from_template(spec: ReleaseSpec, chart_name: str, states: Iterable[ReleaseState]) -> list[ReleaseState]:
     """Those of a cluster's releases that the spec's template may have named: namespace, name and chart fit."""
-    pattern = pattern_of(spec.parameters.name_template)
-    if pattern is None:
+    literals = literals_of(spec.parameters.name_template)
+    if not literals:
         return []
     return [
         state
         for state in states
         if state.namespace == spec.namespace
-        and pattern.fullmatch(state.name)
+        and fits(literals, state.name)
         and (not chart_name or not state.chart_name or state.chart_name == chart_name)
     ]

@@ -127,12 +127,12 @@ CASES = {
     "a rate": (
         HEAD + TABLE + ONE + f"limits: {{writes: '{'9' * 400_000}/s'}}\n",
         {"clusters.csv": clusters(2)},
-        "is not a usable rate",
+        "is not a rate",
     ),
     "a rate's period": (
         HEAD + TABLE + ONE + f"limits: {{writes: '1/{'9' * 400_000}s'}}\n",
         {"clusters.csv": clusters(2)},
-        "is not a usable rate",
+        "is not a rate",
     ),
     "a rate that is none": (
         HEAD + TABLE + ONE + f"limits: {{writes: {'x' * 400_000}/s}}\n",
@@ -147,7 +147,7 @@ CASES = {
     "a duration": (
         HEAD + TABLE + ONE + f"deadline: '{'9' * 400_000}h'\n",
         {"clusters.csv": clusters(2)},
-        "is not a usable duration",
+        "is not a duration",
     ),
     "a long unknown word": (
         HEAD + TABLE + ONE + f"? {'rollou' * 100_000}\n: {{}}\n",
