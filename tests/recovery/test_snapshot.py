@@ -53,6 +53,8 @@ def test_masked_values_must_be_supplied_and_are_no_difference(project, monkeypat
     assert "WEB_DB_PASSWORD" in err
     monkeypatch.setenv("WEB_DB_PASSWORD", "hunter2")
     monkeypatch.setenv("DB_DB_PASSWORD", "hunter2")
+    # In a state folder of its own: the old one remembers that the mask itself was sent here.
+    monkeypatch.setenv("BATCH_DEPLOYER_STATE_DIR", str(project.folder / "other-state"))
     code, out, _ = project.run("plan", "backup/manifest.yaml", "--detailed-exitcode")
     assert (code, out.splitlines()[0].endswith("6 deployments: 6 unchanged")) == (0, True)
 
