@@ -225,3 +225,19 @@ def test_a_resumed_run_follows_the_name_that_a_template_gave(make, act, stage, t
         show = stage.resume(plan, died)
         assert sum(called.call.kind == "create_release" for called in [*died.calls, *show.calls]) <= 2
         assert len(show.fleet.ledger.revisions("create")) <= 1, number
+
+
+@pytest.mark.parametrize("moment", ["entry", "commit", "unsent", "sent", "replied"])
+@pytest.mark.parametrize("how", [{"unlisted": ("apps",)}, {"names_by_template": True}, {"lists_revisions": True}])
+def test_a_killed_and_resumed_run_creates_once_and_ends_well_on_odd_clusters(make, act, stage, how, moment):
+    spec = {"parameters": Parameters(name_template="web-{{ randAlpha 5 }}")} if "names_by_template" in how else {}
+    plan = make.plan(1, spec=spec)
+    world = odd(make.world(plan), **how)
+    whole = act(plan, world=world)
+    for number in range(1, max(whole.entries, len(whole.calls)) + 1):
+        died = act(plan, world=world, trap=stage.Trap(moment=moment, number=number))
+        if died.ending is not None:
+            break
+        show = stage.resume(plan, died)
+        assert only(make, show, plan)[0] == "deployed", (number, only(make, show, plan))
+        assert list(map(len, show.fleet.ledger.revisions("create").values())) == [1], number
