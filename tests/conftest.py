@@ -1,7 +1,11 @@
 """What every folder of tests may use."""
 
+import contextlib
+import fcntl
 import os
 import shutil
+import signal
+import termios
 from collections.abc import Callable
 
 import pytest
@@ -23,3 +27,15 @@ def program() -> Callable[[str], str]:
         pytest.skip(f"{name} is not installed")
 
     return find
+
+
+def pytest_configure() -> None:
+    """Leave the terminal that the tests were started from: programs under test would ask their questions there."""
+    with contextlib.suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # sent when the first process of a session leaves
+        try:
+            fcntl.ioctl(terminal, termios.TIOCNOTTY)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+            os.close(terminal)
