@@ -95,7 +95,12 @@ class AuthFailed(BatchDeployerError):
 
 
 class CloudUnreachable(BatchDeployerError):
-    """Nothing answers at a cloud's address (refused, no such host, no route)."""
+    """Nothing usable answers at a cloud's address (refused, no such host, no route, a certificate that is not trusted)."""
+
+    permanent = False
+    """Whether waiting cannot help."""
+    wait = 0.0
+    """Seconds for which the server asks not to be tried again."""
 
 
 class JournalError(BatchDeployerError):

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from batch_deployer.cli.options import NamedOption, chosen_options, examples, manifest_argument, permission_options
+from batch_deployer.cli.options import (
+    NamedOption,
+    chosen_options,
+    examples,
+    manifest_argument,
+    permission_options,
+    wait_option,
+)
 from batch_deployer.cli.session import Session
 
 
@@ -27,6 +34,7 @@ from batch_deployer.cli.session import Session
     show_default=True,
     help="Output format.",
 )
+@wait_option
 @permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
@@ -37,17 +45,18 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """
     from batch_deployer.cli.console import show
     from batch_deployer.cli.launch import open_store
-    from batch_deployer.cli.planning import chosen_plan, show_warnings
+    from batch_deployer.cli.planning import chosen_plan, show_warnings, to_look
     from batch_deployer.compose.checking import check_clouds, worst
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.model.text import clean
 
     store = open_store(session)
-    plan = chosen_plan(manifest, options | {"saved": None}, store)
+    patience = to_look(options)
+    plan = chosen_plan(manifest, options | {"saved": None}, store, patience)
     show_warnings(plan)
     resolve_all(plan, store)
-    checks = run_in_loop(lambda: check_clouds(plan, store))
+    checks = run_in_loop(lambda: check_clouds(plan, store, patience(plan.settings)))
     code = worst(*(each.exit_code for each in checks))
     # Each text by itself: within a document what surrounds a secret could be hidden with it.
     clouds: Any = store.redactor.value([dataclasses.asdict(each) for each in checks])

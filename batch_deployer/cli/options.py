@@ -212,6 +212,13 @@ chosen_options = together(
 )
 """Which of the manifest's deployments, and where to; GLOBs match keys, cluster names and release names."""
 
+wait_option = click.option(
+    "--wait",
+    type=DURATION,
+    metavar="DURATION",
+    help="Wait so long for clouds that do not answer. Default: 60s, or give_up_after if that is shorter.",
+)
+
 log_format_option = click.option(
     "--log-format",
     type=click.Choice(["console", "json"]),

@@ -17,6 +17,7 @@ from batch_deployer.cli.options import (
     manifest_argument,
     permission_options,
     state_dir_option,
+    wait_option,
 )
 from batch_deployer.cli.session import Session
 
@@ -43,6 +44,7 @@ from batch_deployer.cli.session import Session
     help="Exit with 8 for changes, 1 when a run would reject a deployment, 0 otherwise.",
 )
 @click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
+@wait_option
 @state_dir_option
 @permission_options
 @click.pass_obj
@@ -58,7 +60,16 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
         outlook_text,
         value_changes,
     )
-    from batch_deployer.cli.planning import as_data, as_text, blocked, changes, chosen_plan, plan_key, show_warnings
+    from batch_deployer.cli.planning import (
+        as_data,
+        as_text,
+        blocked,
+        changes,
+        chosen_plan,
+        plan_key,
+        show_warnings,
+        to_look,
+    )
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.past import known_durations
     from batch_deployer.compose.secrets import resolve_all
@@ -68,11 +79,12 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.report.write import write_whole
 
     store = open_store(session)
-    plan = chosen_plan(manifest, options | {"saved": None}, store)
+    patience = to_look(options)
+    plan = chosen_plan(manifest, options | {"saved": None}, store, patience)
     show_warnings(plan)
     resolve_all(plan, store)
     state = StateDir(session.use_state(options["state_dir"]), write=False)
-    survey = run_in_loop(lambda: look_around(plan, store, state))
+    survey = run_in_loop(lambda: look_around(plan, store, state, patience(plan.settings)))
     for warning in survey.warnings:
         say(f"warning: {warning}")
     changed = value_changes(plan, survey, store)
@@ -89,6 +101,11 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
                 outlook_text(cast),
             )
         )
+    if survey.dead:
+        for text in survey.dead:
+            say(store.redact(f"error: {text}"))
+        say("error: the plan is not complete" + (", and not saved" if options["out"] is not None else ""))
+        return survey.exit_code or 1
     if options["out"] is not None:
         write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)), plan_key())])
         say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")

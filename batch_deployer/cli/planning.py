@@ -3,13 +3,14 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from batch_deployer.cli.console import Terminal, width
 from batch_deployer.cli.failures import say
+from batch_deployer.compose.clouds import Patience
 from batch_deployer.compose.loading import Choice, check_sources, check_trust, load_plan, read_map
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import BadInput
@@ -22,6 +23,7 @@ from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
 from batch_deployer.report.find import readable
 from batch_deployer.report.format_text import table
+from batch_deployer.settings import Settings
 
 _MOST = 60
 
@@ -38,12 +40,30 @@ def choice_of(options: dict[str, Any]) -> Choice:
     )
 
 
-def chosen_plan(manifest: Path, options: dict[str, Any], store: SecretStore, *, simulated: bool = False) -> Plan:
+def to_look(options: dict[str, Any]) -> Callable[[Settings], Patience]:
+    """The patience of a command that only looks, by the option --wait."""
+    return lambda settings: Patience.to_look(settings, options["wait"], lambda text: say(f"warning: {text}"))
+
+
+def to_run(settings: Settings) -> Patience:
+    """The patience of a run before it begins."""
+    seconds = settings.retry.give_up_after
+    return Patience(seconds=seconds, all_needed=True, tell=lambda text: say(f"warning: {text}"))
+
+
+def chosen_plan(
+    manifest: Path,
+    options: dict[str, Any],
+    store: SecretStore,
+    patience: Callable[[Settings], Patience] = to_run,
+    *,
+    simulated: bool = False,
+) -> Plan:
     """The saved plan, if one is given, else the manifest's. BadInput when both were to choose."""
     saved: Path | None = options["saved"]
     choice = choice_of(options)
     if saved is None:
-        return load_plan(manifest, choice, store, os.environ, simulated=simulated)
+        return load_plan(manifest, choice, store, os.environ, simulated=simulated, patience=patience)
     if choice != Choice():
         raise BadInput(
             "a saved plan is run as it is; choose with --limit and the like when it is made, by `plan --out`"

@@ -77,7 +77,7 @@ def _given(*names: str) -> str:
 def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
     from batch_deployer.cli.console import Terminal
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
-    from batch_deployer.cli.planning import chosen_plan, confirm, show_warnings
+    from batch_deployer.cli.planning import chosen_plan, confirm, show_warnings, to_run
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.secrets import resolve_all
     from batch_deployer.compose.surveying import check_unmoved, look_around
@@ -90,7 +90,7 @@ def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, A
     if terminal is not None or plan.expected:
         resolve_all(plan, store)
         state = StateDir(session.use_state(manner.state_dir), write=False)
-        survey = run_in_loop(lambda: look_around(plan, store, state))
+        survey = run_in_loop(lambda: look_around(plan, store, state, to_run(plan.settings)))
         check_unmoved(plan, survey)
         if terminal is not None:
             confirm(plan, survey, terminal)

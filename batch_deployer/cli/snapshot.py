@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_deployer.cli.failures import say
-from batch_deployer.cli.options import FILE, FOLDER, examples, permission_options
+from batch_deployer.cli.options import FILE, FOLDER, examples, permission_options, wait_option
 from batch_deployer.cli.session import Session
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 @click.argument("clouds", metavar="CLOUD...", nargs=-1, required=True)
 @click.option("--manifest", type=FILE, help="Take the clouds from this manifest instead of clouds.yaml.")
 @click.option("--output", type=FOLDER, required=True, help="Folder for the manifest; it must not hold one yet.")
+@wait_option
 @permission_options
 @click.pass_obj
-def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, output: Path) -> int:
+def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, output: Path, wait: float | None) -> int:
     """Write a manifest of everything that runs in each CLOUD: one list per cluster, nothing is changed.
 
     Each CLOUD is an entry of clouds.yaml, or a cloud of the manifest given. Values that the cloud masks become secrets
@@ -41,12 +42,14 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     are named in the snapshot too; any other value is written as the cloud shows it.
     """
     from batch_deployer.cli.launch import open_store
+    from batch_deployer.compose.clouds import Patience
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.snapshot import look_at
     from batch_deployer.errors import BadInput
     from batch_deployer.manifest.snapshot import take_down, to_yaml
     from batch_deployer.model.text import clean
     from batch_deployer.report.write import check_folder, write_whole
+    from batch_deployer.settings import Settings
 
     target = output / "manifest.yaml"
     if target.exists():
@@ -54,7 +57,8 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     check_folder(output)
     store = open_store(session)
     specs = _specs(clouds, manifest, store)
-    found = run_in_loop(lambda: look_at(specs, store))
+    patience = Patience.to_look(Settings(), wait, lambda text: say(f"warning: {text}"))
+    found = run_in_loop(lambda: look_at(specs, store, patience))
     now = datetime.now(UTC)
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
     folders = _secret_folders(snapshot.manifest, target)

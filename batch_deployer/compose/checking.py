@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import anyio
 
 from batch_deployer.clock.system import SystemClock
+from batch_deployer.compose.clouds import Patience, open_patiently
 from batch_deployer.compose.discovery import Desk
 from batch_deployer.compose.redacting_api import RedactingApi
 from batch_deployer.compose.secrets import SecretStore
@@ -84,30 +85,35 @@ class _Timed:
         await self._api.close()
 
 
-async def check_clouds(plan: Plan, store: SecretStore) -> list[CloudCheck]:
+async def check_clouds(plan: Plan, store: SecretStore, patience: Patience) -> list[CloudCheck]:
     """Check every cloud, all at once. What fails is a problem of its cloud, not an exception."""
     found = {name: CloudCheck(cloud=name) for name in plan.clouds}
     async with anyio.create_task_group() as group:
         for name, cloud in plan.clouds.items():
-            group.start_soon(_check, plan, cloud, store, found[name])
+            group.start_soon(_check, plan, cloud, store, found[name], patience)
     return list(found.values())
 
 
-async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudCheck) -> None:
+async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudCheck, patience: Patience) -> None:
     clock = SystemClock()
     limits = cloud.limits
     found.limits = {name: str(getattr(limits, name)) for name in ("writes", "reads", "in_flight", "per_cluster")}
     found.endpoint, found.region, found.project = cloud.endpoint, cloud.region, cloud.project
     found.project_id, found.tls = cloud.project_id, cloud.ca_file or "the system's certificates"
     try:
-        opened = await open_cloud(
-            cloud,
-            wire=plan.settings.wire,
-            connections=limits.connections,
-            secrets=store,
-            clock=clock,
-            on_secret=store.remember,
-            permissions=store.permissions,
+        opened = await open_patiently(
+            lambda: open_cloud(
+                cloud,
+                wire=plan.settings.wire,
+                connections=limits.connections,
+                secrets=store,
+                clock=clock,
+                on_secret=store.remember,
+                tries=1,
+                permissions=store.permissions,
+            ),
+            clock,
+            patience,
         )
     except BatchDeployerError as error:
         found.problem(str(error), _code(error))
@@ -119,7 +125,7 @@ async def _check(plan: Plan, cloud: CloudSpec, store: SecretStore, found: CloudC
             found.clock_skew = round(clock.wall() - server_time, 1)
 
     api = _Timed(RedactingApi(opened.api, store.redactor), note)
-    desk = Desk(cloud.name, api, clock, pause=1 / limits.reads.per_second)
+    desk = Desk(cloud.name, api, clock, pause=1 / limits.reads.per_second, patience=patience)
     deployments = [each for each in plan.deployments if each.cluster.cloud == cloud.name]
     try:
         await _clusters(found, desk, deployments)

@@ -1,8 +1,9 @@
 """The APIs of a plan's clouds: all logged in before anything is sent, each freed of secrets that a server echoes."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import anyio
 
@@ -10,15 +11,25 @@ from batch_deployer.compose.redacting_api import RedactingApi
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, CloudUnreachable
 from batch_deployer.model.api import Answer, Call, Sent
+from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
+from batch_deployer.settings import Settings
 from batch_deployer.transport.connect import open_cloud
 
 _FIRST_PAUSE = 8.0
 """Seconds after the first tries to log in at a cloud that did not answer; doubled with each further one."""
 _LONGEST_PAUSE = 60.0
 _FIRST_TRIES = 4
+_SHORTEST_PAUSE = 1.0
+_LONGEST_OPENING_PAUSE = 15.0
 
+
+def unsaid(_text: str) -> None:
+    """For who need not know."""
+
+
+Opened = TypeVar("Opened")
 Opener: TypeAlias = Callable[[int], Awaitable[Api]]
 """Logs in with so many tries."""
 
@@ -70,19 +81,42 @@ class LateApi:
             return self._api
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long clouds that do not answer are waited for."""
+
+    seconds: float
+    all_needed: bool = False
+    """Whether every cloud is waited for; else it is enough that one answers, and the others may come later."""
+    tell: Callable[[str], None] = unsaid
+    """Told once what is waited for."""
+
+    @classmethod
+    def to_look(cls, settings: Settings, wait: float | None, tell: Callable[[str], None]) -> "Patience":
+        """Of a command that only looks: a minute, or as long as a run would, whichever is shorter. `wait`: instead."""
+        seconds = min(LONGEST_LOOK, settings.retry.give_up_after) if wait is None else wait
+        return cls(seconds=seconds, all_needed=True, tell=tell)
+
+
+IMPATIENT = Patience(seconds=0.0)
+LONGEST_LOOK = 60.0
+"""Seconds for which a command that only looks waits for clouds that do not answer."""
+
+
 @contextlib.asynccontextmanager
 async def opened(
-    plan: Plan, *, store: SecretStore, clock: Clock, fence: Fence | None = None
+    plan: Plan, *, store: SecretStore, clock: Clock, fence: Fence | None = None, patience: Patience = IMPATIENT
 ) -> AsyncIterator[Mapping[str, Api]]:
     """Log in everywhere and close everything at the end. AuthFailed and BadInput of any cloud pass through.
 
-    A cloud that does not answer is tried again during the run, unless none answers: then CloudUnreachable passes too.
+    A cloud that does not answer is tried again during the run, unless none answers within the patience: then
+    CloudUnreachable passes too.
     """
     openers = {name: _opener(plan, name, store, clock, fence) for name in plan.clouds}
     async with contextlib.AsyncExitStack() as stack:
         apis: dict[str, Api] = {}
         failed: list[BatchDeployerError] = []
-        for name, result in (await _open_all(openers)).items():
+        for name, result in (await _open_in_time(openers, clock, patience)).items():
             if isinstance(result, BatchDeployerError):
                 failed.append(result)
                 result = LateApi(openers[name], str(result), clock)  # noqa: PLW2901 - used only if it is no more than late
@@ -94,13 +128,67 @@ async def opened(
         yield apis
 
 
-async def _open_all(openers: Mapping[str, Opener]) -> Mapping[str, Api | BatchDeployerError]:
+async def _open_in_time(
+    openers: Mapping[str, Opener], clock: Clock, patience: Patience
+) -> Mapping[str, Api | BatchDeployerError]:
+    """Log in everywhere, again and again where nothing answers, until the patience is over."""
+    until = clock.monotonic() + patience.seconds
+    # With no patience the few tries of one login are all there is; else each is followed by a look at the others.
+    tries = 1 if patience.seconds else _FIRST_TRIES
+    found: dict[str, Api | BatchDeployerError] = {}
+    pause, told = _SHORTEST_PAUSE, False
+    try:
+        while True:
+            missing = {name: opener for name, opener in openers.items() if not _is_settled(found.get(name))}
+            found |= await _open_all(missing, tries)
+            left = until - clock.monotonic()
+            if _may_begin(found, patience) or left <= 0:
+                return {name: found[name] for name in openers}
+            if not told:
+                late = next(result for result in found.values() if not _is_settled(result))
+                patience.tell(f"{late}; waiting for it for up to {span(patience.seconds)}")
+                told = True
+            await clock.sleep(min(max(pause, _asked(found.values())), left))
+            pause = min(_LONGEST_OPENING_PAUSE, 2 * pause)
+    except BaseException:
+        await _close_all(found)
+        raise
+
+
+def _asked(results: Iterable[object]) -> float:
+    """Seconds for which a server asks not to be tried again."""
+    return max((each.wait for each in results if isinstance(each, CloudUnreachable)), default=0.0)
+
+
+def _is_settled(result: Api | BatchDeployerError | None) -> bool:
+    """Whether a login came to an end that waiting does not change."""
+    if isinstance(result, CloudUnreachable):
+        return result.permanent
+    return result is not None
+
+
+def _may_begin(found: Mapping[str, Api | BatchDeployerError], patience: Patience) -> bool:
+    settled = [_is_settled(result) for result in found.values()]
+    refused = any(
+        isinstance(each, BatchDeployerError) and not isinstance(each, CloudUnreachable) for each in found.values()
+    )
+    return refused or all(settled) or (any(settled) and not patience.all_needed)
+
+
+async def _close_all(found: Mapping[str, Api | BatchDeployerError]) -> None:
+    with anyio.CancelScope(shield=True):
+        for result in found.values():
+            if not isinstance(result, BatchDeployerError):
+                await result.close()
+
+
+async def _open_all(openers: Mapping[str, Opener], tries: int) -> Mapping[str, Api | BatchDeployerError]:
     """Log in everywhere at once; in the order of the clouds, what each came to."""
     found: dict[str, Api | BatchDeployerError] = {}
 
     async def open_one(name: str) -> None:
         try:
-            found[name] = await openers[name](_FIRST_TRIES)
+            found[name] = await openers[name](tries)
         except BatchDeployerError as error:
             found[name] = error
 
@@ -109,10 +197,7 @@ async def _open_all(openers: Mapping[str, Opener]) -> Mapping[str, Api | BatchDe
             for name in openers:
                 group.start_soon(open_one, name)
     except BaseException:
-        with anyio.CancelScope(shield=True):
-            for result in found.values():
-                if not isinstance(result, BatchDeployerError):
-                    await result.close()
+        await _close_all(found)
         raise
     return {name: found[name] for name in openers}
 
@@ -136,3 +221,19 @@ def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fenc
         ).api
 
     return open_one
+
+
+async def open_patiently(opener: Callable[[], Awaitable[Opened]], clock: Clock, patience: Patience) -> Opened:
+    """Log in at one cloud, again and again while nothing answers and there is patience left."""
+    until, pause = clock.monotonic() + patience.seconds, _SHORTEST_PAUSE
+    while True:
+        try:
+            return await opener()
+        except CloudUnreachable as error:
+            left = until - clock.monotonic()
+            if error.permanent or left <= 0:
+                raise
+            if pause == _SHORTEST_PAUSE:
+                patience.tell(f"{error}; waiting for it for up to {span(patience.seconds)}")
+            await clock.sleep(min(max(pause, error.wait), left))
+            pause = min(_LONGEST_OPENING_PAUSE, 2 * pause)

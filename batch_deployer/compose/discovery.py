@@ -6,20 +6,23 @@ from dataclasses import dataclass
 import msgspec
 
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.clouds import IMPATIENT, Patience, opened
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BatchDeployerError, CloudUnreachable
 from batch_deployer.manifest.wanted import Manifest
-from batch_deployer.model.api import Answer, Body, ClusterState, ClusterTags, ListClusters, Read
+from batch_deployer.model.api import UNTRUSTED, Answer, Body, ClusterState, ClusterTags, ListClusters, Read
+from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock
 from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
 
 _TRIES = 5
 _PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+_AGAIN = (Verdict.THROTTLED, Verdict.TRANSIENT, Verdict.LOCKED)
 
 
-async def discover(manifest: Manifest, store: SecretStore) -> Mapping[str, Sequence[ClusterState]]:
+async def discover(manifest: Manifest, store: SecretStore, patience: Patience) -> Mapping[str, Sequence[ClusterState]]:
     """All clusters of each cloud that the manifest asks, with their tags where a question is about tags.
 
     Raises AuthFailed, CloudUnreachable, or BatchDeployerError with the cloud's own words.
@@ -31,9 +34,9 @@ async def discover(manifest: Manifest, store: SecretStore) -> Mapping[str, Seque
     clock = SystemClock()
     asked = Plan(name=manifest.name, clouds=clouds, deployments=(), settings=manifest.settings)
     found: dict[str, Sequence[ClusterState]] = {}
-    async with opened(asked, store=store, clock=clock) as apis:
+    async with opened(asked, store=store, clock=clock, patience=patience) as apis:
         for name, cloud in clouds.items():
-            desk = Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second)
+            desk = Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second, patience=patience)
             clusters = await desk.clusters()
             found[name] = [await desk.with_tags(one) for one in clusters] if name in tagged else clusters
     return found
@@ -49,6 +52,8 @@ class Desk:
     pause: float
     wanted: str = "its clusters cannot be listed"
     """What a failure means, for messages."""
+    patience: Patience = IMPATIENT
+    """How long an answer is waited for, beyond a few tries."""
 
     async def clusters(self) -> Sequence[ClusterState]:
         """All clusters of the cloud's project."""
@@ -64,7 +69,9 @@ class Desk:
 
     async def ask(self, call: Read) -> Body:
         """One read, tried again while that may help. Raises AuthFailed, CloudUnreachable, or BatchDeployerError."""
-        for left in reversed(range(_TRIES)):
+        until, tries = self.clock.monotonic() + self.patience.seconds, 0
+        while True:
+            tries += 1
             answer = await self.api.call(call)
             verdict = judge(call, answer)
             if verdict is Verdict.OK:
@@ -72,12 +79,18 @@ class Desk:
                 return answer.body
             if verdict is Verdict.EXPIRED:
                 await self.api.renew(answer.credential)
-            elif left == 0 or verdict not in (Verdict.THROTTLED, Verdict.TRANSIENT, Verdict.LOCKED):
+                if tries >= _TRIES:
+                    raise self._error(Verdict.AUTH, answer)
+                continue
+            over = tries >= _TRIES and self.clock.monotonic() >= until
+            if over or verdict not in _AGAIN or answer.code == UNTRUSTED:
                 raise self._error(verdict, answer)
-            else:
-                wait = throttle_wait(answer, 60.0) if verdict is Verdict.THROTTLED else _PAUSE * (_TRIES - left)
-                await self.clock.sleep(wait)
-        raise self._error(Verdict.AUTH, answer)
+            if tries == _TRIES:
+                self.patience.tell(
+                    f"{self._error(verdict, answer)}; waiting for it for up to {span(self.patience.seconds)}"
+                )
+            wait = throttle_wait(answer, 60.0) if verdict is Verdict.THROTTLED else min(_LONGEST_PAUSE, _PAUSE * tries)
+            await self.clock.sleep(wait)
 
     def _error(self, verdict: Verdict, answer: Answer) -> BatchDeployerError:
         text = f"cloud {self.cloud!r}: {self.wanted}: {describe(answer)}"

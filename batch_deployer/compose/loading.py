@@ -1,10 +1,11 @@
 """From a manifest on disk, or a saved plan, to the plan that is to be run."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from batch_deployer.compose.clouds import IMPATIENT, Patience
 from batch_deployer.compose.inventing import made_up
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.secrets import SecretStore, required
@@ -18,7 +19,7 @@ from batch_deployer.model.deployment import is_protected
 from batch_deployer.model.text import clean
 from batch_deployer.plan.build import build_plan
 from batch_deployer.plan.frozen import CloudSpec, Plan
-from batch_deployer.settings import Limits
+from batch_deployer.settings import Limits, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,12 @@ def load_plan(
     *,
     simulated: bool = False,
     clusters: int = 0,
+    patience: Callable[[Settings], Patience] = lambda _: IMPATIENT,
 ) -> Plan:
     """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults.
 
     `simulated`: no real cloud may be asked for anything. `clusters`: then make up clusters where one would be asked,
-    about so many in all.
+    about so many in all. `patience`: with clouds that do not answer, by the manifest's settings.
     """
     manifest = load(path, environ, profile=choice.profile, permissions=store.permissions)
     if manifest.discover and simulated and not clusters:
@@ -63,7 +65,7 @@ def load_plan(
     elif manifest.discover:
         from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client
 
-        discovered = run_in_loop(lambda: discover(manifest, store))
+        discovered = run_in_loop(lambda: discover(manifest, store, patience(manifest.settings)))
     plan = build_plan(
         manifest,
         discovered=discovered,

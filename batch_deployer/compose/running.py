@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
 from batch_deployer.compose.listening import Audience
 from batch_deployer.compose.memory import ReleaseMemory
@@ -114,7 +114,9 @@ class Runner:
                     task.may_start()
                     opening = task.opening()
                     writes = fence if opening is None else _OpeningFence(fence, opening)
-                    async with opened(task.plan, store=task.store, clock=SystemClock(), fence=writes) as apis:
+                    async with opened(
+                        task.plan, store=task.store, clock=SystemClock(), fence=writes, patience=self._patience()
+                    ) as apis:
                         self.folder = task.folder or self._new_folder()
                         with SqliteJournal(self.folder.journal_path) as journal:
                             return await self._journalled(self.folder, journal, fence, apis, opening)
@@ -125,6 +127,13 @@ class Runner:
             except JournalError as error:
                 self._unwritten(error)
                 raise
+
+    def _patience(self) -> Patience:
+        """As long as any other question would be asked, and not beyond the deadline."""
+        seconds = self._task.plan.settings.retry.give_up_after
+        if self._task.deadline is not None:
+            seconds = min(seconds, self._task.deadline)
+        return Patience(seconds=seconds, tell=lambda text: self._audience.hear(e.Warned(at=time.time(), message=text)))
 
     def _new_folder(self) -> RunDir:
         task = self._task

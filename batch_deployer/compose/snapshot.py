@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.discovery import Desk
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BatchDeployerError
@@ -12,14 +12,15 @@ from batch_deployer.model.api import ChartState, ListCharts, ListReleases, Relea
 from batch_deployer.plan.frozen import CloudSpec, Plan
 
 
-async def look_at(clouds: Mapping[str, CloudSpec], store: SecretStore) -> Sequence[Found]:
+async def look_at(clouds: Mapping[str, CloudSpec], store: SecretStore, patience: Patience) -> Sequence[Found]:
     """Everything in each cloud. Raises AuthFailed and CloudUnreachable; a cluster that cannot be listed is noted."""
     clock = SystemClock()
     asked = Plan(name="snapshot", clouds=clouds, deployments=())
     found = []
-    async with opened(asked, store=store, clock=clock) as apis:
+    async with opened(asked, store=store, clock=clock, patience=patience) as apis:
         for name, spec in clouds.items():
-            found.append(await _one(spec, Desk(name, apis[name], clock, pause=1 / spec.limits.reads.per_second)))
+            desk = Desk(name, apis[name], clock, pause=1 / spec.limits.reads.per_second, patience=patience)
+            found.append(await _one(spec, desk))
     return found
 
 

@@ -1,23 +1,37 @@
 """Looking at what the clouds run, without lock, journal or any write: for `plan`, and before a saved plan is run."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.compose.clouds import opened
+from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.memory import ReleaseMemory
-from batch_deployer.compose.nobody import Deaf
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, WorldMoved
 from batch_deployer.execution.run import Ports
 from batch_deployer.execution.survey import Survey, Surveyor
 from batch_deployer.journal.memory import MemoryJournal
 from batch_deployer.journal.state import StateDir
+from batch_deployer.model.events import Event, Warned
 from batch_deployer.model.values import plain_digest
 from batch_deployer.plan.frozen import Plan
 
 _MOST = 3
+_SHORTEST = 1.0
+"""Seconds of patience that are left for a cloud that let us in, at least."""
+
+
+class Told:
+    """A listener that tells warnings."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def hear(self, event: Event) -> None:
+        """Tell it, if it is one."""
+        if isinstance(event, Warned):
+            self._tell(event.message)
 
 
 class _Closed:
@@ -32,21 +46,25 @@ class _Closed:
         return False
 
 
-async def look_around(plan: Plan, store: SecretStore, state: StateDir) -> Survey:
+async def look_around(plan: Plan, store: SecretStore, state: StateDir, patience: Patience) -> Survey:
     """Observe every cluster of the plan and decide what a run would do. Raises AuthFailed and CloudUnreachable.
 
-    `state`: where it is remembered what earlier runs sent; only read.
+    `state`: where it is remembered what earlier runs sent; only read. `patience`: for clouds that do not answer.
     """
     remembered, trouble = ReleaseMemory(state, plan, store).recalled()
     clock, fence = SystemClock(), _Closed()
-    async with opened(plan, store=store, clock=clock, fence=fence) as apis:
+    until = clock.monotonic() + patience.seconds
+    async with opened(plan, store=store, clock=clock, fence=fence, patience=patience) as apis:
+        left = max(_SHORTEST, until - clock.monotonic())
+        settings = replace(plan.settings, retry=replace(plan.settings.retry, give_up_after=left))
+        plan = replace(plan, settings=settings)
         ports = Ports(
             apis=apis,
             clock=clock,
             journal=MemoryJournal(),
             fence=fence,
             secrets=store,
-            listener=Deaf(),
+            listener=Told(patience.tell),
             draw=random.random,
             digest=state.value_digest if remembered else plain_digest,
             remembered=remembered,

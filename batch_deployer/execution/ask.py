@@ -8,6 +8,7 @@ from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.model import events as e
 from batch_deployer.model.api import (
+    UNTRUSTED,
     Answer,
     Call,
     ChartState,
@@ -20,6 +21,7 @@ from batch_deployer.model.api import (
     Status,
 )
 from batch_deployer.model.deployment import Operation, Outcome
+from batch_deployer.model.text import span
 from batch_deployer.rules.cluster_identity import ListedClusters
 from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 from batch_deployer.rules.phases import Readiness, readiness
@@ -27,8 +29,8 @@ from batch_deployer.rules.replies import Verdict, describe, fingerprint
 from batch_deployer.rules.retry import backoff
 from batch_deployer.rules.settle import rollback_target
 
-FIRST_TRIES = 6
-"""Tries at a cloud's first questions before it counts as unreachable: about half a minute of refused connections."""
+LONGEST_OPENING_PAUSE = 15.0
+"""Seconds between two tries at a cloud's first questions, at most: nothing else can be done meanwhile."""
 MAX_ODD_HISTORIES = 3
 """Reads of a history without the newest revision, after which that says nothing."""
 MAX_FAILED_HISTORIES = 6
@@ -70,11 +72,7 @@ def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: 
     if verdict is Verdict.AUTH:
         return
     if verdict is Verdict.TRANSIENT:
-        board.opening_faults += 1
-        if board.opening_faults >= FIRST_TRIES:
-            close(run, board, f"cloud {board.cloud.name} does not answer: {describe(reply)}")
-            return
-        board.later(run.now() + backoff(board.opening_faults, run.ports.draw(), run.settings.retry), question)
+        _wait_to_open(run, board, question, reply)
         return
     name = board.cloud.name
     if verdict is not Verdict.OK:
@@ -96,6 +94,24 @@ def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: 
                 take_phase(run, board, board.queues[cluster.id], cluster)
     board.unanswered.discard(type(question))
     board.open = not board.unanswered
+
+
+def _wait_to_open(run: Run, board: Board, question: Opening, reply: Answer) -> None:
+    """Ask again later, for as long as any other question would be asked."""
+    now, settings = run.now(), run.settings.retry
+    board.opening_faults += 1
+    if board.failing_since is None:
+        board.failing_since = now
+        until = span(settings.give_up_after)
+        message = f"cloud {board.cloud.name} does not answer ({describe(reply)}); waiting for it for up to {until}"
+        if reply.code != UNTRUSTED:
+            run.announce(e.Warned(at=run.wall(), message=message))
+    lasted = now - board.failing_since
+    if reply.code == UNTRUSTED or lasted >= settings.give_up_after:
+        close(run, board, f"cloud {board.cloud.name} does not answer: {describe(reply)}")
+        return
+    pause = min(LONGEST_OPENING_PAUSE, backoff(board.opening_faults, run.ports.draw(), settings))
+    board.later(now + min(pause, settings.give_up_after - lasted), question)
 
 
 def close(run: Run, board: Board, reason: str) -> None:

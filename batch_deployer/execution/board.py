@@ -50,6 +50,8 @@ class Board:
         self.ill_calls = 0
         self.unanswered: set[type[Question]] = {ChartsJob, ClustersJob}
         self.opening_faults = 0
+        self.failing_since: float | None = None
+        """When the first of a cloud's first questions failed; None: none has."""
         self.open = False
         """Whether the first questions (charts, clusters) are answered."""
         self.holding = False

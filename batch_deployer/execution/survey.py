@@ -49,6 +49,8 @@ class Survey:
     halted: str = ""
     """Why it could not be finished (credential refused); empty when it was."""
     warnings: Sequence[str] = ()
+    dead: Sequence[str] = ()
+    """Why clouds could not be looked at at all, one text each."""
     exit_code: int = 0
     """Of the halt, else 5 when permission is missing, else 0."""
 
@@ -96,6 +98,7 @@ class Surveyor:
             decisions={key: self._decisions.get(key, not_seen) for key in keys},
             states={key: self._states[key] for key in keys if key in self._states},
             calls=calls,
+            dead=[board.dead for board in self._boards if board.dead],
             halted=run.halted.reason if run.halted else "",
             exit_code=code,
         )

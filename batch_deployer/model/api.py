@@ -223,6 +223,10 @@ class Sent(StrEnum):
     """It left, and no answer came: timeout, reset, unreadable answer."""
 
 
+UNTRUSTED = "TLS"
+"""Code of an answer that did not come because the server's certificate is not trusted: waiting does not help."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back from one attempt at one call. A transport returns this for every failure of network or server."""
 

@@ -106,18 +106,23 @@ _WINDOW = re.compile(r"time:\s*(\d+)\s*(second|minute|hour)|per\s+(\d+)\s*second
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 
 
+SHORTEST_PAUSE = 1.0
+"""Seconds that a bucket rests after a refusal, whatever the server asks for."""
+
+
 def throttle_wait(answer: Answer, default: float) -> float:
     """Seconds for which a bucket must rest: Retry-After, else the window named in the text, else `default`.
 
-    Bounded to an hour: a server that asks for more is more likely broken than busy.
+    At least a second, since a server that asks for none is not believed, and at most an hour: one that asks for more
+    is more likely broken than busy.
     """
     if answer.retry_after is not None:
-        return min(max(answer.retry_after, 0.0), 3600.0)
+        return min(max(answer.retry_after, SHORTEST_PAUSE), 3600.0)
     found = _WINDOW.search(answer.message)
     if found is None:
         return default
     seconds = float(found[3]) if found[3] else float(found[1]) * _SECONDS[found[2].lower()]
-    return min(max(seconds, 1.0), 3600.0)
+    return min(max(seconds, SHORTEST_PAUSE), 3600.0)
 
 
 _VARIABLE = re.compile(

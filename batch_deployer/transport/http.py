@@ -6,7 +6,7 @@ from collections.abc import Callable
 import aiohttp
 
 from batch_deployer.errors import AuthFailed, CloudUnreachable
-from batch_deployer.model.api import Answer, Call, Sent
+from batch_deployer.model.api import UNTRUSTED, Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence, unheard
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked, tls_reason
@@ -139,7 +139,8 @@ def _failure(error: Exception, attempt: Attempt) -> Answer:
     if isinstance(error, TimeoutError):
         return Answer(sent=sent, message="no answer in time" if attempt.sent else "no connection in time")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Answer(sent=sent, message=_connection_failure(error))
+        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        return Answer(sent=sent, code=UNTRUSTED if untrusted else "", message=_connection_failure(error))
     if attempt.sent:
         return Answer(sent=sent, message="the connection broke before an answer came")
     return Answer(sent=sent, message=f"not sent: {type(error).__name__}")

@@ -16,7 +16,7 @@ def _bare(monkeypatch):
 
 
 def check(project, code):
-    result, out, err = project.run("check", "m.yaml", "--format", "json")
+    result, out, err = project.run("check", "m.yaml", "--format", "json", "--wait", "1s")
     assert result == code, out + err
     found = json.loads(out)
     assert found["exit_code"] == code

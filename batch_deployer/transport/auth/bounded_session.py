@@ -7,6 +7,7 @@ import contextlib
 import io
 import socket
 import threading
+import time
 from typing import Any
 
 from requests import PreparedRequest, Response, Session
@@ -17,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from batch_deployer.errors import BadInput
 from batch_deployer.transport.address import checked
 from batch_deployer.transport.response_body import Unpacker
+from batch_deployer.transport.wire.headers import retry_after
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """A token with the catalogue of a large cloud has some 100 KB."""
@@ -74,8 +76,8 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, deadline: Deadline) -> None:
         """`deadline`: of all requests together."""
-        self.last: tuple[int, bytes, str] | None = None
-        """Status, body and `Retry-After` of the latest answer."""
+        self.last: tuple[int, bytes, float] | None = None
+        """Status, body and `Retry-After` (seconds) of the latest answer."""
         self._pools = _watched_pools(deadline)
         super().__init__(max_retries=0)
 
@@ -105,7 +107,7 @@ class BoundedAdapter(HTTPAdapter):
             response.raw.close()
         response.raw = io.BytesIO(body)
         response.headers.pop("Content-Encoding", None)
-        self.last = response.status_code, body, response.headers.get("Retry-After", "")
+        self.last = response.status_code, body, retry_after(response.headers.get("Retry-After"), time.time()) or 0.0
         return response
 
 

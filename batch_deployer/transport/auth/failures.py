@@ -33,13 +33,13 @@ class Failures:
         """Cloud and address, for messages."""
         return f"{self.who}: login at {self.auth_url}"
 
-    def answered(self, status: int, content: bytes, retry_after: str = "") -> Refused | Unavailable:
-        """An HTTP status from 400, its body, and its header `Retry-After`."""
+    def answered(self, status: int, content: bytes, wait: float = 0.0) -> Refused | Unavailable:
+        """An HTTP status from 400, its body, and the seconds to wait that it asks for."""
         body = read_error(content)
         said = " ".join(part for part in (body.code, body.message) if part)
         cause = f"HTTP {status}" + (f" {self._tidy(said)}" if said else "")
         if status in _TRANSIENT or status >= 500:
-            return Unavailable(f"{self.place}: {cause}", wait=float(retry_after) if retry_after.isdecimal() else 0.0)
+            return Unavailable(f"{self.place}: {cause}", wait=wait)
         if status == 404:
             return Refused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
         if status in {401, 403, 400}:

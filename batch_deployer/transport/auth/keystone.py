@@ -75,7 +75,7 @@ class KeystoneLogin:
             user_agent="batch-deployer",
         )
 
-    def _failure(self, error: Exception, last: tuple[int, bytes, str] | None) -> Refused | Unavailable:
+    def _failure(self, error: Exception, last: tuple[int, bytes, float] | None) -> Refused | Unavailable:
         """What a failure of keystoneauth, requests or a plugin means; `last`: the latest answer."""
         from keystoneauth1 import exceptions  # noqa: PLC0415 - as above
 

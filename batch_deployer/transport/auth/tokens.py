@@ -189,7 +189,9 @@ class RenewedToken:
                 continue
             self._postpone(result)
             if tries <= 0 or not result.again:
-                raise CloudUnreachable(result.message)
+                error = CloudUnreachable(result.message)
+                error.permanent, error.wait = not result.again, result.wait
+                raise error
 
     async def _attempt(self) -> Token | Refused | Unavailable:
         with anyio.move_on_after(self._timeout):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -27,7 +28,9 @@ def retry_after(text: str | None, now: float) -> float | None:
 def http_date(text: str | None) -> float | None:
     """Seconds since the epoch of an HTTP date; None when it is none. Kept, as a busy server says the same for a second."""
     try:
-        return parsedate_to_datetime(text or "").timestamp()
+        moment = parsedate_to_datetime(text or "")
+        # asctime's form names no zone; RFC 9110 has all three in UTC.
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
 
