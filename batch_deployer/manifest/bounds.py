@@ -2,6 +2,8 @@
 
 MAX_DEPLOYMENTS = 200_000
 """Pairs of cluster and release."""
+MAX_NODES = 2_000_000
+"""Values, lists and mappings of one file: each takes some hundred bytes while it is read."""
 MAX_ROWS = 300_000
 """Rows of one table."""
 MAX_TABLE_BYTES = 256 * 1024 * 1024
@@ -18,3 +20,4 @@ MAX_ALIASED_BYTES = 64 * 1024 * 1024
 """Characters that the aliases of a file stand for."""
 MAX_SUGGESTED_CHARACTERS = 200
 """Length up to which a word that is not known is compared with those that are."""
+TOO_MANY_NODES = f"the file holds more than {MAX_NODES:,} values; put clusters and pairs into tables"

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection
 
 from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_NODES, TOO_MANY_NODES
 from batch_deployer.manifest.tree import Node, Place
 
 MAX_DEPTH = 64
@@ -52,11 +53,15 @@ class _Walker:
         self._text = text
         self._file = file
         self._first = line
+        self._nodes = 0
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def value(self, at: int, depth: int) -> tuple[Node, int]:
         """The value that begins at an index, and the index after it."""
         place = self._place(at)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise BadInput([*self.faults, place.fault(TOO_MANY_NODES)])
         if depth > MAX_DEPTH:
             raise BadInput([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
         match self._text[at]:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.bounds import MAX_ALIASED_BYTES
+from batch_deployer.manifest.bounds import MAX_ALIASED_BYTES, MAX_NODES, TOO_MANY_NODES
 from batch_deployer.manifest.json_reader import MAX_DEPTH, read_json
 from batch_deployer.manifest.scalars import resolve, resolve_key, resolve_tagged
 from batch_deployer.manifest.tree import Node, Place, Scalar
@@ -118,12 +118,15 @@ class _Builder:
         self._anchors: dict[str, Node] = {}
         self._documents = 0
         self._document = Place(file, 1, 1)
-        self._aliased = 0
+        self._events = self._aliased = 0
         self._aliased_characters = 0
 
     def take(self, event: Any) -> None:
         """Fold one event in."""
         place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        self._events += 1
+        if self._events > MAX_NODES:
+            raise BadInput([*self.faults, place.fault(TOO_MANY_NODES)])
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1

@@ -73,6 +73,8 @@ CASES = {
         {"clusters.csv": clusters(2), "pairs.csv": "cluster,release\n" + "c0,web\n" * 300_100},
         "a table may have 300,000 rows",
     ),
+    "values of YAML": (HEAD + "deployments:\n" + "- a\n" * 3_000_000, {}, "the file holds more than 2,000,000 values"),
+    "values of JSON": ('{"deployments": [' + "1," * 3_000_000 + "1]}", {}, "the file holds more than 2,000,000 values"),
     "many tables": (
         HEAD + TABLE + ONE + "deployments: [" + ", ".join(["{from: pairs.csv}"] * 20_000) + "]\n",
         {"clusters.csv": clusters(2), "pairs.csv": "cluster,release\n" + "c0,web\n" * 1000},
