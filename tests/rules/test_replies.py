@@ -192,7 +192,7 @@ def test_a_throttle_waits_for_the_window_that_its_text_names(message, seconds):
     assert throttle_wait(Answer(status=429, message=message), 77.0) == seconds
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [(0.0, 0.0), (7.5, 7.5), (-3.0, 0.0), (86400.0, 3600.0)])
+@pytest.mark.parametrize(("asked", "seconds"), [(0.0, 1.0), (7.5, 7.5), (-3.0, 1.0), (86400.0, 3600.0)])
 def test_retry_after_goes_before_the_text_and_is_bounded(asked, seconds):
     answer = Answer(status=429, message="limit:10,time:1 minute", retry_after=asked)
     assert throttle_wait(answer, 77.0) == seconds
