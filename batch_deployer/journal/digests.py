@@ -16,6 +16,7 @@ _COST = 2**14
 
 _KEY_BYTES = 32
 _DIGITS = 32
+_NAME_DIGITS = 8
 
 
 class _Digests(msgspec.Struct):
@@ -60,15 +61,19 @@ class ValueDigests:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._key = b""
+        self._key_name = ""
 
     def exists(self) -> bool:
         """Whether there is a key."""
         return self._path.exists()
 
     def __call__(self, text: str) -> str:
-        """Digest of a text, 32 hexadecimal digits."""
-        self._key = self._key or self._load()
-        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:_DIGITS]
+        """Digest of a text: 32 hexadecimal digits, a dash, and a name of the key, by which digests are comparable."""
+        if not self._key:
+            self._key = self._load()
+            self._key_name = hmac.digest(self._key, b"name of the key", "sha256").hex()[:_NAME_DIGITS]
+        digest = hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:_DIGITS]
+        return f"{digest}-{self._key_name}"
 
     def _load(self) -> bytes:
         try:
@@ -83,8 +88,8 @@ class ValueDigests:
             key = b""
         if len(key) != _KEY_BYTES:
             raise BadInput(
-                f"the key of the state folder, {self._path}, is damaged; restore it, or remove it and give up "
-                "rolling back the runs before"
+                f"the key of the state folder, {self._path}, is damaged; restore it, or remove it: then the "
+                "values of earlier runs are no longer compared"
             )
         return key
 

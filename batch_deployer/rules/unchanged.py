@@ -13,7 +13,7 @@ from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ConfirmedState, ReleaseSpec, Remembered
 from batch_deployer.model.values import Json, compact, covers, dotted, load_values
-from batch_deployer.rules.ownership import MAX_NAMED, changed_since
+from batch_deployer.rules.ownership import MAX_NAMED, changed_since, is_comparable
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -51,7 +51,8 @@ def compare(
         return Comparison(reason=f"chart {state.chart_name} runs, {chart_name} is wanted")
     if not same_version(state.chart_version, spec.version):
         return Comparison(reason=f"chart version {state.chart_version or 'unknown'} runs, {spec.version} is wanted")
-    if remembered is not None and now is not None and not changed_since(remembered.confirmed, now):
+    ours = remembered.confirmed if remembered is not None else None
+    if remembered and ours and now and is_comparable(ours, now) and not changed_since(ours, now):
         return _with_sent(remembered.sent, digests())
     return _with_shown(load_values(state.values_json), values, exact=exact)
 

@@ -162,6 +162,15 @@ def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(
     assert ours(shop) == ["create"]
 
 
+def test_a_state_folder_that_has_lost_its_key_blames_nobody(shop):
+    assert shop.run("run", "m.yaml", "--yes", *ONLY, "--run-id", "one")[0] == 0
+    (shop.state / "key").unlink()
+    assert shop.run("run", "m.yaml", "--yes", *ONLY, "--run-id", "two")[0] == 0
+    assert told(shop, "two")["prod-1/web"] == ("unchanged", "runs as wanted")
+    assert shop.run("rollback", "one", "--delete-created", "--yes")[0] == 0
+    assert ours(shop) == ["create", "delete"]
+
+
 def test_a_rollback_of_a_killed_run_says_what_it_leaves_and_ends_with_1(shop):
     shop.provider.post("faults", {"faults": [{"effect": "stuck", "calls": "create_release"}]})
     run = shop.start("run", "m.yaml", "--yes", *ONLY, "--run-id", "one")

@@ -23,13 +23,15 @@ def test_all_runs_of_a_folder_share_one_key_that_only_its_owner_reads(tmp_path):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert StateDir(tmp_path / "state").value_digest("values") == first == digest("values")
     assert digest("other") != first
-    assert len(first) == 32
+    assert len(first) == 32 + 1 + 8
+    assert digest("other").partition("-")[2] == first.partition("-")[2]
 
 
 def test_another_folder_has_another_key_and_no_digest_can_be_guessed(tmp_path):
     one, other = (ValueDigests(tmp_path / name)("values") for name in ("one", "other"))
-    assert one != other
-    assert one not in {hashlib.new(name, b"values").hexdigest()[:32] for name in ("md5", "sha1", "sha256")}
+    assert one.partition("-")[0] != other.partition("-")[0]
+    assert one.partition("-")[2] != other.partition("-")[2]
+    assert one[:32] not in {hashlib.new(name, b"values").hexdigest()[:32] for name in ("md5", "sha1", "sha256")}
 
 
 def test_of_many_that_start_at_once_one_makes_the_key(tmp_path):

@@ -298,6 +298,7 @@ def test_an_undo_leaves_alone_what_differs_in_any_point_from_what_the_run_left(a
         {"chart_name": ""},
         {"chart_version": "v1.0"},
         {"values": ""},
+        {"values": "another-by another key"},
     ],
 )
 def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
