@@ -102,7 +102,9 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         say(f"skipped: {error}")
         return 0
     finally:
-        if runner.folder is not None:
+        if runner.overtaken:
+            say("another process has taken this run over; its journal and its report are left to that process")
+        elif runner.folder is not None:
             unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
             leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
         elif made and manner.report is not None:

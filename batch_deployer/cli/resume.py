@@ -26,14 +26,21 @@ def command(session: Session, /, run: str, **options: Any) -> int:
     from batch_deployer.cli.launch import Launch, launch, leave_report, open_store
     from batch_deployer.compose.reading import read_run
     from batch_deployer.journal.runs import RunState
+    from batch_deployer.journal.state import StateDir
     from batch_deployer.plan.again import open_keys
     from batch_deployer.report.write import is_written
 
     manner = Manner.take(options)
-    past = read_run(session.use_state(manner.state_dir), run)
-    if past.live:
-        raise BadInput(f"run {past.folder.id} is live; `control` steers it, `status` shows it")
-    if past.info.state is RunState.FINISHED and not open_keys(past.plan, past.events):
+    state = session.use_state(manner.state_dir)
+    past = read_run(state, run)
+    held = past.live and StateDir(state, write=False).is_held(past.plan.name)
+    if past.live and not held:
+        say(f"the process of run {past.folder.id} is hung or gone, and its lease has run out; taking the run over")
+    if held and manner.overlap == "fail":
+        raise BadInput(
+            f"run {past.folder.id} is live; `control` steers it, `status` shows it, --overlap wait waits for its end"
+        )
+    if not past.live and past.info.state is RunState.FINISHED and not open_keys(past.plan, past.events):
         if not is_written(story := past.story(), past.folder.report_path):
             say(f"run {past.folder.id} has ended, but not told all of it; here is its report")
             leave_report(story, past.folder, manner)

@@ -98,6 +98,8 @@ class Runner:
         self.folder: RunDir | None = None
         self._task = task
         self._audience = audience
+        self.overtaken = False
+        """Whether another process took the run over, so that journal and report are no longer this one's."""
         self._stopper: Stopper | None = None
         self._memory = ReleaseMemory(task.state, task.plan, task.store)
 
@@ -222,6 +224,7 @@ class Runner:
         try:
             return await engine.run()
         finally:
+            self.overtaken = fence.overtaken() and task.state.last_holder(plan.name) == task.run_id
             for trouble in () if task.simulated else (learn(task.state, plan, engine), self._memory.keep()):
                 if trouble:
                     self._warn(journal, trouble)

@@ -11,6 +11,7 @@ from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, Outcome
+from batch_deployer.plan.frozen import budget_totals
 from batch_deployer.rules.gates import Halt, Systemic, over_budget
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.ownership import THEIRS
@@ -29,7 +30,7 @@ class Rollout:
         self.soaking_until = math.inf
         self.left = len(run.tracks)
         """Deployments without an outcome."""
-        self._totals: Counter[str] = Counter()
+        self._totals = budget_totals(run.plan)
         self._failures: Counter[str] = Counter()
         self._left_in_wave: Counter[int] = Counter()
         self._members: defaultdict[int, list[Track]] = defaultdict(list)
@@ -43,9 +44,6 @@ class Rollout:
         there = {(track.deployment.cluster.id, track.deployment.release.place) for track in self._run.tracks.values()}
         for track in self._run.tracks.values():
             deployment = track.deployment
-            self._totals["run"] += 1
-            self._totals[f"wave {deployment.wave}"] += 1
-            self._totals[f"release {deployment.release.label}"] += 1
             self._left_in_wave[deployment.wave] += 1
             self._members[deployment.wave].append(track)
             for need in deployment.release.needed:

@@ -26,8 +26,13 @@ _DAMAGED = (
 )
 
 
+_TAKEN_OVER = "another process has taken this run over and writes its journal; this one writes nothing more"
+
+
 def advice(error: sqlite3.Error) -> str:
     """What is wrong and what to do about it, for a SQLite error."""
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+        return _TAKEN_OVER
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     text = _DAMAGED if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else _ADVICE.get(code, "{error}")
     return text.format(error=error)

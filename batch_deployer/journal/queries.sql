@@ -2,7 +2,8 @@
 
 -- name: append
 -- One statement for a whole batch: it commits by itself, all or nothing, and the interpreter is free meanwhile.
-INSERT INTO events (data) SELECT value FROM json_each(?);
+-- Numbered on from the writer's own last event: another writer's events make it fail instead of mixing with these.
+INSERT INTO events (seq, data) SELECT ?2 + key, value FROM json_each(?1);
 
 -- name: after
 SELECT seq, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?;

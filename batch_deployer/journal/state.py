@@ -101,6 +101,16 @@ class StateDir:
         live = self._leases.live_runs()
         return [run.info(live=run.id in live) for run in self._folders()]
 
+    def is_held(self, manifest: str) -> bool:
+        """Whether somebody holds the lock of a manifest, so that nobody else may run it. A hung holder's lease runs out."""
+        held = self._leases.current(manifest)
+        return held is not None and not held.free(here(), stamp(), is_alive)
+
+    def last_holder(self, manifest: str) -> str:
+        """Id of the run that holds a manifest's lock, or held it last; empty when none ever did."""
+        held = self._leases.current(manifest)
+        return held.run if held is not None else ""
+
     def prune(self, older_than: float, *, now: float) -> Sequence[RunInfo]:
         """Remove runs that started more than `older_than` seconds before the wall time `now`, and say which.
 

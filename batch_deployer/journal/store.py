@@ -15,6 +15,8 @@ class Store:
         old = path.exists() and path.stat().st_size > 0
         self.failure: JournalError | None = None
         """Set once a batch could not be written; from then on nothing is."""
+        self._next = 0
+        """Number of the next event; 0 before the first."""
         self._database = Database(path, schema="schema.sql", queries="queries.sql", write=True)
         if old:
             try:
@@ -27,7 +29,10 @@ class Store:
         """Make the rows durable, all or none of them. Returns the failure that this journal has met, if any."""
         if self.failure is None and rows:
             try:
-                self._database.run("append", join(rows))
+                if not self._next:
+                    self._next = self._database.run("last_seq")[0][0] + 1
+                self._database.run("append", join(rows), self._next)
+                self._next += len(rows)
             except JournalError as error:
                 self.failure = error
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of a bug of ours too

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deployment, Outcome
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.frozen import Plan, budget_totals
 from batch_deployer.plan.undo import bind
 
 
@@ -47,7 +47,7 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
 def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: bool) -> Plan:
     """Just those deployments of an ended run that failed (in any way) or were not started, in the same waves.
 
-    Those whose writes were all refused were not started. Those whose fate is open (the run was killed meanwhile) are in
+    Percentages of budgets are still taken of the whole run. Those whose writes were all refused were not started. Those whose fate is open (the run was killed meanwhile) are in
     neither: `resume` is for them.
     """
     fates = _fates(events)
@@ -59,7 +59,8 @@ def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: b
         return not_started if outcome is Outcome.NOT_STARTED else failed and not deployment.satisfied_by(outcome)
 
     chosen = (each for each in plan.deployments if wanted(each))
-    return replace(plan, deployments=tuple(_since(each, fates.written.get(each.key)) for each in chosen), expected={})
+    deployments = tuple(_since(each, fates.written.get(each.key)) for each in chosen)
+    return replace(plan, deployments=deployments, totals=budget_totals(plan), expected={})
 
 
 def _since(deployment: Deployment, end: e.Finished | None) -> Deployment:

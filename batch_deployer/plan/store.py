@@ -38,6 +38,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     settings: Settings
     expected: dict[str, str]
     warnings: tuple[str, ...] = ()
+    totals: dict[str, int] = {}
     exact_values: bool = False
     profile: str = ""
     sources: dict[str, str] = {}
@@ -107,6 +108,7 @@ def freeze(plan: Plan, key: str = "") -> str:
         settings=plan.settings,
         expected={},
         warnings=tuple(plan.warnings),
+        totals=dict(plan.totals),
         exact_values=plan.exact_values,
         profile=plan.profile,
         sources=dict(plan.sources),
@@ -150,6 +152,7 @@ def thaw(text: str, key: str = "") -> Plan:
         settings=frozen.settings,
         expected=frozen.expected,
         warnings=frozen.warnings,
+        totals=frozen.totals,
         exact_values=frozen.exact_values,
         profile=frozen.profile,
         sources=frozen.sources,

@@ -13,7 +13,7 @@ from batch_deployer.model.deployment import (
     ReleaseSpec,
     Undo,
 )
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.frozen import Plan, budget_totals
 from batch_deployer.rules.ownership import THEIRS
 
 KEPT = "the run created it; --delete-created deletes such releases"
@@ -75,7 +75,16 @@ def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undo
             left[deployment.key] = verdict
     # A soak looks for faults of something new; going back brings back what was there before.
     waves = tuple(replace(wave, soak=0.0) for wave in reversed(plan.waves))
-    return Undoing(plan=replace(plan, deployments=_dependents_first(undone), waves=waves, expected={}), left=left)
+    last = len(plan.waves) - 1
+    totals = {_mirrored(scope, last): total for scope, total in budget_totals(plan).items()}
+    deployments = _dependents_first(undone)
+    return Undoing(plan=replace(plan, deployments=deployments, waves=waves, totals=totals, expected={}), left=left)
+
+
+def _mirrored(scope: str, last: int) -> str:
+    """The scope of a budget in a plan whose waves run in reverse."""
+    kind, _, number = scope.partition(" ")
+    return f"wave {last - int(number)}" if kind == "wave" else scope
 
 
 def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:

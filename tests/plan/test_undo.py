@@ -199,3 +199,20 @@ def test_what_is_needed_goes_back_after_what_needs_it():
 
 def _fields(event):
     return {name: getattr(event, name) for name in event.__struct_fields__}
+
+
+def test_percentages_of_a_rollback_are_taken_of_the_run_that_is_undone():
+    """In the waves as they run now: in reverse."""
+    from batch_deployer.plan.frozen import budget_totals
+
+    waves = (Wave(name="canary"), Wave(name="rest"))
+    deployments = [a_deployment("web", wave=0), a_deployment("db", wave=1), a_deployment("app", wave=1)]
+    undone = undo(a_plan(*deployments, waves=waves), [], delete_created=False).plan
+    assert budget_totals(undone) == {
+        "run": 3,
+        "wave 1": 1,
+        "wave 0": 2,
+        "release web": 1,
+        "release db": 1,
+        "release app": 1,
+    }

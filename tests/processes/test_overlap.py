@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -66,3 +67,30 @@ def test_another_runner_fails_is_skipped_or_waits_as_told(busy, told, report, po
     assert told(waiting).end()[0] == 0
     assert {each["outcome"] for each in report(busy, "third")["deployments"]} == {"unchanged"}
     assert set(busy.provider.ledger()["creates"].values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [False, True], ids=["lease over", "wait for it"])
+def test_a_hung_run_is_resumed_once_its_lease_is_over(busy, told, report, events, wait):
+    """The process that hung changes nothing when it wakes: neither the cloud, nor the journal, nor the report."""
+    first = begin(busy, told, MORTAL_LEASE="3")
+    os.kill(first.process.pid, signal.SIGSTOP)
+    if wait:
+        resumed = told(busy.start("resume", "first", "--overlap", "wait", MORTAL_LEASE="3")).end()
+    else:
+        code, _, err = told(busy.start("resume", "first", MORTAL_LEASE="3")).end()
+        assert (code, "is live" in err) == (2, True), err
+        time.sleep(3.5)
+        resumed = told(busy.start("resume", "first", MORTAL_LEASE="3")).end()
+        assert "is hung or gone, and its lease has run out; taking the run over" in resumed[2]
+    assert resumed[0] == 0, resumed[2]
+    assert report(busy, "first")["run"]["exit_code"] == 0
+    told_so_far, entries = events(busy, "first"), busy.provider.get("entries")
+    os.kill(first.process.pid, signal.SIGCONT)
+    code, _, err = first.end()
+    assert code in (1, 7), err
+    assert "another" in err
+    assert events(busy, "first") == told_so_far
+    assert busy.provider.get("entries") == entries
+    assert report(busy, "first")["run"]["exit_code"] == 0
+    assert busy.provider.ledger()["duplicates"] == []
