@@ -162,6 +162,28 @@ def test_what_somebody_else_created_anew_at_revision_one_is_not_called_deployed(
     assert ours(shop) == ["create"]
 
 
+def test_a_resumed_run_does_not_take_somebody_elses_release_for_its_own(shop):
+    assert shop.run("run", "m.yaml", "--yes", *ONLY)[0] == 0
+    shop.edit("tag: v1", "tag: v2")
+    shop.edit(", targets:", ", on_failure: rollback, targets:")
+    shop.provider.post("faults", {"faults": [{"effect": "stuck", "calls": "update_release"}]})
+    run = shop.start("run", "m.yaml", "--yes", *ONLY, "--run-id", "two")
+    while shop.provider.releases()[WEB]["status"] != "PENDING_UPGRADE":
+        pass
+    run.kill()
+    run.communicate()
+    values = {"replicas": 3, "tag": "v2"}
+    does(shop, "other_recreate", chart_id=chart_ids(shop)["web"], values=values, revision=2)
+    settle(shop)
+    theirs = shop.provider.releases()[WEB]
+    assert shop.run("resume", "two")[0] == 1
+    outcome, reason = told(shop, "two")["prod-1/web"]
+    assert outcome == "failed"
+    assert reason.startswith(f"{THEIRS}: it was created anew at ")
+    assert shop.run("rollback", "two", "--yes")[0] == 1
+    assert (shop.provider.releases()[WEB], ours(shop)) == (theirs, ["create", "upgrade"])
+
+
 def test_a_state_folder_that_has_lost_its_key_blames_nobody(shop):
     assert shop.run("run", "m.yaml", "--yes", *ONLY, "--run-id", "one")[0] == 0
     (shop.state / "key").unlink()
