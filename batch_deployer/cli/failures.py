@@ -12,6 +12,7 @@ import click
 
 from batch_deployer import __version__
 from batch_deployer.cli.session import Session
+from batch_deployer.cli.streams import trouble
 from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
 
 EXIT_CODES: dict[int, str] = {
@@ -59,7 +60,11 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
         return 130
     except Exception as error:  # noqa: BLE001 - the last net; a bug gets a file, a user one line
         return failed(error, session)
-    return code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) else 0
+    if lost := trouble():
+        say(f"{'warning' if session.output_is_extra else 'error'}: {lost}; what was to be shown is lost")
+        return code if session.output_is_extra else code or 1
+    return code
 
 
 def failed(error: BaseException, session: Session) -> int:

@@ -63,6 +63,7 @@ def new_id(name: str) -> str:
 
 def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -> int:
     """Run it to its end, print the summary on stdout, and return the exit code."""
+    session.output_is_extra = True
     resolve_all(what.plan, store)
     state = StateDir(session.use_state(manner.state_dir))
     made = manner.report is not None and not manner.report.exists()

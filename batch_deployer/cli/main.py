@@ -20,6 +20,7 @@ from batch_deployer.cli.environment import (
 from batch_deployer.cli.failures import EXIT_CODES, guarded
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
+from batch_deployer.cli.streams import secure
 from batch_deployer.compose.garbage import collect_rarely
 from batch_deployer.errors import BadInput
 
@@ -131,7 +132,12 @@ def group() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program on the given arguments (default: the process's) and return its exit code."""
+    """Run the program on the given arguments and return its exit code.
+
+    Without arguments it runs on the process's own, and the process's standard streams become ones that never raise.
+    """
+    if arguments is None:
+        secure()
     collect_rarely()
     session = Session()
     chosen = list(sys.argv[1:] if arguments is None else arguments)

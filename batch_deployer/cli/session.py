@@ -20,6 +20,8 @@ class Session:
     redact: Callable[[str], str] = _as_is
     """Takes secrets that became known in this process out of a text."""
 
+    output_is_extra: bool = False
+    """Whether the exit code tells of a run, whatever became of the output."""
     permissions: Permissions = field(default_factory=Permissions)
     """What the operator allows manifests to name."""
 
