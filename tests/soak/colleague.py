@@ -294,7 +294,7 @@ def touched(
         written.add(entry.key)
         if last is None or number < begun or first:
             continue
-        if last.operation == "delete" and entry.operation == "create" and not entry.duplicate:
+        if last.operation in ("delete", "vanish") and entry.operation == "create" and not entry.duplicate:
             continue  # nothing of theirs was there
         left = entry.at - (LATE_SECONDS if entry.origin == "late" else 0.0)
         yield left - last.at > race, f"{entry} hit what {last} had made"
