@@ -13,6 +13,7 @@ import click
 from batch_deployer import __version__
 from batch_deployer.cli.session import Session
 from batch_deployer.cli.streams import trouble
+from batch_deployer.compose.stopping import Stopped
 from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
 
 EXIT_CODES: dict[int, str] = {
@@ -25,7 +26,9 @@ EXIT_CODES: dict[int, str] = {
     6: "a deadline or window was missed",
     7: "another run holds the lock",
     8: "plan --detailed-exitcode: there are changes, and nothing is blocked",
+    129: "ended by SIGHUP, resumable",
     130: "interrupted by SIGINT, resumable",
+    131: "ended by SIGQUIT, resumable",
     143: "ended by SIGTERM, resumable",
 }
 """Every exit code and its meaning: the one table behind the help, the README and the tests."""
@@ -50,6 +53,9 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    except Stopped as stopped:
+        say(f"stopped by {stopped}; nothing is under way")
+        return 128 + stopped.number
     except click.ClickException as error:
         error.show()
         return error.exit_code

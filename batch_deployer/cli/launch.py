@@ -18,6 +18,7 @@ from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.running import Runner, Task
 from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all
+from batch_deployer.compose.stopping import undisturbed
 from batch_deployer.errors import BatchDeployerError, LockHeld
 from batch_deployer.execution.engine import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id
@@ -103,19 +104,25 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         say(f"skipped: {error}")
         return 0
     finally:
-        if runner.overtaken:
-            say("another process has taken this run over; its journal and its report are left to that process")
-        elif runner.folder is not None:
-            unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
-            leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
-        elif made and manner.report is not None:
-            with contextlib.suppress(OSError):
-                manner.report.rmdir()
+        with undisturbed():
+            _leave(runner, audience, manner, made=made)
     if ending.reason:
         say(store.redact(ending.reason))
-    if ending.exit_code in (130, 143) and runner.folder is not None:
+    if ending.exit_code in (129, 130, 131, 143) and runner.folder is not None:
         say(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
     return ending.exit_code
+
+
+def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) -> None:
+    """Leave a report, or no trace. `made`: whether the folder of --report is this run's own."""
+    if runner.overtaken:
+        say("another process has taken this run over; its journal and its report are left to that process")
+    elif runner.folder is not None:
+        unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
+        leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
+    elif made and manner.report is not None:
+        with contextlib.suppress(OSError):
+            manner.report.rmdir()
 
 
 def _work(runner: Runner, audience: Audience) -> Ending:

@@ -22,6 +22,7 @@ from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
 from batch_deployer.cli.streams import secure
 from batch_deployer.compose.garbage import collect_rarely
+from batch_deployer.compose.stopping import heed
 from batch_deployer.errors import BadInput
 
 COMMANDS: tuple[str, ...] = (
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         secure()
+        heed()
     collect_rarely()
     session = Session()
     chosen = list(sys.argv[1:] if arguments is None else arguments)

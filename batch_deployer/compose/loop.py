@@ -1,16 +1,40 @@
 """The event loop of this process: uvloop where it runs, asyncio's elsewhere."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from batch_deployer.compose.stopping import Stopped, taken
 
 T = TypeVar("T")
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end on a fresh loop."""
+    """Run a coroutine to its end on a fresh loop. Raises Stopped when a signal ends it that nobody inside takes."""
+    stopped = 0
+
+    async def interruptible() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are inside a coroutine
+
+        def stop(number: int) -> None:
+            nonlocal stopped
+            stopped = stopped or number
+            task.cancel()
+
+        if threading.current_thread() is not threading.main_thread():
+            return await main()  # signals go to the main thread alone
+        with taken(stop):
+            return await main()
+
     with asyncio.Runner(loop_factory=_quick_loop()) as runner:
-        return runner.run(main())
+        try:
+            return runner.run(interruptible())
+        except asyncio.CancelledError:
+            if stopped:
+                raise Stopped(stopped) from None
+            raise
 
 
 def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

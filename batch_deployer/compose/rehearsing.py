@@ -105,11 +105,7 @@ def rehearse(
         )
         for worker in range(workers)
     ]
-    if workers == 1:
-        trials = [trial for batch in batches for trial in _trials(batch)]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            trials = [trial for some in pool.map(_trials_apart, batches) for trial in some]
+    trials = [trial for batch in batches for trial in _trials(batch)] if workers == 1 else _all_apart(batches)
     actions = {deployment.key: Action.CREATE for deployment in plan.deployments}
     known = {chart.name: [chart.install] for chart in world.charts}
     return Rehearsed(
@@ -131,16 +127,34 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     durations: Mapping[str, Sequence[float]]
 
 
-def _trials_apart(batch: _Batch) -> list[Trial]:
-    """Rehearse in a child process."""
-    done = subprocess.run(  # noqa: S603 - this interpreter and a module of this package
-        child_command(__name__),
-        input=msgspec.json.encode(batch),
-        stdout=subprocess.PIPE,
-        env=child_environment(),
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout, type=list[Trial])
+def _all_apart(batches: Sequence[_Batch]) -> list[Trial]:
+    """Rehearse in a child process each. None of them outlives this call."""
+    children = [
+        subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
+            child_command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()
+        )
+        for _ in batches
+    ]
+    try:
+        with ThreadPoolExecutor(len(batches)) as pool:
+            try:
+                return [trial for some in pool.map(_trials_apart, children, batches) for trial in some]
+            except BaseException:
+                for child in children:
+                    child.kill()  # so that no thread waits for one
+                raise
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def _trials_apart(child: "subprocess.Popen[bytes]", batch: _Batch) -> list[Trial]:
+    """Have a child process rehearse."""
+    done, _ = child.communicate(msgspec.json.encode(batch))
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, child.args)
+    return msgspec.json.decode(done, type=list[Trial])
 
 
 def _trials(batch: _Batch) -> list[Trial]:

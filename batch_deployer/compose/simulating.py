@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batch_deployer.compose.loop import run_in_loop
-from batch_deployer.compose.stopping import SIGNALS
+from batch_deployer.compose.stopping import taken
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.load import load
 from batch_deployer.plan.build import build_plan
@@ -125,9 +125,11 @@ def serve_until_stopped(
                 fleet, admin_token=admin_token, host=host, port=port, speed=speed, ready=ready, ledger_file=ledger_file
             )
         )
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
-        with suppress(asyncio.CancelledError):
+
+        def stop(_number: int) -> None:
+            serving.cancel()
+
+        with taken(stop), suppress(asyncio.CancelledError):
             await serving
 
     run_in_loop(main)

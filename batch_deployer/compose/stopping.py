@@ -1,12 +1,24 @@
-"""SIGINT and SIGTERM as requests to the engine: the first asks, the second tells."""
+"""Signals from the first moment of a process to its last: SIGINT, SIGTERM, SIGHUP and SIGQUIT ask for an orderly end."""
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, Self
+from types import FrameType
+from typing import Any, Protocol, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+_taking: list[Callable[[int], None]] = []
+"""Who takes signals of the running loop; the last one does."""
+
+
+class Stopped(BaseException):
+    """A signal asks this process to end, and nothing is under way that has to be watched."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 class Stoppable(Protocol):
@@ -15,6 +27,56 @@ class Stoppable(Protocol):
     def stop(self, signal: int) -> None:
         """Ask for an end; a second call ends at once."""
         ...
+
+
+def heed() -> None:
+    """From now on a signal raises Stopped, wherever this process is. As PID 1 it would be ignored otherwise."""
+    for number in _heeded():
+        if number != signal.SIGINT:  # Python's own raises KeyboardInterrupt
+            signal.signal(number, _raise)
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def _heeded() -> list[signal.Signals]:
+    """All but those that whoever started this process has turned off, as nohup does."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _hand_over(number: int) -> None:
+    _taking[-1](number)
+
+
+@contextmanager
+def taken(take: Callable[[int], None]) -> Iterator[None]:
+    """Have the running loop hand signals to `take` for as long as this lasts, and to whoever took them before afterwards."""
+    loop = asyncio.get_running_loop()
+    before: dict[signal.Signals, Any] = {}
+    if not _taking:
+        before = {number: signal.getsignal(number) for number in _heeded()}
+        for number in before:
+            loop.add_signal_handler(number, _hand_over, int(number))
+    _taking.append(take)
+    try:
+        yield
+    finally:
+        _taking.remove(take)
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no signal interrupt what is left to do at the end of a run; it is short."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stopper:
@@ -32,14 +94,8 @@ class Stopper:
     @contextmanager
     def listening(self) -> Iterator[Self]:
         """Take the signals for as long as this lasts."""
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self.stop, int(number))
-        try:
+        with taken(self.stop):
             yield self
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
 
     def serve(self, engine: Stoppable) -> None:
         """From now on signals go to the engine; one that came before does at once."""

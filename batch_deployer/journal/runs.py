@@ -14,7 +14,7 @@ from batch_deployer.journal.digests import SecretDigests
 from batch_deployer.journal.reading import JournalReader
 from batch_deployer.model.events import RunFinished
 
-_STOPPED = (130, 143)
+_STOPPED = (129, 130, 131, 143)
 """Exit codes of a run that a signal ended."""
 
 

@@ -92,7 +92,7 @@ class Story:
         """`running`, `killed`, `interrupted`, `halted` or `finished`."""
         if self.end is None:
             return "running" if self.alive else "killed"
-        if self.end.exit_code in (130, 143):
+        if self.end.exit_code in (129, 130, 131, 143):
             return "interrupted"
         return "halted" if self.halted else "finished"
 

@@ -30,7 +30,9 @@ def order(stage, told, word):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)]
+)
 def test_a_first_signal_starts_nothing_more_watches_what_is_under_way_and_can_be_resumed(
     busy, begin, told, events, report, number, code
 ):
