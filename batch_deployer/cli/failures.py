@@ -107,7 +107,10 @@ def _crash(error: BaseException, session: Session) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     head = f"batch-deployer {__version__}, Python {sys.version.split()[0]} on {sys.platform}, {stamp}Z\n\n"
     summary = session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
-    for folder in (session.state or session.use_state(None), Path(tempfile.gettempdir())):
+    folders = [Path(tempfile.gettempdir())]
+    with contextlib.suppress(BadInput):
+        folders.insert(0, session.state or session.use_state(None))
+    for folder in folders:
         path = folder / f"crash-{stamp}-{os.getpid()}.txt"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

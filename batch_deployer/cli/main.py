@@ -17,7 +17,7 @@ from batch_deployer.cli.environment import (
     variables_of,
     with_variable,
 )
-from batch_deployer.cli.failures import EXIT_CODES, guarded
+from batch_deployer.cli.failures import EXIT_CODES, guarded, say
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.session import Session
 from batch_deployer.cli.streams import secure
@@ -140,6 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         secure()
         heed()
+        try:
+            os.getcwd()  # noqa: PTH109 - only asked whether there is one
+        except OSError as error:
+            say(f"error: the working folder cannot be used ({(error.strerror or '').lower()}); change to another one")
+            return 2
     collect_rarely()
     session = Session()
     chosen = list(sys.argv[1:] if arguments is None else arguments)

@@ -126,4 +126,6 @@ def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[s
 
 
 def _extra(manifest: Path) -> dict[str, str]:
-    return {"manifest": str(manifest.absolute()), "folder": os.getcwd()}  # noqa: PTH109 - as text
+    # For people only. A path need not be Unicode, and what is kept must be.
+    paths = {"manifest": str(manifest.absolute()), "folder": os.getcwd()}  # noqa: PTH109 - as text
+    return {name: path.encode("utf-8", "backslashreplace").decode() for name, path in paths.items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batch_deployer.errors import BadInput
 from batch_deployer.model.permissions import Permissions
 
 
@@ -30,6 +31,11 @@ class Session:
         if folder is None:
             from platformdirs import user_state_path
 
-            folder = user_state_path("batch-deployer", appauthor=False)
+            try:
+                folder = user_state_path("batch-deployer", appauthor=False)
+            except (RuntimeError, OSError):
+                raise BadInput(
+                    "this user has no home folder; name a state folder with --state-dir or BATCH_DEPLOYER_STATE_DIR"
+                ) from None
         self.state = folder
         return folder
