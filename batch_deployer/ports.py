@@ -88,6 +88,10 @@ class Fence(Protocol):
         """Whether somebody else has taken over for certain, so that nothing here is ours any more. Cheap while all is well."""
         ...
 
+    def missing(self) -> str:
+        """What is gone without which the lock cannot be held, such as its file; empty while all is well. Cheap."""
+        ...
+
 
 class Listener(Protocol):
     """Hears every event, after it was handed to the journal. Must not raise and must not wait."""

@@ -25,6 +25,10 @@ class OpenFence:
         """Yes."""
         return True
 
+    def missing(self) -> str:
+        """Nothing."""
+        return ""
+
     def overtaken(self) -> bool:
         """No."""
         return False

@@ -70,6 +70,10 @@ class _OpeningFence:
         """Whether a write may leave now."""
         return self._inner.may_write() and not self._opening.problem(time.time())
 
+    def missing(self) -> str:
+        """What is gone without which the lock cannot be held."""
+        return self._inner.missing()
+
     def overtaken(self) -> bool:
         """Whether somebody else has taken over."""
         return self._inner.overtaken()

@@ -41,6 +41,10 @@ class _Closed:
         """No."""
         return False
 
+    def missing(self) -> str:
+        """Nothing."""
+        return ""
+
     def overtaken(self) -> bool:
         """No: there is nothing to take over."""
         return False

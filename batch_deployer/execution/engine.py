@@ -28,6 +28,7 @@ from batch_deployer.rules.pacing import Bucket
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
+EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "state": 1}
 OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 STALL = 30.0
 """Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
@@ -176,8 +177,8 @@ class Engine:
             self._deadline_missed = True
             self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
             run.halt("deadline", reason)
-        if run.halted is None and run.ports.fence.overtaken():
-            run.halt("fence", OVERTAKEN)
+        if run.halted is None and (run.ports.fence.missing() or run.ports.fence.overtaken()):
+            run.halt_unlocked(OVERTAKEN)
         if not self._signal:
             self._rollout.tick(now)
         if run.ports.control is not None and now >= self._control_at:
@@ -288,9 +289,8 @@ class Engine:
             return Ending(128 + self._signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
         if run.halted is None and run.ports.fence.overtaken():
             return Ending(7, OVERTAKEN)
-        if run.halted is not None and (unfinished or bad or run.halted.scope == "fence"):
-            code = {"auth": 5, "deadline": 6, "fence": 7}.get(run.halted.scope, 4)
-            return Ending(code, run.halted.reason)
+        if run.halted is not None and (unfinished or bad or run.halted.scope in {"fence", "state"}):
+            return Ending(EXIT_CODES.get(run.halted.scope, 4), run.halted.reason)
         if run.denied:
             return Ending(5, f"permission is missing; {bad} deployments did not succeed")
         if not bad:

@@ -147,6 +147,16 @@ class Run:
         for board in self.boards.values():
             board.holding = True
 
+    def halt_unlocked(self, lost: str) -> None:
+        """Halt because the lock is not held any more. `lost`: why, unless its file is gone."""
+        gone = self.ports.fence.missing()
+        if gone:
+            self.halt(
+                "state", f"the lock file {gone} is gone: the state folder was moved or removed; nothing more is written"
+            )
+        else:
+            self.halt("fence", lost)
+
     def finish(
         self, track: Track, outcome: Outcome, reason: str, *, cause: str = "", last: ReleaseState | None = None
     ) -> None:

@@ -70,7 +70,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
     if not run.ports.fence.may_write():
         lost = "the lease of the run lock ran out: another run may have taken over, so nothing more is written"
         _put_back(run, board, job)
-        run.halt("fence", lost)
+        run.halt_unlocked(lost)
         return
     if closed := run.closed():
         _put_back(run, board, job)
@@ -92,7 +92,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
         board.writes.abandon(job.slot, run.now())
         _refuse(run, track, queue, "held back before it was sent", Answer(), wait=0.0)
         if not run.ports.fence.may_write():
-            run.halt("fence", "another run has taken over the lock")
+            run.halt_unlocked("another run has taken over the lock")
         if closed:
             run.halt("deadline", closed)
         return

@@ -23,13 +23,26 @@ class LeaseFence:
         self._heartbeat = heartbeat
         self._until = lease.renewed.boot + usable
         self._lost = False
+        self._missing = ""
+        self._closing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
     def may_write(self) -> bool:
         """Whether nobody else can have taken over before a write sent now must have ended."""
-        return not self._lost and self._leases.clock().boot < self._until
+        return not self._lost and self._leases.clock().boot < self._until and not self.missing()
+
+    def missing(self) -> str:
+        """The lock's file, once neither it nor a later one is there: the state folder was moved or removed."""
+        if not self._missing and not self._leases.file(self._lease).exists() and not self._lost:
+            try:
+                held = self._leases.current(self._lease.name)
+            except JournalError:
+                held = None
+            if held is None and not self._closing:
+                self._missing = str(self._leases.file(self._lease))
+        return self._missing
 
     def overtaken(self) -> bool:
         """Whether somebody else took over. While the lease runs it cannot be; after that the folder of leases tells."""
@@ -49,8 +62,8 @@ class LeaseFence:
 
     def close(self) -> None:
         """Give the lease back and never again permit a write."""
-        lost = self._lost
-        self._lost = True
+        lost = self._lost or bool(self._missing)
+        self._closing = self._lost = True
         self._stop.set()
         self._thread.join()
         if not lost:
@@ -66,6 +79,8 @@ class LeaseFence:
                 self.trouble = str(error)  # the lease runs on; the next beat may succeed
                 continue
             self.trouble = ""
+            if renewed is None and self.missing():
+                return
             if renewed is None:
                 self._lost = True
             else:

@@ -70,6 +70,10 @@ class Leases:
             renewed = msgspec.structs.replace(renewed, generation=mine.generation + 1)
             return renewed if _claim(folder, renewed) else None
 
+    def file(self, mine: Lease) -> Path:
+        """The file of a lease that is held."""
+        return _file(self._folder(mine.name), mine.generation)
+
     def release(self, mine: Lease) -> None:
         """Give a lease back; nothing changes when somebody else has taken over."""
         with self._explained(mine.name):

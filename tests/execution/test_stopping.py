@@ -136,6 +136,9 @@ class Lease:
         self.left -= 1
         return self.left >= 0
 
+    def missing(self):
+        return ""
+
     def overtaken(self):
         return False
 

@@ -1,6 +1,7 @@
 """One run of a manifest at a time, also when its process is stopped and wakes up after another took over."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -94,3 +95,26 @@ def test_a_hung_run_is_resumed_once_its_lease_is_over(busy, told, report, events
     assert busy.provider.get("entries") == entries
     assert report(busy, "first")["run"]["exit_code"] == 0
     assert busy.provider.ledger()["duplicates"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fate", ["moved", "removed", "lock removed"])
+def test_a_state_folder_that_goes_while_a_run_uses_it_ends_the_run(busy, told, fate):
+    """Without its lock nobody is kept from starting a second run, so nothing more is written."""
+    busy.edit("writes: 6/s", "writes: 2/s")
+    runner = begin(busy, told)
+    if fate == "moved":
+        busy.state.rename(busy.state.with_name("elsewhere"))
+    else:
+        shutil.rmtree(busy.state if fate == "removed" else busy.state / "locks")
+    time.sleep(1.0)
+    stats = busy.provider.get("stats")["calls"]["sim"]
+    code, out, err = runner.end()
+    assert code == 1, out + err
+    assert "the lock file " in err
+    assert " is gone" in err
+    assert "taken over" not in err
+    later = busy.provider.get("stats")["calls"]["sim"]
+    kinds = ("create_release", "update_release", "delete_release")
+    before, after = (sum(sum(each.get(kind, {}).values()) for kind in kinds) for each in (stats, later))
+    assert after - before <= 1

@@ -260,6 +260,9 @@ class Closed:
     def may_write(self):
         return False
 
+    def missing(self):
+        return ""
+
     def overtaken(self):
         return True
 
