@@ -90,13 +90,45 @@ def _excluded(url: str) -> bool:
     return any(ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False) for entry in networks)
 
 
-def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Verified TLS by the system's certificates, or by a bundle (PEM) alone. About 30 ms: make one and keep it."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name trusted certificates, in the order in which the OpenStack tools and Python ask them."""
+
+
+def environment_bundle() -> tuple[str, str]:
+    """The variable that names trusted certificates, and its file or folder; empty texts for none."""
+    return next(((name, path) for name in _BUNDLES if (path := os.environ.get(name, "").strip())), ("", ""))
+
+
+def tls_context(ca_file: str, certificate: str | tuple[str, str] | None = None) -> ssl.SSLContext:
+    """Verified TLS by a bundle (PEM) alone, else by that of the environment, else by the system's certificates.
+
+    `certificate`: the client's own, as a file that holds certificate and key, or as two files. About 30 ms: make one and
+    keep it. Raises BadInput, naming the setting, for a file that cannot be used.
+    """
+    name, path = ("ca_file", str(Path(ca_file).expanduser())) if ca_file else environment_bundle()
+    folder = bool(path) and Path(path).is_dir()
     try:
-        return ssl.create_default_context(cafile=str(Path(ca_file).expanduser()) if ca_file else None)
+        context = ssl.create_default_context(
+            cafile=path if path and not folder else None, capath=path if folder else None
+        )
     except (OSError, ssl.SSLError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "not a PEM file"
-        raise BadInput(f"ca_file {ca_file!r} cannot be used: {why}") from None
+        raise BadInput(f"{name} {ca_file or path!r} cannot be used: {_why(error, 'not a PEM file')}") from None
+    if certificate:
+        files = (certificate,) if isinstance(certificate, str) else certificate
+        try:
+            context.load_cert_chain(*(str(Path(each).expanduser()) for each in files))
+        except (OSError, ssl.SSLError) as error:
+            why = _why(error, "not a certificate and its key in PEM, without a password")
+            raise BadInput(f"the client certificate {' and '.join(files)} cannot be used: {why}") from None
+    return context
+
+
+def _why(error: Exception, otherwise: str) -> str:
+    return (
+        error.strerror
+        if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.strerror
+        else otherwise
+    )
 
 
 def tls_reason(error: Exception) -> str:

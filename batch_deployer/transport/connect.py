@@ -70,7 +70,7 @@ async def open_cloud(
         connections=connections,
         clock=clock,
         fence=fence,
-        tls=tls_context(identity.ca_file) if endpoint.startswith("https:") else None,
+        tls=tls_context(identity.ca_file, identity.client_certificate) if endpoint.startswith("https:") else None,
     )
     return OpenCloud(api=api, endpoint=endpoint, identity=identity)
 

@@ -100,7 +100,7 @@ def test_the_operator_may_allow_a_host(checkout, outside, given):
     """Then it is asked."""
     told, environment = outside
     checkout.write("m.yaml", f"{HEAD}clouds: {{one: {{endpoint: 'https://cce.corp.example', project_id: p}}}}\n")
-    arguments = ("check", "m.yaml", *(("--allow-host", "*.corp.example") if given == "option" else ()))
+    arguments = ("check", "m.yaml", "--wait", "1s", *(("--allow-host", "*.corp.example") if given == "option" else ()))
     more = {
         "option": {},
         "variable": {"BATCH_DEPLOYER_ALLOW_HOSTS": "other.example, *.CORP.example"},

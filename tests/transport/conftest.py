@@ -191,7 +191,7 @@ def _bare_environment(monkeypatch, tmp_path):
     import os
 
     for name in list(os.environ):
-        if name.startswith(("OS_", "S3_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("OS_", "S3_", "SSL_CERT_")) or name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -320,9 +320,12 @@ def serve_tls(certificate):
     """`async with serve_tls(handler) as port`: an aiohttp server behind TLS."""
 
     @contextlib.asynccontextmanager
-    async def serving(handler, folder=certificate):
+    async def serving(handler, folder=certificate, client_ca=None):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+        if client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_ca)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -332,5 +335,6 @@ def serve_tls(certificate):
             yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
+            await asyncio.sleep(0.1)  # TLS says goodbye after the connection is given up
 
     return serving

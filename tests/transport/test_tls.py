@@ -1,10 +1,11 @@
 import asyncio
 import contextlib
+import json
 
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import CloudUnreachable
+from batch_deployer.errors import BadInput, CloudUnreachable
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
 from batch_deployer.rules.replies import Verdict, judge
 
@@ -163,3 +164,99 @@ def test_a_proxy_that_refuses_means_not_sent(serve_raw, api_at, monkeypatch):
     assert (answer.status, answer.sent) == (407, Sent.NO)
     assert "proxy refused its user and password" in answer.message
     assert judge(CREATE, answer) is Verdict.AUTH
+
+
+async def good(request):
+    """A provider that lets everybody in who got this far."""
+    domain = {"id": "d1", "name": "D"}
+    if request.method == "POST":
+        token = {
+            "expires_at": "2099-01-02T00:00:00.000000Z", "issued_at": "2026-01-01T00:00:00.000000Z",
+            "project": {"id": "p", "name": "eu-de", "domain": domain}, "user": {"id": "u", "name": "u", "domain": domain},
+            "catalog": [], "methods": ["password"],
+        }  # fmt: skip
+        return web.json_response({"token": token}, status=201, headers={"X-Subject-Token": "T1"})
+    return web.json_response([])
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("method", ["token", "password"])
+def test_logins_and_calls_trust_what_the_environment_names(
+    serve_tls, log_in, certificate, monkeypatch, variable, method
+):
+    """As the OpenStack tools and Python do."""
+    monkeypatch.setenv(variable, str(certificate / "ca.pem"))
+    options = {
+        "token": {"token": "t"},
+        "password": {"username": "u", "password": "p", "user_domain": "D", "project": "eu-de"},
+    }
+
+    async def scenario():
+        async with (
+            serve_tls(good) as port,
+            log_in(method, options[method], endpoint=f"https://127.0.0.1:{port}") as api,
+        ):
+            return await api.call(ListCharts())
+
+    assert asyncio.run(scenario()).status == 200
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_bundle_of_the_environment_that_cannot_be_used_is_named(log_in, tmp_path, monkeypatch, variable, text):
+    """Before anything is sent."""
+    path = tmp_path / "bundle.pem"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv(variable, str(path))
+
+    async def scenario():
+        async with log_in("token", {"token": "t"}, endpoint="https://127.0.0.1:1"):
+            pass
+
+    with pytest.raises(BadInput, match=f"{variable} '{path}' cannot be used: "):
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("form", ["two files", "one file"])
+@pytest.mark.parametrize("login", ["password", "ak"])
+def test_the_client_certificate_of_clouds_yaml_is_shown_to_logins_and_calls(
+    serve_tls, log_in, certificate, tmp_path, monkeypatch, form, login
+):
+    """A service that wants one refuses the handshake otherwise."""
+    both = tmp_path / "both.pem"
+    both.write_text((certificate / "ca.pem").read_text() + (certificate / "key.pem").read_text())
+    files = (
+        {"cert": str(both)}
+        if form == "one file"
+        else {"cert": str(certificate / "ca.pem"), "key": str(certificate / "key.pem")}
+    )
+
+    async def scenario(given):
+        async with serve_tls(good, client_ca=certificate / "ca.pem") as port:
+            auth = {"auth_url": f"https://127.0.0.1:{port}/v3"}
+            if login == "password":
+                auth |= {"username": "u", "password": "p", "user_domain_name": "D", "project_name": "eu-de"}
+            more = {"ak": "AK", "sk": "SK", "project_id": "p"} if login == "ak" else {}
+            entry = {
+                "auth": auth,
+                "cacert": str(certificate / "ca.pem"),
+                "cce_endpoint_override": f"https://127.0.0.1:{port}",
+                **more,
+                **given,
+            }
+            folder = tmp_path / ".config" / "openstack"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "clouds.yaml").write_text(json.dumps({"clouds": {"c": entry}}))
+            monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(folder / "clouds.yaml"))
+            async with log_in("clouds", {"cloud": "c"}) as api:
+                return await api.call(ListCharts())
+
+    assert asyncio.run(scenario(files)).status == 200
+    if login == "password":
+        with pytest.raises(CloudUnreachable):
+            asyncio.run(scenario({}))
+    else:
+        assert asyncio.run(scenario({})).status == 0
+    with pytest.raises(BadInput, match=r"the client certificate .* cannot be used: No such file"):
+        asyncio.run(scenario({"cert": str(tmp_path / "none.pem")}))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import anyio
@@ -50,6 +50,8 @@ class Identity:
     ca_file: str = ""
     region: str = ""
     auth_url: str = ""
+    client_certificate: str | tuple[str, str] | None = field(default=None, repr=False)
+    """The client's own certificate: a file with its key, or two files."""
     token: Token | None = None
     """What the login brought; None where nothing logs in."""
     files: tuple[str, ...] = ()
@@ -91,8 +93,7 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
     """
     cloud, who = asking.cloud, asking.who
     options = read_options(cloud.auth, who, secret)
-    if cloud.ca_file:
-        tls_context(cloud.ca_file)  # A bad bundle is found before a password is sent.
+    tls_context(cloud.ca_file)  # A bad bundle is found before a password is sent.
     method = cloud.auth.method
     project_id = cloud.project_id or options.get("project_id", "")
     project = cloud.project or options.get("project", "")
@@ -153,8 +154,11 @@ async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
         asking.refuse("endpoint", asking.cloud.endpoint, (entry.auth_url, entry.endpoint))
     named = asking.cloud.endpoint
     asking = _with_settings(asking, endpoint=entry.endpoint, ca_file=entry.ca_file)
+    if entry.client_certificate:
+        tls_context(asking.cloud.ca_file, entry.client_certificate)  # The same, for the client's own.
     if entry.key is not None:
-        return _signed(asking, entry.key, form, entry.project_id, known=entry.project)
+        signed = _signed(asking, entry.key, form, entry.project_id, known=entry.project)
+        return replace(signed, client_certificate=entry.client_certificate)
     return await _log_in(asking, entry, named)
 
 
@@ -209,6 +213,7 @@ async def _log_in(asking: Asking, entry: Entry, named: str) -> Identity:
         region=region,
         auth_url=entry.auth_url,
         token=token,
+        client_certificate=entry.client_certificate,
         files=entry.files,
     )
 

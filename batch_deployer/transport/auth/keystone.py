@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from batch_deployer.transport.address import proxy_for
+from batch_deployer.transport.address import environment_bundle, proxy_for
 from batch_deployer.transport.auth.catalogue import endpoints
 from batch_deployer.transport.auth.failures import Failures
 from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable, sendable
@@ -68,7 +68,7 @@ class KeystoneLogin:
         system = ssl.get_default_verify_paths()
         return Session(
             session=inner,
-            verify=self.ca_file or system.cafile or system.capath or True,
+            verify=self.ca_file or environment_bundle()[1] or system.cafile or system.capath or True,
             cert=self.client_certificate,
             timeout=self.failures.timeout,
             redirect=False,
@@ -86,7 +86,7 @@ class KeystoneLogin:
         if isinstance(error, AnswerTooLarge):
             return self.failures.no_token("it is too large")
         if isinstance(error, exceptions.SSLError):
-            return self.failures.uncertified(_verify_message(error), self.ca_file)
+            return self.failures.uncertified(_verify_message(error), self.ca_file or environment_bundle()[1])
         if isinstance(error, exceptions.ConnectTimeout):
             return self.failures.silent()
         if isinstance(error, exceptions.ConnectionError):
