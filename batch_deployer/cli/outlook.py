@@ -7,7 +7,7 @@ from batch_deployer.execution.survey import Survey
 from batch_deployer.model.deployment import Action
 from batch_deployer.model.text import clean, span
 from batch_deployer.model.values import render
-from batch_deployer.plan.difference import Change, from_texts, with_sent
+from batch_deployer.plan.difference import Change, from_texts, with_sent, without_values
 from batch_deployer.plan.forecast import Forecast, forecast
 from batch_deployer.plan.frozen import Plan
 
@@ -16,8 +16,10 @@ _GROUPS = 20
 _LINES = 12
 
 
-def value_changes(plan: Plan, survey: Survey, secret: Callable[[str], str]) -> Mapping[str, Sequence[Change]]:
-    """The changes of each upgrade, by key; deployments whose values stay are left out."""
+def value_changes(
+    plan: Plan, survey: Survey, secret: Callable[[str], str], *, values: bool
+) -> Mapping[str, Sequence[Change]]:
+    """The changes of each upgrade, by key; deployments whose values stay are left out. Without `values`: paths only."""
     found = {}
     for deployment in plan.deployments:
         state = survey.states.get(deployment.key)
@@ -28,7 +30,7 @@ def value_changes(plan: Plan, survey: Survey, secret: Callable[[str], str]) -> M
         changed = from_texts(state.values_json, wanted, template)
         changed = with_sent(changed, state.values_json, template, decision.changed, decision.removed)
         if changed:
-            found[deployment.key] = changed
+            found[deployment.key] = changed if values else without_values(changed)
     return found
 
 

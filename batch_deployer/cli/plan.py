@@ -1,6 +1,7 @@
 """`plan`: what `run` would do, and why; nothing is written."""
 
 import json
+import sys
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -42,6 +43,11 @@ from batch_deployer.cli.session import Session
     "--detailed-exitcode",
     is_flag=True,
     help="Exit with 8 for changes, 1 when a run would reject a deployment, 0 otherwise.",
+)
+@click.option(
+    "--show-values",
+    is_flag=True,
+    help="Show changed values when stdout is not a terminal; values of keys that name secrets stay hidden.",
 )
 @click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
 @wait_option
@@ -87,7 +93,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     survey = run_in_loop(lambda: look_around(plan, store, state, patience(plan.settings)))
     for warning in survey.warnings:
         say(f"warning: {warning}")
-    changed = value_changes(plan, survey, store)
+    changed = value_changes(plan, survey, store, values=options["show_values"] or sys.stdout.isatty())
     cast = outlook(plan, survey, known_durations(state.path))
     if options["kind"] == "json":
         data = as_data(plan, survey, changed) | {"forecast": outlook_data(cast)}

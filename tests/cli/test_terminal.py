@@ -63,3 +63,17 @@ def test_yes_and_simulate_do_not_ask(project, terminal):
     assert "[y/N]" not in terminal("run", "m.yaml", "--yes")[1]
     assert "[y/N]" not in terminal("run", "m.yaml", "--simulate", "--speed", "200")[1]
     assert "[y/N]" not in terminal("rollback", "small", "--yes")[1]
+
+
+def test_changed_values_are_shown_on_a_terminal_but_never_those_of_secrets(project, terminal):
+    before = "values: {password: LIVE-PROD-PW, region: live-region}"
+    project.edit(
+        'version: 1.0.0, targets: "*"}\n  - {name: db', f'version: 1.0.0, {before}, targets: "*"}}\n  - {{name: db'
+    )
+    assert project.run("run", "m.yaml", "--yes")[0] == 0
+    project.edit(before, "values: {password: other, region: wanted-region}")
+    code, shown = terminal("plan", "m.yaml")
+    assert code == 0
+    assert "live-region" in shown
+    assert "wanted-region" in shown
+    assert "LIVE-PROD-PW" not in shown

@@ -1,7 +1,11 @@
 """Which values an upgrade changes."""
 
+import json
+
+import pytest
+
 from batch_deployer.model.values import MASK
-from batch_deployer.plan.difference import changes, from_texts
+from batch_deployer.plan.difference import _by_path, changes, from_texts, with_sent, without_values
 
 
 def told(shown, wanted, template=None):
@@ -47,3 +51,52 @@ def test_values_that_the_cloud_does_not_show_are_absent():
 def test_a_long_value_is_cut():
     (change,) = changes({"a": "x" * 1000}, {"a": "y" * 1000}, {"a": "y" * 1000})
     assert len(change.shown) == len(change.wanted) == 200
+
+
+LIVE = "LIVE-PROD-PW"
+SECRETS = {
+    "a key": {"password": LIVE},
+    "camel case": {"adminPassword": LIVE, "apiKey": LIVE, "smtp-pass": LIVE, "DB_TOKEN": LIVE, "dbpassword": LIVE},
+    "below a key": {"secrets": {"db": LIVE, "list": [LIVE, {"x": LIVE}]}},
+    "an item's name": {"env": [{"name": "DB_PASSWORD", "value": LIVE}]},
+    "a map's name": {"admin": {"name": "DB_PASSWORD", "value": LIVE}},
+    "within a list": {"users": [{"name": "a", "password": LIVE}]},
+    "a URL": {"database": f"postgres://app:{LIVE}@db/x"},
+    "a file": {"config": f"user: x\npassword: {LIVE}\n"},
+    "a private key": {"tls": {"crt": f"-----BEGIN PRIVATE KEY-----\n{LIVE}"}},
+    "an object where a text is wanted": {"db": {"password": LIVE}},
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_what_looks_like_a_secret_is_shown_on_neither_side(name):
+    shown = SECRETS[name]
+    other = json.loads(json.dumps(shown).replace(LIVE, "WANTED-PW"))
+    for wanted in (other, dict.fromkeys(shown, "x")):
+        text = str(told(shown, wanted))
+        assert "secret)" in text
+        assert LIVE not in text
+        assert "WANTED-PW" not in text
+    removed = [path for path, _ in _by_path(shown)]
+    texts = str(with_sent((), json.dumps(shown), json.dumps(other), removed, removed))
+    assert LIVE not in texts
+    assert "WANTED-PW" not in texts
+
+
+def test_names_that_only_resemble_secrets_are_shown():
+    assert told(
+        {"key": "a", "path": "/x", "author": "b", "replicas": 1}, {"key": "b", "path": "/y", "author": "c"}
+    ) == [
+        'key: "a" -> "b"',
+        'path: "/x" -> "/y"',
+        'author: "b" -> "c"',
+    ]
+
+
+def test_paths_are_left_where_values_are_hidden():
+    found = without_values(changes({"a": 1, "password": "x"}, {"a": 2, "b": 3, "password": "y"}, {}))
+    assert {str(each) for each in found} == {
+        "a: (hidden) -> (hidden)",
+        "password: (secret) -> (secret)",
+        "b: (absent) -> (hidden)",
+    }
