@@ -66,7 +66,13 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     """Run it to its end, print the summary on stdout, and return the exit code."""
     session.output_is_extra = True
     resolve_all(what.plan, store)
-    state = StateDir(session.use_state(manner.state_dir))
+    folder = session.use_state(manner.state_dir)
+    if os.environ.get("CI") and not what.simulated and not any(folder.glob("runs/*")):
+        say(
+            f"warning: the state folder {folder} is new, so no other run's lock, journal or learned pace is known here; "
+            "see docs/runners.md"
+        )
+    state = StateDir(folder)
     made = manner.report is not None and not manner.report.exists()
     if manner.report is not None:
         check_folder(manner.report)
