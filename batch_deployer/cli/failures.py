@@ -18,8 +18,8 @@ from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
 
 EXIT_CODES: dict[int, str] = {
     0: "all deployed or unchanged; a command did what it was asked",
-    1: "some deployments did not succeed (plan --detailed-exitcode: would not), or a cloud or the state folder cannot be used",
-    2: "bad input: manifest, option or saved plan; nothing was sent",
+    1: "some deployments did not succeed (plan --detailed-exitcode: would not), or a cloud, the journal or an output file cannot be used",
+    2: "bad input: manifest, option, saved plan or state folder; nothing was sent",
     3: "a bug of ours; a crash file is named",
     4: "halted by a failure budget, a gate or an operator",
     5: "authentication or permission",

@@ -111,24 +111,25 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         return 0
     finally:
         with undisturbed():
-            _leave(runner, audience, manner, made=made)
+            is_told = _leave(runner, audience, manner, made=made)
     if ending.reason:
         say(store.redact(ending.reason))
     if ending.exit_code in (129, 130, 131, 143) and runner.folder is not None:
         say(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
-    return ending.exit_code
+    return ending.exit_code or (0 if is_told else BatchDeployerError.exit_code)
 
 
-def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) -> None:
-    """Leave a report, or no trace. `made`: whether the folder of --report is this run's own."""
+def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) -> bool:
+    """Leave a report, or no trace. Whether all was written that should be. `made`: whether the folder of --report is this run's own."""
     if runner.overtaken:
         say("another process has taken this run over; its journal and its report are left to that process")
     elif runner.folder is not None:
         unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
-        leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
+        return leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
     elif made and manner.report is not None:
         with contextlib.suppress(OSError):
             manner.report.rmdir()
+    return True
 
 
 def _work(runner: Runner, audience: Audience) -> Ending:
@@ -146,15 +147,16 @@ def _work(runner: Runner, audience: Audience) -> Ending:
         raise
 
 
-def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: bool = False) -> None:
-    """Files first, then the summary; what cannot be written as a file is at least said."""
+def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: bool = False) -> bool:
+    """Files first, then the summary; what cannot be written as a file is at least said. Whether all was written."""
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
     summary = summarise(story)
     written = write_reports(story, folders, summary)
     for fault in written.faults:
         say(f"warning: {fault}")
     if manner.quiet and unchanged and not written.faults:
-        return
+        return True
     show(to_text(story, width(), summary))
     if written.files:
         say(f"reports: {written.files[-1].parent}")
+    return not written.faults

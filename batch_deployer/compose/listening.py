@@ -47,7 +47,7 @@ class Audience:
         if telling.metrics_file is not None:
             from batch_deployer.observe.metrics import MetricsFile  # noqa: PLC0415 - loaded only where it is wanted
 
-            outside.append(MetricsFile(telling.metrics_file, plan, self.tally))
+            outside.append(MetricsFile(telling.metrics_file, plan, self.tally, warn))
         if telling.ping:
             from batch_deployer.observe.ping import Ping  # noqa: PLC0415 - loaded only where it is wanted
 

@@ -1,5 +1,6 @@
 """Prometheus metrics in a text file, for node_exporter's textfile collector."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, write_to_textfile
@@ -19,9 +20,14 @@ _BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1800, 3600)
 class MetricsFile:
     """Counts as a listener and writes `path` whole (rename), at the start, every 15 s of events, and at the end."""
 
-    def __init__(self, path: Path, plan: Plan, tally: Tally) -> None:
-        """Raises BadInput when nothing can be written there. The tally comes first among the listeners."""
+    def __init__(self, path: Path, plan: Plan, tally: Tally, warn: Callable[[str], None] = lambda _text: None) -> None:
+        """Raises BadInput when nothing can be written there. The tally comes first among the listeners.
+
+        `warn`: told once when the file cannot be written any more.
+        """
         self._path = path
+        self._warn = warn
+        self._failed = False
         self._tally = tally
         self._name = plan.name
         self._written = 0.0
@@ -95,7 +101,7 @@ class MetricsFile:
                     self._success.labels(name).set(self._tally.wall(event.at))
         if isinstance(event, e.RunStarted | e.RunFinished) or event.at - self._written >= _EVERY:
             self._written = event.at
-            self._write()
+            self._keep_up()
 
     def _measured(self, name: str, event: e.Measured) -> None:
         for call, count in event.calls.items():
@@ -111,6 +117,18 @@ class MetricsFile:
         for outcome in Outcome:
             self._outcomes.labels(name, outcome.value).set(self._tally.outcomes[outcome.value])
         write_to_textfile(str(self._path), self.registry)
+
+    def _keep_up(self) -> None:
+        """Write; after a failure again with the next event, above all at the end: the file must not tell of a killed run."""
+        try:
+            self._write()
+        except OSError as error:
+            if not self._failed:
+                why = (error.strerror or str(error)).lower()
+                self._warn(f"no metrics can be written to {self._path} just now: {why}; trying again")
+            self._failed = True
+        else:
+            self._failed = False
 
 
 def _last_success(path: Path, manifest: str) -> float | None:

@@ -26,6 +26,10 @@ FILES: Mapping[str, str] = MappingProxyType(
 """Every file of a report folder, and its format."""
 
 
+_TRIAL_BYTES = 64 * 1024
+"""What a small report takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """What became of the files that were asked for."""
@@ -78,8 +82,9 @@ def check_folder(folder: Path) -> None:
     """Make the folder and try to write in it, before a run depends on it. Raises BadInput."""
     try:
         _make(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_TRIAL_BYTES))  # a full disk lets files be made
+            file.flush()
     except OSError as error:
         raise BadInput(f"no report can be written to {folder}: {_why(error)}; choose another with --report") from error
 
@@ -93,8 +98,10 @@ def write_whole(path: Path, pieces: Iterable[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
     _sync_folder(path.parent)
 
