@@ -39,7 +39,9 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str
     """The manifest's name."""
     started: float
-    """Wall clock, seconds since the epoch."""
+    """Wall clock, seconds since the epoch; only shown, since clocks may be wrong."""
+    number: int = 0
+    """Place in the order of the state folder's runs, counted from 1; given when the run is put in place."""
     extra: dict[str, str] = {}
     """Whatever else a later command wants to know (path of the manifest, command line)."""
 

@@ -23,6 +23,8 @@ from batch_deployer.journal.runs import RunDir, RunInfo, RunMeta, RunState
 from batch_deployer.journal.shared import SharedState
 from batch_deployer.rules.arrivals import arrivals
 
+_KEPT_NUMBERS = 1000
+"""More than can be taken while one run is put in place."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -42,6 +44,7 @@ class StateDir:
         """For RunLock."""
         self._leases = Leases(self.locks_path)
         self._runs = path / "runs"
+        self._numbers = path / "numbers"
         if write:
             with self._usable():
                 self._set_up()
@@ -61,6 +64,7 @@ class StateDir:
         with self._usable():
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs))
             try:
+                meta = msgspec.structs.replace(meta, number=self._next_number())
                 draft.chmod(0o700)
                 private.write(draft / "plan.json", plan_text)
                 private.write(draft / "scopes.json", msgspec.json.encode(dict(scopes or {})).decode())
@@ -114,6 +118,8 @@ class StateDir:
     def prune(self, older_than: float, *, now: float) -> Sequence[RunInfo]:
         """Remove runs that started more than `older_than` seconds before the wall time `now`, and say which.
 
+        Their order follows their numbers, so that a clock that was wrong makes no old run the newest.
+
         A live run stays, and so does a manifest's newest run as long as it may still be resumed.
         """
         runs = self.runs()
@@ -160,8 +166,23 @@ class StateDir:
             )
         return sorted(times)
 
+    def _next_number(self) -> int:
+        """A number that no other run has or had, one above the highest. To take it is to make a file of that name."""
+        taken = {int(path.name): path for path in self._numbers.glob("[0-9]*")}
+        number = max((*taken, *(run.meta.number for run in self._folders())), default=0) + 1
+        while True:
+            try:
+                os.close(os.open(self._numbers / f"{number:08d}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                break
+            except FileExistsError:  # another run was faster
+                number += 1
+        for old, path in taken.items():
+            if old < number - _KEPT_NUMBERS:  # the last ones stay: they count on when all runs were removed
+                path.unlink(missing_ok=True)
+        return number
+
     def _folders(self) -> Sequence[RunDir]:
-        """All runs by start."""
+        """All runs in the order in which they were made, whatever the clock said."""
         found = []
         for path in self._runs.iterdir() if self._runs.is_dir() else ():
             try:
@@ -170,7 +191,7 @@ class StateDir:
                 continue  # a draft, a grave, or no folder of ours
             if not path.name.startswith("."):
                 found.append(RunDir(id=path.name, path=path, meta=meta))
-        return sorted(found, key=lambda run: (run.meta.started, run.id))
+        return sorted(found, key=lambda run: (run.meta.number, run.meta.started, run.id))
 
     @contextmanager
     def _quiet(self, manifest: str) -> Iterator[frozenset[str]]:
@@ -186,7 +207,7 @@ class StateDir:
             self._leases.release(mine)
 
     def _set_up(self) -> None:
-        for folder in (self.path, self._runs, self.locks_path):
+        for folder in (self.path, self._runs, self._numbers, self.locks_path):
             with suppress(FileExistsError):  # by another process just now, at the latest
                 private.make_folder(folder)
             if not folder.is_dir():

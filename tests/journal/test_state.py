@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from batch_deployer.errors import BadInput, JournalError
 from batch_deployer.journal.lock import RunLock
@@ -62,6 +63,7 @@ def test_everything_in_the_folder_is_private_whatever_the_umask(tmp_path, umask)
     assert mode(state.path) == 0o700
     assert {name: bits for name, bits in modes.items() if (state.path / name).is_dir()} == {
         "locks": 0o700,
+        "numbers": 0o700,
         "runs": 0o700,
         "runs/r": 0o700,
     }
@@ -143,7 +145,7 @@ def test_a_run_keeps_its_plan_and_what_is_known_of_it(state):
     meta = RunMeta(manifest="nightly", started=NOW, extra={"path": "a.yaml"})
     state.create_run("r", '{"plan": "ä"}', meta, scopes={"c": "de"})
     run = state.open_run("r")
-    assert (run.plan_text(), run.meta, run.scopes()) == ('{"plan": "ä"}', meta, {"c": "de"})
+    assert (run.plan_text(), run.meta, run.scopes()) == ('{"plan": "ä"}', replace(meta, number=1), {"c": "de"})
     assert run.journal_path.parent == run.path
 
 
@@ -251,8 +253,8 @@ def test_pruning_removes_old_runs_but_no_resumable_newest_one(state, add):
     add("stuck-old", "stuck", 101)
     add("stuck-killed", "stuck", 100, exit_code=None)
     gone = state.prune(90 * DAY, now=NOW)
-    assert [run.id for run in gone] == ["old-killed", "stuck-old", "old-done", "other-done"]
-    assert [run.id for run in state.runs()] == ["stuck-killed", "new-done"]
+    assert [run.id for run in gone] == ["old-killed", "old-done", "other-done", "stuck-old"]
+    assert [run.id for run in state.runs()] == ["new-done", "stuck-killed"]
     assert sorted(path.name for path in (state.path / "runs").iterdir()) == ["new-done", "stuck-killed"]
 
 

@@ -33,6 +33,11 @@ def ended(told, report):
     return run
 
 
+def hurry(stage):
+    """Wait for what does not answer no longer than a test may."""
+    stage.edit("retry: {", "retry: {give_up_after: 2s, ")
+
+
 @pytest.fixture
 def dead():
     """The address of nobody."""
@@ -43,6 +48,7 @@ def dead():
 
 def test_a_dead_endpoint(stage, ended, dead):
     stage.edit(stage.provider.url, dead)
+    hurry(stage)
     code, line, outcomes = ended(stage)
     assert code == 1
     assert line.startswith(f"error: cloud 'sim': login at {dead}/v3: no connection")
@@ -51,6 +57,7 @@ def test_a_dead_endpoint(stage, ended, dead):
 
 def test_an_endpoint_that_is_dead_behind_a_login_that_works(stage, ended, dead):
     stage.edit(f"endpoint: {stage.provider.url}", f"endpoint: {dead}")
+    hurry(stage)
     code, line, outcomes = ended(stage)
     assert (code, outcomes["unreachable"], outcomes["not_started"]) == (1, 8, 4)  # db waits for web
     assert line.startswith("12 of 12 deployments did not succeed")
