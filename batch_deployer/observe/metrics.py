@@ -37,6 +37,8 @@ class MetricsFile:
         for outcome in Outcome:
             self._outcomes.labels(plan.name, outcome.value)
         self._planned.labels(plan.name).set(len(plan.deployments))
+        if path.exists() and not path.is_file():
+            raise BadInput(f"no metrics can be written to {path}: it is no regular file; choose another --metrics-file")
         before = _last_success(path, plan.name)
         if before is not None:
             self._success.labels(plan.name).set(before)

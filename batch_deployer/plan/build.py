@@ -63,7 +63,7 @@ def build_plan(
     faults.extend(specs.faults)
     if faults:
         raise BadInput(in_order(faults, manifest.file))
-    warnings = [*manifest.warnings, *waves.warnings, *_inexact(drafts)]
+    warnings = [*manifest.warnings, *fleet.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves))
         drafts = _without_missing_needs(chosen, drafts, specs, warnings)

@@ -32,8 +32,9 @@ class Fleet:
     def __init__(self, manifest: Manifest, discovered: Mapping[str, Sequence[ClusterState]]) -> None:
         """`discovered`: all clusters of each cloud that the manifest's `discover` asks."""
         self.faults: list[Fault] = []
+        self.warnings: list[str] = []
         self._hints = 0
-        self._discovered = discovered
+        self._discovered = {cloud: self._usable(cloud, states) for cloud, states in discovered.items()}
         members = {entry.cluster.id: Member(*entry) for entry in manifest.clusters}
         for question in manifest.discover:
             self._ask(question, members)
@@ -41,6 +42,16 @@ class Fleet:
         """Those in `gone` were taken over by another."""
         self.gone: set[int] = set()
         self._index()
+
+    def _usable(self, cloud: str, states: Sequence[ClusterState]) -> Sequence[ClusterState]:
+        """Without clusters whose id is none: it would become part of an address."""
+        good = [state for state in states if _is_id(state.id)]
+        for state in states:
+            if not _is_id(state.id) and len(self.warnings) < MAX_HINTS:
+                self.warnings.append(
+                    f"cloud {cloud} shows a cluster with the id {state.id!r}, which is no UUID; it is left out"
+                )
+        return good
 
     def _index(self) -> None:
         here = [(index, member) for index, member in enumerate(self.members) if index not in self.gone]
@@ -146,3 +157,11 @@ def _fits(question: DiscoverSpec, state: ClusterState) -> bool:
         and (not question.phases or state.phase in question.phases)
         and matches(question.selector, {**state.tags, **question.tags})
     )
+
+
+def _is_id(text: str) -> bool:
+    try:
+        cluster_id(text)
+    except ValueError:
+        return False
+    return True

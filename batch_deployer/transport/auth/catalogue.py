@@ -54,5 +54,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _bare(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # refused later, as what it is
     return f"{parts.scheme}://{parts.netloc}"

@@ -12,7 +12,7 @@ from batch_deployer.model.permissions import Permissions, host_of
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.ports import Clock
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import checked, tls_context
+from batch_deployer.transport.address import checked, is_loopback, tls_context
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.catalogue import cce_endpoint
 from batch_deployer.transport.auth.credential import Credential, FixedToken
@@ -205,6 +205,10 @@ async def _log_in(asking: Asking, entry: Entry, named: str) -> Identity:
     asking.refuse("endpoint", named, (*own, *(each.url for each in token.catalogue)))
     region = cloud.region or entry.region
     endpoint = cloud.endpoint or cce_endpoint(token.catalogue, region, who, entry.interfaces, entry.service_type)
+    if not cloud.endpoint and is_loopback(endpoint) and not is_loopback(entry.auth_url):
+        raise BadInput(
+            f"{who}: the service catalogue of {entry.auth_url} leads to this machine ({endpoint}); give endpoint"
+        )
     return Identity(
         credential=credential,
         project_id=token.project_id,
