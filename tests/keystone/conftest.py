@@ -92,6 +92,8 @@ class Program:
 
     def start(self, *arguments, **variables):
         environment = {"PATH": "/usr/bin:/bin:/sbin", "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        environment |= {"BATCH_DEPLOYER_ALLOW_HOSTS": "*.example.test", "BATCH_DEPLOYER_CLOUDS_FROM_CWD": "1"}
+        environment |= {"BATCH_DEPLOYER_RUN_MAX_WRITES": "50/s", "BATCH_DEPLOYER_RUN_MAX_READS": "100/s"}
         inside = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
         command = [self.unshare, "--mount", "sh", "-c", inside, "sh", str(self.hosts)]
         command += [sys.executable, "-m", "batch_deployer", *arguments]
