@@ -1,5 +1,6 @@
 """`resume`: take up a run whose process is gone."""
 
+import collections
 from typing import Any
 
 import click
@@ -51,6 +52,8 @@ def command(session: Session, /, run: str, **options: Any) -> int:
         )
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")
+    if not past.live:
+        collections.deque(past.events, maxlen=0)  # a journal that cannot be read is told before anybody is logged in
     manner.wait_for_start()
     store = open_store(session)
     return launch(Launch(plan=past.plan, run_id=past.folder.id, folder=past.folder), manner, session, store)

@@ -42,6 +42,8 @@ def read_run(state_folder: Path, ref: str) -> PastRun:
     events: Iterable[Event] = _Recorded(folder, brief=info.state is not RunState.LIVE)
     if info.state is RunState.LIVE:
         events = list(events)
+    elif info.state is RunState.DAMAGED:
+        next(iter(events), None)  # says what is wrong
     return PastRun(folder=folder, info=info, plan=thaw(folder.plan_text()), events=events)
 
 

@@ -1,8 +1,10 @@
 """The one door to SQLite: opening, migrating, and saying in one line what is wrong with a file."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +26,7 @@ _DAMAGED = (
     "the file is damaged ({error}); keep a copy of it, then start a new run: "
     "a run looks at what the clouds have before it writes, so nothing is created twice"
 )
+_DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 
 
 _TAKEN_OVER = "another process has taken this run over and writes its journal; this one writes nothing more"
@@ -34,7 +37,7 @@ def advice(error: sqlite3.Error) -> str:
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
         return _TAKEN_OVER
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    text = _DAMAGED if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else _ADVICE.get(code, "{error}")
+    text = _DAMAGED if code in _DAMAGES else _ADVICE.get(code, "{error}")
     return text.format(error=error)
 
 
@@ -45,10 +48,20 @@ class Database:
     is only read, and its writer is not disturbed. `shared` files have short transactions of many processes and keep
     SQLite's plain rollback journal; the others have one writer and use the write-ahead log.
     `still`: nobody writes it now, so it is read without making any file beside it.
+    `longest`: bytes that one row may have. A file whose tables are not those of `schema` is refused: whoever wrote it could
+    make a query never end.
     """
 
     def __init__(
-        self, path: Path, *, schema: str, queries: str, write: bool, shared: bool = False, still: bool = False
+        self,
+        path: Path,
+        *,
+        schema: str,
+        queries: str,
+        write: bool,
+        shared: bool = False,
+        still: bool = False,
+        longest: int | None = None,
     ) -> None:
         self.path = path
         self._sql = named(queries)
@@ -57,6 +70,8 @@ class Database:
         with self._explained("open"):
             if write:
                 private.touch(path)
+            for end in ("", "-wal", "-shm", "-journal"):
+                private.check_regular(path.with_name(path.name + end))
             self._refuse_headless()
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{mode}",
@@ -66,7 +81,10 @@ class Database:
                 check_same_thread=False,
             )
         try:
+            if longest is not None:
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             with self._explained("open"):
+                self._connection.execute("PRAGMA trusted_schema=OFF")
                 self._prepare(named(schema), write=write, shared=shared)
         except BaseException:
             self._connection.close()
@@ -125,20 +143,36 @@ class Database:
 
     def _prepare(self, steps: Mapping[str, str], *, write: bool, shared: bool) -> None:
         connection = self._connection
+        version = self._known_version(list(steps.values()))
         if write:
             # Durable at each commit: FULL syncs the log (or the journal and the file) before a commit returns.
             mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}").fetchone()[0]
             if not shared and mode != "wal":
                 raise JournalError(f"cannot use {self.path}: its file system has no shared memory; use a local folder")
             connection.execute("PRAGMA synchronous=FULL")
-        version = self._version()
+        if write and version < len(steps):
+            self._migrate(list(steps.values()))
+
+    def _known_version(self, steps: Sequence[str]) -> int:
+        """The version of the file's schema. JournalError when it is newer, or when the file is not one of ours."""
+        self._connection.execute("BEGIN")  # Another process may bring it up to date just now.
+        try:
+            version, found = self._version(), _objects(self._connection)
+        finally:
+            self._connection.execute("ROLLBACK")
         if version > len(steps):
             raise JournalError(
                 f"cannot use {self.path}: a newer batch-deployer wrote it (version {version}, "
                 f"this one knows {len(steps)}); upgrade batch-deployer"
             )
-        if write and version < len(steps):
-            self._migrate(list(steps.values()))
+        expected = _expected(tuple(steps[: max(version, 0)]))
+        needed = {each for each in expected if each[0] != "trigger"}
+        if version < 0 or not needed <= found <= expected:
+            raise JournalError(
+                f"cannot use {self.path}: its tables are not those that batch-deployer makes, so something else wrote it; "
+                "put it aside, or choose another --state-dir"
+            )
+        return version
 
     def _migrate(self, steps: Sequence[str]) -> None:
         with self.transaction():
@@ -158,6 +192,22 @@ class Database:
     def _failure(self, doing: str, error: sqlite3.Error | OSError) -> JournalError:
         why = advice(error) if isinstance(error, sqlite3.Error) else error.strerror or str(error)
         return JournalError(f"cannot {doing} {self.path}: {why}")
+
+
+def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Type, name and definition of all tables, views, triggers and indexes, without comments and line breaks."""
+    rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema").fetchall()
+    return frozenset((kind, name, " ".join(re.sub("--[^\n]*", "", sql).split())) for kind, name, sql in rows)
+
+
+@lru_cache(maxsize=16)
+def _expected(steps: tuple[str, ...]) -> frozenset[tuple[str, str, str]]:
+    """What the steps of a schema make."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for script in steps:
+            for statement in _statements(script):
+                connection.execute(statement)
+        return _objects(connection)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ _COST = 2**14
 """scrypt's n: about 50 ms and 16 MB a guess, so a stolen folder does not give short passwords away cheaply."""
 
 _KEY_BYTES = 32
+_LARGEST = 16 * 1024 * 1024
 _DIGITS = 32
 _NAME_DIGITS = 8
 
@@ -49,7 +50,7 @@ class SecretDigests:
     def _load(self) -> _Digests:
         if not self._path.exists():
             return _Digests(salt=secrets.token_hex(16), digests={})
-        return msgspec.json.decode(self._path.read_bytes(), type=_Digests)
+        return msgspec.json.decode(private.read(self._path, _LARGEST), type=_Digests)
 
 
 class ValueDigests:
@@ -79,7 +80,7 @@ class ValueDigests:
         try:
             if not self._path.exists():
                 private.write(self._path, secrets.token_hex(_KEY_BYTES), keep=True)
-            key = bytes.fromhex(self._path.read_text())
+            key = bytes.fromhex(private.read(self._path, _LARGEST).decode())
         except OSError as error:
             raise BadInput(
                 f"cannot use the key of the state folder, {self._path}: {error.strerror or error}"

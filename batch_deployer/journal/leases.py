@@ -21,6 +21,7 @@ from batch_deployer.journal.lease import Lease
 from batch_deployer.journal.machine import Stamp, born, here, is_alive, stamp
 
 _FILE = re.compile(r"\d{8}\.json")
+_LARGEST = 64 * 1024
 
 
 class Leases:
@@ -96,7 +97,7 @@ class Leases:
         while generation := _latest(folder):
             path = _file(folder, generation)
             try:
-                return msgspec.json.decode(path.read_bytes(), type=Lease)
+                return msgspec.json.decode(private.read(path, _LARGEST), type=Lease)
             except FileNotFoundError:
                 continue  # taken over and cleared away since it was listed
             except msgspec.DecodeError as error:

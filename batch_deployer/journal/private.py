@@ -1,6 +1,9 @@
 """Files and folders that only their owner may read, whatever the umask says, and that are whole or not there."""
 
+import errno
+import math
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +27,30 @@ def touch(path: Path) -> None:
     finally:
         os.close(handle)
     sync_folder(path.parent)
+
+
+def read(path: Path, most: int) -> bytes:
+    """The whole of a regular file of at most `most` bytes. OSError for anything else: a pipe or a device would never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _refuse_unusual(os.fstat(handle), path, most)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(handle)
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError for a pipe, a device or anything else that is not a regular file; one that is absent is none of these."""
+    with suppress(FileNotFoundError):
+        _refuse_unusual(path.stat(), path)
+
+
+def _refuse_unusual(found: os.stat_result, path: Path, most: float = math.inf) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
 
 
 def write(path: Path, text: str, *, keep: bool = False) -> None:

@@ -12,12 +12,12 @@ SELECT seq, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
 SELECT coalesce(max(seq), 0) FROM events;
 
 -- name: story
-SELECT seq, data FROM events WHERE key = ? ORDER BY seq;
+SELECT seq, data FROM events WHERE json_extract(data, '$.key') = ? ORDER BY seq;
 
 -- name: ending
 -- A run's last word stands among its last few events, so a killed run is not read from end to end.
 SELECT seq, data FROM events
-WHERE seq > (SELECT max(seq) FROM events) - 64 AND kind IN ('run_started', 'run_finished')
+WHERE seq > (SELECT max(seq) FROM events) - 64 AND json_extract(data, '$.kind') IN ('run_started', 'run_finished')
 ORDER BY seq DESC LIMIT 1;
 
 -- name: backwards

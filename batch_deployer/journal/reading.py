@@ -9,8 +9,10 @@ from batch_deployer.journal.codec import decode
 from batch_deployer.journal.database import Database
 from batch_deployer.model.events import Event, RunFinished, RunStarted
 
-_CHUNK = 2048
-"""Rows a query: no read transaction lasts long, so the writer can always take its log home."""
+_CHUNK = 256
+"""Rows a query: no read transaction lasts long, so the writer can always take its log home,
+and memory stays bounded whatever the rows hold."""
+_LONGEST_ROW = 1024 * 1024
 
 
 class JournalReader:
@@ -23,7 +25,9 @@ class JournalReader:
         # Without a log beside it the journal was closed whole, so it may be read as it lies there.
         still = brief and not path.with_name(path.name + "-wal").exists()
         self._path = path
-        self._database = Database(path, schema="schema.sql", queries="queries.sql", write=False, still=still)
+        self._database = Database(
+            path, schema="schema.sql", queries="queries.sql", write=False, still=still, longest=_LONGEST_ROW
+        )
         self._empty = not self._database.has_schema()
 
     def batches(self, after: int = 0) -> Iterator[tuple[int, list[Event]]]:

@@ -6,16 +6,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Self
 
 import msgspec
 
 from batch_deployer.errors import JournalError
+from batch_deployer.journal import private
 from batch_deployer.journal.digests import SecretDigests
 from batch_deployer.journal.reading import JournalReader
-from batch_deployer.model.events import RunFinished
+from batch_deployer.model.events import RunFinished, Time
 
 _STOPPED = (129, 130, 131, 143)
 """Exit codes of a run that a signal ended."""
+_LARGEST_META = 1024 * 1024
+_LARGEST_PLAN = 512 * 1024 * 1024
+"""Bytes; a plan of all that a manifest may expand to has some 400 MB."""
+_LARGEST_SCOPES = 64 * 1024 * 1024
 
 
 class RunState(StrEnum):
@@ -38,9 +44,9 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: str
     """The manifest's name."""
-    started: float
+    started: Time
     """Wall clock, seconds since the epoch; only shown, since clocks may be wrong."""
-    number: int = 0
+    number: Annotated[int, msgspec.Meta(ge=0, lt=10**11)] = 0
     """Place in the order of the state folder's runs, counted from 1; given when the run is put in place."""
     extra: dict[str, str] = {}
     """Whatever else a later command wants to know (path of the manifest, command line)."""
@@ -67,6 +73,17 @@ class RunDir:
     path: Path
     meta: RunMeta = field(repr=False)
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The run of a folder. JournalError when it is none, or cannot be read."""
+        file = path / "run.json"
+        try:
+            meta = msgspec.json.decode(private.read(file, _LARGEST_META), type=RunMeta)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise JournalError(f"cannot read {file}: {why}; put the folder of this run aside") from error
+        return cls(id=path.name, path=path, meta=meta)
+
     @property
     def plan_path(self) -> Path:
         """The frozen plan."""
@@ -90,14 +107,15 @@ class RunDir:
     def plan_text(self) -> str:
         """The frozen plan as it was stored. JournalError when it is gone."""
         try:
-            return self.plan_path.read_text("utf-8")
+            return private.read(self.plan_path, _LARGEST_PLAN).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise JournalError(f"cannot read {self.plan_path}: {error}; without its plan a run cannot go on") from error
+            why = getattr(error, "strerror", None) or error
+            raise JournalError(f"cannot read {self.plan_path}: {why}; without its plan a run cannot go on") from error
 
     def scopes(self) -> Mapping[str, str]:
         """Cluster id to the scope whose limits its writes count against."""
         try:
-            return msgspec.json.decode((self.path / "scopes.json").read_bytes(), type=dict[str, str])
+            return msgspec.json.decode(private.read(self.path / "scopes.json", _LARGEST_SCOPES), type=dict[str, str])
         except (OSError, msgspec.DecodeError):
             return {}
 

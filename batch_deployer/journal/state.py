@@ -25,6 +25,7 @@ from batch_deployer.rules.arrivals import arrivals
 
 _KEPT_NUMBERS = 1000
 """More than can be taken while one run is put in place."""
+_NUMBER = re.compile(r"[0-9]{8,12}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -80,9 +81,11 @@ class StateDir:
     def open_run(self, ref: str) -> RunDir:
         """The run named by its id, a prefix that only it has, `latest`, or a manifest's name (its latest run).
 
-        BadInput, with what may have been meant, when there is none or several.
+        BadInput, with what may have been meant, when there is none or several. JournalError when it cannot be read.
         """
         runs = {run.id: run for run in self._folders()}
+        if ref not in runs:
+            self._refuse_damaged()  # it may be the one that is meant
         if not runs:
             raise BadInput(f"there is no run in {self.path} yet")
         if ref in runs:
@@ -168,7 +171,7 @@ class StateDir:
 
     def _next_number(self) -> int:
         """A number that no other run has or had, one above the highest. To take it is to make a file of that name."""
-        taken = {int(path.name): path for path in self._numbers.glob("[0-9]*")}
+        taken = {int(path.name): path for path in self._numbers.iterdir() if _NUMBER.fullmatch(path.name)}
         number = max((*taken, *(run.meta.number for run in self._folders())), default=0) + 1
         while True:
             try:
@@ -185,13 +188,16 @@ class StateDir:
         """All runs in the order in which they were made, whatever the clock said."""
         found = []
         for path in self._runs.iterdir() if self._runs.is_dir() else ():
-            try:
-                meta = msgspec.json.decode((path / "run.json").read_bytes(), type=RunMeta)
-            except (OSError, msgspec.DecodeError):
-                continue  # a draft, a grave, or no folder of ours
-            if not path.name.startswith("."):
-                found.append(RunDir(id=path.name, path=path, meta=meta))
+            if not path.name.startswith("."):  # no draft, no grave
+                with suppress(JournalError):
+                    found.append(RunDir.read(path))
         return sorted(found, key=lambda run: (run.meta.number, run.meta.started, run.id))
+
+    def _refuse_damaged(self) -> None:
+        """Raise JournalError for a run whose `run.json` cannot be read."""
+        for path in sorted(self._runs.iterdir()) if self._runs.is_dir() else ():
+            if not path.name.startswith(".") and (path / "run.json").exists():
+                RunDir.read(path)
 
     @contextmanager
     def _quiet(self, manifest: str) -> Iterator[frozenset[str]]:

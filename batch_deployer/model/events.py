@@ -4,15 +4,20 @@ Times (`at`) are wall clock, seconds since the epoch. No event ever holds a secr
 Encoding: tagged JSON objects (`msgspec`), so that old journals stay readable while fields are only added.
 """
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome
 
+LAST_TIME = 253402300799.0
+"""The last second of the year 9999."""
+Time: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=LAST_TIME)]
+"""Wall clock, seconds since the epoch, that a calendar can show: checked where it is read."""
+
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="kind"):
-    at: float
+    at: Time
 
 
 class _DeploymentEvent(_Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -208,7 +213,7 @@ class Warned(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warned"
     """Something an operator should know that changes nothing by itself."""
 
     message: str
-    clock_step: float = 0.0
+    clock_step: Annotated[float, msgspec.Meta(ge=-LAST_TIME, le=LAST_TIME)] = 0.0
     """Seconds by which the wall clock was just set, forward or back; later events have times of the new setting."""
 
 

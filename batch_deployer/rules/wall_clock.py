@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from batch_deployer.model.events import Event, RunStarted, Warned
+from batch_deployer.model.events import LAST_TIME, Event, RunStarted, Warned
 from batch_deployer.model.text import span
 
 MAX_DRIFT_SECONDS = 2.0
@@ -63,4 +63,6 @@ class SteadyTimes:
             self._steps = 0.0
         elif isinstance(event, Warned):
             self._steps += event.clock_step
-        return msgspec.structs.replace(event, at=event.at - self._steps) if self._steps else event
+        if not self._steps:
+            return event
+        return msgspec.structs.replace(event, at=min(max(0.0, event.at - self._steps), LAST_TIME))

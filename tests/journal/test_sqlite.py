@@ -209,10 +209,19 @@ def test_events_can_be_neither_changed_nor_removed(journal_path, intents, statem
             journal._store._database._connection.execute(statement)
 
 
-def test_kind_key_and_time_are_columns_for_whoever_asks_in_sql(journal_path, intents):
+def test_what_steers_a_terminal_comes_back_as_blanks(journal_path):
+    """A journal may be a stranger's."""
+    with SqliteJournal(journal_path) as journal:
+        asyncio.run(journal.record(Warned(at=1.0, message="::error::a\x1b[2Jb\nc\x00d")))
+        assert journal.history() == [Warned(at=1.0, message=": :error::ab c d")]
+
+
+def test_kind_key_and_time_are_there_for_whoever_asks_in_sql(journal_path, intents):
     with SqliteJournal(journal_path) as journal:
         asyncio.run(journal.record(*intents(1), RunFinished(at=2.5, exit_code=0)))
-        rows = journal._store._database._connection.execute("SELECT seq, kind, key, at FROM events").fetchall()
+        rows = journal._store._database._connection.execute(
+            "SELECT seq, data->>'kind', data->>'key', data->>'at' FROM events"
+        ).fetchall()
     assert rows == [(1, "intended", "cluster/ns/release-0", 1_800_000_000.25), (2, "run_finished", None, 2.5)]
 
 
