@@ -16,9 +16,10 @@ from batch_deployer.cli.session import Session
 @state_dir_option
 @click.pass_obj
 def command(session: Session, older_than: float, state_dir: Path | None) -> int:
-    """Remove old runs: plans, journals and reports.
+    """Remove old runs that finished: plans, journals and reports.
 
-    Live runs stay, and so does the newest run of a manifest while it can still be resumed.
+    The newest run of a manifest stays, and so does every run that did not finish, since it may be resumed; to give one up,
+    remove its folder.
     """
     from batch_deployer.cli.console import show
     from batch_deployer.journal.state import StateDir

@@ -23,10 +23,17 @@ def command(session: Session, state_dir: Path | None) -> int:
     if not found:
         click.echo(f"there is no run in {folder} yet", err=True)
         return 0
-    rows = [("run", "manifest", "started", "state", "exit code")]
+    rows = [("no.", "run", "manifest", "started", "state", "exit code")]
     rows += [
-        (run.id, run.manifest, utc(run.started), run.state.value, "" if run.exit_code is None else str(run.exit_code))
+        (
+            str(run.number),
+            run.id,
+            run.manifest,
+            utc(run.started),
+            run.state.value,
+            "" if run.exit_code is None else str(run.exit_code),
+        )
         for run in found
     ]
-    show(table(rows, width(), frozenset({4})))
+    show(table(rows, width(), frozenset({0, 5})))
     return 0

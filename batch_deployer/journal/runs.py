@@ -57,6 +57,8 @@ class RunInfo:
     """A line of the list of runs."""
 
     id: str
+    number: int
+    """Place in the order of the state folder's runs."""
     manifest: str
     started: float
     """Wall clock, seconds since the epoch."""
@@ -130,7 +132,10 @@ class RunDir:
     def info(self, *, live: bool) -> RunInfo:
         """How the run stands, given whether its process is there. One glance at the journal's end."""
         state, code = (RunState.LIVE, None) if live else self._ending()
-        return RunInfo(id=self.id, manifest=self.meta.manifest, started=self.meta.started, state=state, exit_code=code)
+        meta = self.meta
+        return RunInfo(
+            id=self.id, number=meta.number, manifest=meta.manifest, started=meta.started, state=state, exit_code=code
+        )
 
     def _ending(self) -> tuple[RunState, int | None]:
         if not self.journal_path.exists():

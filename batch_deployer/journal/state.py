@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -119,18 +120,19 @@ class StateDir:
         return held.run if held is not None else ""
 
     def prune(self, older_than: float, *, now: float) -> Sequence[RunInfo]:
-        """Remove runs that started more than `older_than` seconds before the wall time `now`, and say which.
+        """Remove finished runs that started more than `older_than` seconds before the wall time `now`, and say which.
 
-        Their order follows their numbers, so that a clock that was wrong makes no old run the newest.
-
-        A live run stays, and so does a manifest's newest run as long as it may still be resumed.
+        A run that did not finish stays, since it may be resumed, and so does the newest run of a manifest. A clock that
+        was wrong when a run started, or is wrong now, makes none of these go: order follows numbers, and a run is no older
+        than those before it.
         """
         runs = self.runs()
         newest = {run.manifest: run.id for run in runs}
+        starts = accumulate((run.started for run in runs), max)
         gone = [
             run
-            for run in runs
-            if run.started < now - older_than and (run.state is RunState.FINISHED or newest[run.manifest] != run.id)
+            for run, start in zip(runs, starts, strict=True)
+            if start < now - older_than and run.state is RunState.FINISHED and newest[run.manifest] != run.id
         ]
         removed: set[str] = set()
         with self._usable():
@@ -176,6 +178,7 @@ class StateDir:
         while True:
             try:
                 os.close(os.open(self._numbers / f"{number:08d}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                private.sync_folder(self._numbers)
                 break
             except FileExistsError:  # another run was faster
                 number += 1

@@ -46,7 +46,7 @@ def test_the_latest_run_is_the_one_that_was_made_last(project, at, wrong):
     assert at("", "run", "m.yaml", "--yes", "--run-id", "first")[0] == 0
     assert at(wrong, "run", "m.yaml", "--yes", "--run-id", "second")[0] == 0
     assert at("", "status")[1].count("second") >= 1
-    listed = [line.split()[0] for line in at("", "runs")[1].splitlines()]
+    listed = [line.split()[1] for line in at("", "runs")[1].splitlines()]
     assert listed.index("first") < listed.index("second")
     assert at(wrong, "run", "m.yaml", "--yes", "--run-id", "third")[0] == 0
     assert at("", "run", "m.yaml", "--yes", "--run-id", "fourth")[0] == 0
@@ -66,8 +66,50 @@ def test_a_run_that_can_be_resumed_is_found_and_never_pruned_for_a_wrong_clock(p
     assert "killed" in err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", ["@1970-01-01 00:10:00", "-400d"])
+def test_no_clock_makes_prune_remove_what_may_be_needed(project, at, wrong):
+    """A killed run stays after a later one finished; so does the newest, whatever the clock said then or says now."""
+    runs = project.state / "runs"
+    assert at(wrong, "run", "m.yaml", "--yes", "--run-id", "killed")[0] == 0
+    interrupted(project, "killed")
+    assert at("", "run", "m.yaml", "--yes", "--run-id", "finished")[0] == 0
+    assert at("", "prune", "--older-than", "90d")[0] == 0
+    assert (runs / "killed").exists()
+    assert at(wrong, "run", "m.yaml", "--yes", "--run-id", "newest")[0] == 0
+    for moment in ("", "+400d"):
+        assert at(moment, "prune", "--older-than", "90d")[0] == 0
+        assert (runs / "killed").exists()
+        assert (runs / "newest").exists()
+    assert not (runs / "finished").exists()  # on the last of these clocks it is old, and it is of no further use
+
+
+@pytest.mark.parametrize("name", ["1~", "x", "-1", "00000001.bak", "9" * 40])
+def test_a_stray_file_among_the_numbers_is_passed_over(tmp_path, name):
+    state = StateDir(tmp_path)
+    (tmp_path / "numbers" / name).touch()
+    assert state.create_run("a", "{}", RunMeta(manifest="m", started=0.0)).meta.number == 1
+
+
+NUMBERED = """
+import sys
+from pathlib import Path
+from batch_deployer.journal.runs import RunMeta
+from batch_deployer.journal.state import StateDir
+state = StateDir(Path(sys.argv[1]))
+for n in range(10):
+    state.create_run(f"{sys.argv[2]}-{n}", "{}", RunMeta(manifest="m", started=0.0))
+"""
+
+
+def test_processes_that_make_runs_at_once_take_different_numbers(tmp_path):
+    made = [subprocess.Popen([sys.executable, "-c", NUMBERED, str(tmp_path), f"p{n}"]) for n in range(4)]
+    assert [process.wait(60) for process in made] == [0] * 4
+    assert sorted(run.number for run in StateDir(tmp_path).runs()) == list(range(1, 41))
+
+
 def test_runs_made_at_once_have_numbers_of_their_own(tmp_path):
-    """By threads here, by processes in life: the file system lets one of them make a name."""
+    """The file system lets one of them make a name."""
     state = StateDir(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda n: state.create_run(f"r{n}", "{}", RunMeta(manifest="m", started=0.0)), range(40)))

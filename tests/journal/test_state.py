@@ -245,29 +245,39 @@ def test_a_run_whose_process_holds_the_lock_is_live_and_killed_when_it_does_not(
     assert [run.state for run in state.runs()] == [RunState.KILLED]
 
 
-def test_pruning_removes_old_runs_but_no_resumable_newest_one(state, add):
+def test_pruning_removes_old_finished_runs_but_the_newest(state, add):
     add("old-killed", days_ago=200, exit_code=None)
     add("old-done", days_ago=100)
     add("new-done", days_ago=1)
     add("other-done", "other", 100)
     add("stuck-old", "stuck", 101)
     add("stuck-killed", "stuck", 100, exit_code=None)
-    gone = state.prune(90 * DAY, now=NOW)
-    assert [run.id for run in gone] == ["old-killed", "old-done", "other-done", "stuck-old"]
-    assert [run.id for run in state.runs()] == ["new-done", "stuck-killed"]
-    assert sorted(path.name for path in (state.path / "runs").iterdir()) == ["new-done", "stuck-killed"]
+    gone = state.prune(0.5 * DAY, now=NOW)
+    assert [run.id for run in gone] == ["old-done", "stuck-old"]
+    assert state.prune(0.5 * DAY, now=NOW + 400 * DAY) == []
+    left = ["old-killed", "new-done", "other-done", "stuck-killed"]
+    assert [run.id for run in state.runs()] == left
+    assert sorted(path.name for path in (state.path / "runs").iterdir()) == sorted(left)
+
+
+def test_a_run_is_no_older_than_those_before_it(state, add):
+    add("a", days_ago=1)
+    add("without-a-clock", days_ago=20_000)
+    add("c", days_ago=0)
+    assert state.prune(90 * DAY, now=NOW) == []
 
 
 def test_pruning_spares_a_live_run_however_old(state, add):
     add("long", days_ago=100)
     add("gone", days_ago=99)
+    add("newest", days_ago=98)
 
     async def prune_while_held():
         async with RunLock(state.locks_path, "nightly", "long", LeaseSettings(), 60.0).hold():
             return state.prune(DAY, now=NOW)
 
     assert [run.id for run in asyncio.run(prune_while_held())] == ["gone"]
-    assert [run.id for run in state.runs()] == ["long"]
+    assert [run.id for run in state.runs()] == ["long", "newest"]
 
 
 def test_recent_writes_come_from_the_journals_of_all_runs_by_scope(state):
