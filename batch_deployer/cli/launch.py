@@ -5,7 +5,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Launch:
     run_id: str
     folder: RunDir | None = None
     """Set when a run is taken up again."""
+    left: Callable[[], tuple[Mapping[str, str], str]] = lambda: ({}, "")
+    """Deployments that a run taken up again leaves to later runs (see `Task`)."""
     extra: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     simulated: bool = False
@@ -92,6 +94,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         state=state,
         store=store,
         folder=what.folder,
+        left=what.left,
         extra=what.extra,
         wait=manner.overlap == "wait",
         seed=what.seed,

@@ -1,11 +1,13 @@
 """`resume`: take up a run whose process is gone."""
 
 import collections
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.older import force_older_option, left_to_later
 from batch_deployer.cli.options import examples, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
@@ -13,14 +15,16 @@ from batch_deployer.errors import BadInput
 
 @click.command("resume", short_help="Go on with an interrupted or killed run.", epilog=examples("resume latest"))
 @click.argument("run")
+@force_older_option
 @manner_options
 @permission_options
 @click.pass_obj
-def command(session: Session, /, run: str, **options: Any) -> int:
+def command(session: Session, /, run: str, *, force_older: bool, **options: Any) -> int:
     """Go on with a run that was interrupted or killed, from where its journal ends.
 
     Needs the run's own plan and journal only; the manifest may have changed or be gone.
     Whatever may have been sent without an answer is looked for in the cloud before anything is sent again.
+    A deployment that a later run has written since is left as it is: the exit code is 1 then.
     A run that was killed after its end, while it wrote its report, gets that report.
     """
     from batch_deployer.cli.failures import say
@@ -28,7 +32,7 @@ def command(session: Session, /, run: str, **options: Any) -> int:
     from batch_deployer.compose.reading import read_run
     from batch_deployer.journal.runs import RunState
     from batch_deployer.journal.state import StateDir
-    from batch_deployer.plan.again import open_keys
+    from batch_deployer.plan.again import open_keys, unfinished
     from batch_deployer.report.write import is_written
 
     manner = Manner.take(options)
@@ -56,4 +60,9 @@ def command(session: Session, /, run: str, **options: Any) -> int:
         collections.deque(past.events, maxlen=0)  # a journal that cannot be read is told before anybody is logged in
     manner.wait_for_start()
     store = open_store(session)
-    return launch(Launch(plan=past.plan, run_id=past.folder.id, folder=past.folder), manner, session, store)
+
+    def left() -> tuple[Mapping[str, str], str]:
+        return left_to_later(state, past, unfinished(past.plan, past.events), force=force_older)
+
+    what = Launch(plan=past.plan, run_id=past.folder.id, folder=past.folder, left=left)
+    return launch(what, manner, session, store)

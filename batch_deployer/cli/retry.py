@@ -1,11 +1,13 @@
 """`retry`: a new run of what an earlier one did not bring about."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.older import force_older_option, left_to_later
 from batch_deployer.cli.options import examples, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
@@ -20,11 +22,17 @@ from batch_deployer.errors import BadInput
 @click.option("--failed", is_flag=True, help="Those that failed, timed out, were rejected, unreachable or rolled back.")
 @click.option("--not-started", is_flag=True, help="Those that were never started.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
+@force_older_option
 @manner_options
 @permission_options
 @click.pass_obj
-def command(session: Session, /, run: str, *, failed: bool, not_started: bool, **options: Any) -> int:
-    """Start a new run of just those deployments of a run that failed or were not started, from the same frozen plan."""
+def command(
+    session: Session, /, run: str, *, failed: bool, not_started: bool, force_older: bool, **options: Any
+) -> int:
+    """Start a new run of just those deployments of a run that failed or were not started, from the same frozen plan.
+
+    A deployment that a later run has written since is left as it is: the exit code is 1 then.
+    """
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.compose.reading import read_run
     from batch_deployer.plan.again import again, open_keys
@@ -33,7 +41,8 @@ def command(session: Session, /, run: str, *, failed: bool, not_started: bool, *
     manner = Manner.take(options)
     if not (failed or not_started):
         raise BadInput("say what to retry: --failed, --not-started or both")
-    past = read_run(session.use_state(manner.state_dir), run)
+    state = session.use_state(manner.state_dir)
+    past = read_run(state, run)
     if past.live:
         raise BadInput(f"run {past.folder.id} is live; retry it when it has ended")
     if past.folder.meta.extra.get("simulated"):
@@ -42,10 +51,16 @@ def command(session: Session, /, run: str, *, failed: bool, not_started: bool, *
     if under_way:
         say(f"warning: {len(under_way)} deployments may still be under way; `resume {past.folder.id}` is for them")
     plan = again(past.plan, past.events, failed=failed, not_started=not_started)
+    left, note = left_to_later(state, past, [each.key for each in plan.deployments], force=force_older)
+    if note:
+        say(note)
+        plan = again(past.plan, past.events, failed=failed, not_started=not_started, without=left)
+        plan = replace(plan, warnings=(*plan.warnings, note))
+    incomplete = 1 if left else 0
     if not plan.deployments:
         say(f"run {past.folder.id} has nothing to retry")
-        return 0
+        return incomplete
     manner.wait_for_start()
     store = open_store(session)
     what = Launch(plan=plan, run_id=run_id or new_id(plan.name), extra={"retries": past.folder.id})
-    return launch(what, manner, session, store)
+    return launch(what, manner, session, store) or incomplete

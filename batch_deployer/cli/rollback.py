@@ -8,6 +8,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
+from batch_deployer.cli.older import force_older_option, left_to_later
 from batch_deployer.cli.options import examples, permission_options, same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
@@ -28,14 +29,17 @@ _MOST = 20
 @click.option("--delete-created", is_flag=True, help="Also delete the releases that the run created.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @click.option("--yes", is_flag=True, help="Skip the question that is asked where there is a terminal.")
+@force_older_option
 @manner_options
 @permission_options
 @click.pass_obj
-def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, **options: Any) -> int:
+def command(
+    session: Session, /, run: str, *, delete_created: bool, yes: bool, force_older: bool, **options: Any
+) -> int:
     """Return what a run changed to its earlier revision: waves in reverse, same limits, same safety.
 
-    A release that somebody else has changed since is left alone and reported, and so is one whose write has an unknown fate:
-    the exit code is 1 then.
+    A release that somebody else or a later run has changed since is left alone and reported, and so is one whose write has
+    an unknown fate: the exit code is 1 then.
     """
     from batch_deployer.cli.console import Terminal
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
@@ -45,13 +49,18 @@ def command(session: Session, /, run: str, *, delete_created: bool, yes: bool, *
     run_id = options.pop("run_id")
     manner = Manner.take(options)
     terminal = None if yes else Terminal.find()
-    past = read_run(session.use_state(manner.state_dir), run)
+    state = session.use_state(manner.state_dir)
+    past = read_run(state, run)
     if past.live:
         halt = f"batch-deployer control {past.folder.id} halt{same_state()}"
         raise BadInput(f"run {past.folder.id} is live; halt it first: {halt}")
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
     undoing = undo(past.plan, past.events, delete_created=delete_created)
+    later, note = left_to_later(state, past, [each.key for each in undoing.plan.deployments], force=force_older)
+    if note:
+        say(note)
+        undoing = undoing.without(later, note)
     left = list(_left_as_it_is(undoing))
     for line in left:
         say(line)

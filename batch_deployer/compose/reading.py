@@ -1,6 +1,6 @@
 """Runs as they lie in the state folder, live or dead, folded into stories."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import RunDir, RunInfo, RunState
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model.events import Event
+from batch_deployer.plan.again import touched
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import thaw
 from batch_deployer.report.story import Story, tell
@@ -45,6 +46,25 @@ def read_run(state_folder: Path, ref: str) -> PastRun:
     elif info.state is RunState.DAMAGED:
         next(iter(events), None)  # says what is wrong
     return PastRun(folder=folder, info=info, plan=thaw(folder.plan_text()), events=events)
+
+
+def superseded(state_folder: Path, past: PastRun, keys: Iterable[str]) -> Mapping[str, str]:
+    """Those of `keys` that runs numbered above a past one have written since, each with the last of these runs.
+
+    A write whose fate is unknown counts. JournalError when the journal of a later run cannot be read.
+    """
+    found: dict[str, str] = {}
+    wanted = set(keys)
+    for info in reversed(StateDir(state_folder, write=False).runs()):
+        if not wanted or info.number <= past.folder.meta.number:
+            break
+        later = read_run(state_folder, info.id)
+        if later.folder.meta.extra.get("simulated"):
+            continue
+        changed = wanted & touched(later.events)
+        found |= dict.fromkeys(changed, info.id)
+        wanted -= changed
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from batch_deployer.journal.runs import RunDir, RunMeta
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Remembered
+from batch_deployer.model.deployment import Outcome, Remembered
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
 from batch_deployer.ports import Api, Fence, Listener
@@ -43,6 +43,9 @@ class Task:
     store: SecretStore
     folder: RunDir | None = None
     """Set for a run that is taken up again."""
+    left: Callable[[], tuple[Mapping[str, str], str]] = lambda: ({}, "")
+    """Asked once the lock is held: deployments without an outcome that a later run wrote (key to run), which are left as they
+    are, and what the report says of it."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """What later commands want to know of a new run."""
     wait: bool = False
@@ -182,6 +185,21 @@ class Runner:
         for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
             self._warn(journal, f"the secret {name} is not what it was when the run began")
         folder.remember_secrets(task.store.resolved())
+        left, note = task.left()
+        if note:
+            self._warn(journal, note)
+        ended = [
+            e.Finished(
+                at=time.time(),
+                key=key,
+                outcome=Outcome.NOT_STARTED,
+                reason=f"left as it is: run {run} has written it since",
+            )
+            for key, run in left.items()
+        ]
+        await journal.record(*ended)
+        for event in ended:
+            self._audience.hear(event)
 
     async def _work(
         self,

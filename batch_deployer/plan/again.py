@@ -1,6 +1,6 @@
 """The plan that tries part of an earlier run again. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_deployer.model import events as e
@@ -44,16 +44,18 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
     return _Fates(outcomes, frozenset(under_way), written)
 
 
-def again(plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: bool) -> Plan:
+def again(
+    plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: bool, without: Container[str] = ()
+) -> Plan:
     """Just those deployments of an ended run that failed (in any way) or were not started, in the same waves.
 
-    Percentages of budgets are still taken of the whole run. Those whose writes were all refused were not started. Those whose fate is open (the run was killed meanwhile) are in
-    neither: `resume` is for them.
+    Percentages of budgets are still taken of the whole run. Those whose writes were all refused were not started. Those
+    whose fate is open (the run was killed meanwhile) are in neither: `resume` is for them. `without`: keys to leave out.
     """
     fates = _fates(events)
 
     def wanted(deployment: Deployment) -> bool:
-        if deployment.key in fates.under_way:
+        if deployment.key in fates.under_way or deployment.key in without:
             return False
         outcome = fates.outcomes.get(deployment.key, Outcome.NOT_STARTED)
         return not_started if outcome is Outcome.NOT_STARTED else failed and not deployment.satisfied_by(outcome)
@@ -68,6 +70,29 @@ def _since(deployment: Deployment, end: e.Finished | None) -> Deployment:
     if deployment.undo is None or end is None:
         return deployment
     return replace(deployment, undo=bind(deployment.undo, end.confirmed, end.fingerprint))
+
+
+def touched(events: Iterable[e.Event]) -> frozenset[str]:
+    """Deployments of which a write may have taken effect: all that were sent and not known to have been refused."""
+    sent: set[str] = set()
+    executed: set[str] = set()
+    for event in events:
+        match event:
+            case e.Intended():
+                sent.add(event.key)
+            case e.Accepted() | e.Confirmed():
+                executed.add(event.key)
+            case e.Refused() | e.Missing():
+                sent.discard(event.key)
+            case _:
+                pass
+    return frozenset(sent | executed)
+
+
+def unfinished(plan: Plan, events: Iterable[e.Event]) -> frozenset[str]:
+    """Deployments without an outcome: those that `resume` goes on with."""
+    outcomes = _fates(events).outcomes
+    return frozenset(each.key for each in plan.deployments if each.key not in outcomes)
 
 
 def open_keys(plan: Plan, events: Iterable[e.Event]) -> Sequence[str]:

@@ -37,6 +37,14 @@ class Undoing:
         """Whether nothing is left but what the user chose to keep."""
         return all(why == KEPT for why in self.left.values())
 
+    def without(self, later: Mapping[str, str], note: str) -> "Undoing":
+        """The same, but for keys that later runs wrote (key to run); `note` goes into the report."""
+        plan = self.plan
+        deployments = tuple(each for each in plan.deployments if each.key not in later)
+        left = {key: f"run {run} has written it since" for key, run in later.items()}
+        kept = replace(plan, deployments=deployments, warnings=(*plan.warnings, note))
+        return replace(self, plan=kept, left={**self.left, **left})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Changes:

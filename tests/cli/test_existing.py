@@ -90,7 +90,8 @@ def test_a_failed_upgrade_goes_back_at_once_where_the_release_asks_for_it(upgrad
 def test_a_fleet_goes_back_in_reverse_and_leaves_what_somebody_else_changed(upgraded):
     assert upgraded.run("run", "m.yaml", "--yes", "--run-id", "second")[0] == 0
     upgraded.edit("values: {tag: v2}", "values: {tag: v3}")
-    assert upgraded.run("run", "m.yaml", "--yes", "--limit", "prod-2/shop/web")[0] == 0
+    theirs = upgraded.folder / "a colleague's state"
+    assert upgraded.run("run", "m.yaml", "--yes", "--limit", "prod-2/shop/web", "--state-dir", theirs)[0] == 0
     before = len(upgraded.provider.get("entries"))
     code, out, _ = upgraded.run("rollback", "second", "--yes")
     assert code == 1
