@@ -10,8 +10,10 @@ from pathlib import Path
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder 0700, and its parents as the umask says. FileExistsError when it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Make a folder 0700, and its parents so that only their owner can write. FileExistsError when it is there."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o755, exist_ok=True)
     path.mkdir(mode=0o700)
     path.chmod(0o700)
 
@@ -29,9 +31,33 @@ def touch(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def distrust(path: Path, *, may_link: bool = False) -> str:
+    """Why a file or folder may be the work of another user, and the cure; empty when it is this user's or root's alone.
+
+    Write access of a group counts as given on purpose where the setgid bit says so, as on volumes of Kubernetes (fsGroup).
+    """
+    found = path.stat() if may_link else path.lstat()
+    mode = stat.S_IMODE(found.st_mode)
+    if stat.S_ISLNK(found.st_mode):
+        return f"{path} is a symbolic link; put what it points to in its place"
+    if found.st_uid not in (0, os.geteuid()):
+        return (
+            f"{path} belongs to user {found.st_uid}, and this is user {os.geteuid()}; "
+            "run this as its owner, or give it away with chown after a look at what is in it"
+        )
+    shared = mode & stat.S_ISGID and found.st_gid in (os.getegid(), *os.getgroups())
+    if stat.S_ISDIR(found.st_mode) and (mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not shared)):
+        return (
+            f"other users may write to {path} (mode {mode:04o}); close it with `chmod go-w {path}` after a look at what is "
+            "in it, or name a folder of your own within it"
+        )
+    return ""
+
+
 def read(path: Path, most: int) -> bytes:
     """The whole of a regular file of at most `most` bytes. OSError for anything else: a pipe or a device would never end."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    check_regular(path)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         _refuse_unusual(os.fstat(handle), path, most)
         with open(handle, "rb", closefd=False) as file:
@@ -41,12 +67,14 @@ def read(path: Path, most: int) -> bytes:
 
 
 def check_regular(path: Path) -> None:
-    """Raise OSError for a pipe, a device or anything else that is not a regular file; one that is absent is none of these."""
+    """Raise OSError for a link, a pipe, a device or anything else that is not a regular file; an absent one is none of these."""
     with suppress(FileNotFoundError):
-        _refuse_unusual(path.stat(), path)
+        _refuse_unusual(path.lstat(), path)
 
 
 def _refuse_unusual(found: os.stat_result, path: Path, most: float = math.inf) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     if found.st_size > most:

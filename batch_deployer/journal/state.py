@@ -33,7 +33,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class StateDir:
     """A folder 0700 with files 0600. BadInput when it cannot be used.
 
-    `write`: it will be written, so it is made when absent and tried at once; else it is only looked at.
+    `write`: it will be written and what is in it will be believed, so it is made when absent, tried at once, and refused
+    where another user may have put something into it; else it is only looked at.
     """
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
@@ -225,10 +226,19 @@ class StateDir:
             if found.st_uid == os.geteuid() and not any(folder.iterdir()):
                 # Made for us, so closed to others; a folder with other things in it keeps its mode.
                 folder.chmod(found.st_mode & 0o700)
+            self._refuse(private.distrust(folder, may_link=folder == self.path))
+        for folder in (self.path, self._runs, self._numbers, self.locks_path):
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):  # removed by another process just now
+                    self._refuse(private.distrust(path))
         # A trial: the mode bits do not tell about read-only file systems, quotas or foreign owners.
         handle, name = tempfile.mkstemp(prefix=".try-", dir=self._runs)
         os.close(handle)
         Path(name).unlink()
+
+    def _refuse(self, problem: str) -> None:
+        if problem:
+            raise BadInput(f"cannot use the state folder {self.path}: {problem}")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

@@ -341,3 +341,68 @@ def test_equal_secrets_have_different_digests_in_different_runs(add):
 
 def test_nothing_counts_as_changed_when_nothing_was_remembered(add):
     assert add("r").changed_secrets({"env:A": "x"}) == ()
+
+
+class TestOwner:
+    """What another user may have put into a state folder is refused by every command that would believe it."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        StateDir(tmp_path / "state").create_run("a", "{}", RunMeta(manifest="m", started=0.0))
+        (tmp_path / "state" / "locks" / "old").touch()  # an empty folder of ours is closed without a word
+        return tmp_path / "state"
+
+    @pytest.fixture
+    def give_away(self, monkeypatch):
+        """Make a path another user's: in truth where this is root, else by becoming somebody else."""
+
+        def give(path):
+            if os.geteuid() == 0:
+                os.chown(path, 65534, -1, follow_symlinks=False)
+            else:
+                monkeypatch.setattr(os, "geteuid", lambda: 65534)
+
+        return give
+
+    @pytest.mark.parametrize("name", ["", "runs", "runs/a", "locks", "numbers", "numbers/00000001"])
+    def test_what_belongs_to_another_user_is_refused(self, folder, give_away, name):
+        give_away(folder / name)
+        with pytest.raises(BadInput, match=r"belongs to user .*chown"):
+            StateDir(folder)
+        assert [run.id for run in StateDir(folder, write=False).runs()] == ["a"], "it can still be looked at"
+
+    @pytest.mark.parametrize("name", ["", "runs", "runs/a", "locks", "numbers"])
+    @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o702])
+    def test_what_others_may_write_is_refused(self, folder, name, mode):
+        (folder / name).chmod(mode)
+        with pytest.raises(BadInput, match=rf"mode {mode:04o}.*chmod go-w"):
+            StateDir(folder)
+
+    def test_a_volume_of_kubernetes_is_accepted(self, folder):
+        """fsGroup gives the group write access and sets the setgid bit, on every folder and file."""
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, -1, os.getegid())
+            path.chmod(0o2770 if path.is_dir() else 0o660)
+        StateDir(folder).create_run("b", "{}", RunMeta(manifest="m", started=0.0))
+
+    @pytest.mark.parametrize("name", ["runs", "locks", "numbers", "runs/a", "state.db", "key"])
+    def test_a_link_in_it_is_refused(self, folder, tmp_path, name):
+        elsewhere = tmp_path / "elsewhere"
+        if (folder / name).exists():
+            (folder / name).rename(elsewhere)
+        (folder / name).symlink_to(elsewhere)
+        with pytest.raises(BadInput, match=f"{name} is a symbolic link"):
+            StateDir(folder)
+
+    def test_the_folder_itself_may_be_a_link(self, folder, tmp_path):
+        (tmp_path / "link").symlink_to(folder)
+        assert StateDir(tmp_path / "link").open_run("latest").id == "a"
+
+    def test_parents_are_closed_whatever_the_umask(self, tmp_path):
+        old = os.umask(0)
+        try:
+            StateDir(tmp_path / "a" / "b" / "state")
+        finally:
+            os.umask(old)
+        modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/state")]
+        assert modes == [0o755, 0o755, 0o700]
