@@ -349,7 +349,7 @@ class TestOwner:
     @pytest.fixture
     def folder(self, tmp_path):
         StateDir(tmp_path / "state").create_run("a", "{}", RunMeta(manifest="m", started=0.0))
-        (tmp_path / "state" / "locks" / "old").touch()  # an empty folder of ours is closed without a word
+        (tmp_path / "state" / "locks" / "old").mkdir()  # an empty folder of ours is closed without a word
         return tmp_path / "state"
 
     @pytest.fixture
