@@ -24,7 +24,7 @@ _ADVICE = {
 }
 _DAMAGED = (
     "the file is damaged ({error}); keep a copy of it, then start a new run: "
-    "a run looks at what the clouds have before it writes, so nothing is created twice"
+    "a run looks at what the clouds have before it writes, and finds what the file does not tell"
 )
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 

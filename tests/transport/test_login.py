@@ -10,6 +10,7 @@ from aiohttp import web
 from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts, ListClusters
 from batch_deployer.settings import WireSettings
+from batch_deployer.transport.auth import identify
 
 PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", "project": "eu-de"}
 
@@ -161,6 +162,25 @@ def test_the_service_catalogue_gives_the_endpoint(serve, log_in, token_answer):
         return cloud.paths
 
     assert asyncio.run(scenario()) == ["/v3/auth/tokens", "/v2/charts"]
+
+
+def test_the_catalogue_of_a_service_elsewhere_leads_to_nothing_on_this_machine(
+    serve, log_in, token_answer, monkeypatch
+):
+    """A token that a hostile identity service sends here would reach whatever listens on this machine."""
+    here = "http://127.0.0.1:9"
+
+    async def scenario():
+        public = {"interface": "public", "region": "eu-de", "url": f"{here}/api/v1"}
+        cloud = Cloud(lambda: token_answer(catalog=[{"type": "cce", "endpoints": [public]}]))
+        async with serve(cloud) as url:
+            # The test's server stands for one elsewhere: only what the catalogue names is on this machine.
+            monkeypatch.setattr(identify, "is_loopback", lambda place: place.startswith(here))
+            async with log_in("password", PASSWORD | {"auth_url": f"{url}/v3"}, region="eu-de"):
+                pass
+
+    with pytest.raises(BadInput, match=r"leads to this machine \(http://127\.0\.0\.1:9/api/v1\); give endpoint"):
+        asyncio.run(scenario())
 
 
 def test_an_agency_takes_a_domain_token_first_and_assumes_the_role_with_it(serve, log_in, token_answer):
