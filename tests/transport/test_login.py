@@ -179,7 +179,7 @@ def test_the_catalogue_of_a_service_elsewhere_leads_to_nothing_on_this_machine(
             async with log_in("password", PASSWORD | {"auth_url": f"{url}/v3"}, region="eu-de"):
                 pass
 
-    with pytest.raises(BadInput, match=r"leads to this machine \(http://127\.0\.0\.1:9/api/v1\); give endpoint"):
+    with pytest.raises(BadInput, match=r"leads to this machine \(http://127\.0\.0\.1:9\); give endpoint"):
         asyncio.run(scenario())
 
 
