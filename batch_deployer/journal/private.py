@@ -43,7 +43,7 @@ def distrust(path: Path, *, may_link: bool = False) -> str:
     if found.st_uid not in (0, os.geteuid()):
         return (
             f"{path} belongs to user {found.st_uid}, and this is user {os.geteuid()}; "
-            "run this as its owner, or give it away with chown after a look at what is in it"
+            "run this as its owner, or take it over with chown after a look at what is in it"
         )
     shared = mode & stat.S_ISGID and found.st_gid in (os.getegid(), *os.getgroups())
     if stat.S_ISDIR(found.st_mode) and (mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not shared)):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+NOBODY = 65534
 MANIFEST = """\
 name: attacked
 clouds: {one: {endpoint: "http://127.0.0.1:9", project_id: p, auth: {token: "${secret:env:OS_TOKEN}"}}}
@@ -18,7 +19,7 @@ releases: [{name: web, namespace: apps, chart: {name: web, version: 1.0.0}, vers
 
 @dataclass
 class Checkout:
-    """A working folder whose files a stranger wrote."""
+    """A working folder whose files a stranger wrote. They belong to another user where the tests run as root."""
 
     path: object
 
@@ -27,6 +28,9 @@ class Checkout:
         file = self.path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+        if os.geteuid() == 0:
+            for each in (file, *(parent for parent in file.parents if parent.is_relative_to(self.path))):
+                os.chown(each, NOBODY, NOBODY)
         return file
 
     def run(self, *arguments, env=(), timeout=120):

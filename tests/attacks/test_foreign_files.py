@@ -131,3 +131,31 @@ def test_texts_of_a_foreign_journal_steer_no_terminal(checkout):
         assert "\x1b" not in text
         assert "\n::error::" not in text
         assert "error::owned" in text, command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "m.yaml", "--yes"),
+        ("run", "m.yaml", "--yes", "--simulate"),
+        ("resume", "latest"),
+        ("retry", RUN, "--failed"),
+        ("rollback", RUN, "--yes"),
+        ("prune", "--older-than", "1d"),
+        ("control", RUN, "halt"),
+    ],
+)
+def test_a_state_folder_of_another_user_is_believed_by_no_command(checkout, forged, arguments):
+    """A forged run could send the token away, a forged lock stop all runs."""
+    folder = forged()
+    if os.geteuid() != 0:
+        folder.parent.parent.chmod(0o777)  # the nearest that one user can play
+    before = sorted(path.relative_to(checkout.path) for path in folder.parent.parent.rglob("*"))
+    done = checkout.run(*arguments, env=STATE, timeout=60)
+    assert done.returncode in (1, 2), done
+    assert "tk-of-the-operator" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.relative_to(checkout.path) for path in folder.parent.parent.rglob("*")) == before
+    if arguments[0] in ("run", "prune"):
+        assert "cannot use the state folder .batch-deployer: " in done.stderr
+        assert "chown" in done.stderr or "chmod" in done.stderr

@@ -3,8 +3,10 @@
 import json
 import re
 import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -28,9 +30,18 @@ def at(moment):
     return lambda self, _now: real(self, moment)
 
 
-def test_within_the_window_it_runs(project, monkeypatch):
-    monkeypatch.setattr("batch_deployer.cli.manner.Manner.check_start", at(NIGHT))
-    window = ("--window", "22:00-05:00 Europe/Berlin", "--start-by", "23:30 Europe/Berlin")
+def test_within_the_window_it_runs(project):
+    """A window around the real time: the wall clock is asked before each write too."""
+
+    def berlin(offset):
+        return datetime.fromtimestamp(time.time() + offset, ZoneInfo("Europe/Berlin")).strftime("%H:%M")
+
+    window = (
+        "--window",
+        f"{berlin(-HOUR)}-{berlin(2 * HOUR)} Europe/Berlin",
+        "--start-by",
+        f"{berlin(HOUR)} Europe/Berlin",
+    )
     assert project.run("run", "m.yaml", "--yes", "--limit", "prod-1/shop/web", *window)[0] == 0
 
 
