@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,9 @@ from batch_deployer.ports import Command
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
 _ordeal = importlib.import_module("ordeal")
+
+# Under nohup it is ignored, and the programs that the tests start would ignore it too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
