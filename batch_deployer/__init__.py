@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, Fault
-    from batch_deployer.execution.engine import Ending, Engine
+    from batch_deployer.execution.ending import Ending
+    from batch_deployer.execution.engine import Engine
     from batch_deployer.manifest.load import load as load_manifest
     from batch_deployer.manifest.wanted import Manifest
     from batch_deployer.model.deployment import Action, Outcome
@@ -42,7 +43,7 @@ _HOMES = {
     "AuthFailed": "errors",
     "BadInput": "errors",
     "BatchDeployerError": "errors",
-    "Ending": "execution.engine",
+    "Ending": "execution.ending",
     "Engine": "execution.engine",
     "Fault": "errors",
     "Manifest": "manifest.wanted",

@@ -20,7 +20,7 @@ from batch_deployer.compose.running import Runner, Task
 from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all
 from batch_deployer.compose.stopping import undisturbed
 from batch_deployer.errors import BatchDeployerError, LockHeld
-from batch_deployer.execution.engine import Ending
+from batch_deployer.execution.ending import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e

@@ -125,3 +125,16 @@ class _UnlessUnchanged:
     def hear(self, event: Event) -> None:
         if not (isinstance(event, RunFinished) and event.exit_code == 0 and self._tally.writes == 0):
             self._inner.hear(event)
+
+
+@dataclass(frozen=True, slots=True)
+class BothListeners:
+    """Two listeners as one."""
+
+    first: Listener
+    second: Listener
+
+    def hear(self, event: Event) -> None:
+        """Pass the event to both."""
+        self.first.hear(event)
+        self.second.hear(event)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from batch_deployer.clock.virtual import EPOCH, run_virtually, virtual_clock
 from batch_deployer.compose.nobody import Deaf
-from batch_deployer.execution.engine import Ending, Engine, Past
+from batch_deployer.execution.ending import Ending
+from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.execution.run import Ports
 from batch_deployer.journal.memory import MemoryJournal
 from batch_deployer.model.events import Event

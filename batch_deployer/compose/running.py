@@ -12,24 +12,29 @@ from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
-from batch_deployer.compose.listening import Audience
+from batch_deployer.compose.listening import Audience, BothListeners
 from batch_deployer.compose.memory import ReleaseMemory
+from batch_deployer.compose.opening_fence import OpeningFence
 from batch_deployer.compose.past import learn, past_of, scopes
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.compose.stopping import Stopper
 from batch_deployer.errors import AuthFailed, BatchDeployerError, JournalError
-from batch_deployer.execution.engine import Ending, Engine, Past
+from batch_deployer.execution.ending import Ending
+from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.execution.run import Ports
 from batch_deployer.journal.control import ControlInbox
+from batch_deployer.journal.gaps import is_log_torn, lost_reads
 from batch_deployer.journal.lock import RunLock
+from batch_deployer.journal.machine import here, stamp
 from batch_deployer.journal.runs import RunDir, RunMeta
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome, Remembered
+from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
-from batch_deployer.ports import Api, Fence, Listener
+from batch_deployer.ports import Api, Fence
 from batch_deployer.rules.wall_clock import Opening
 
 
@@ -62,38 +67,6 @@ class Task:
     """What is learned from a simulated cloud must not be believed of a real one."""
 
 
-class _OpeningFence:
-    """A fence that also asks the wall clock, right before each write leaves, whether the window is open."""
-
-    def __init__(self, inner: Fence, opening: Opening) -> None:
-        self._inner = inner
-        self._opening = opening
-
-    def may_write(self) -> bool:
-        """Whether a write may leave now."""
-        return self._inner.may_write() and not self._opening.problem(time.time())
-
-    def missing(self) -> str:
-        """What is gone without which the lock cannot be held."""
-        return self._inner.missing()
-
-    def overtaken(self) -> bool:
-        """Whether somebody else has taken over."""
-        return self._inner.overtaken()
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """Two listeners as one."""
-
-    first: Listener
-    second: Listener
-
-    def hear(self, event: e.Event) -> None:
-        self.first.hear(event)
-        self.second.hear(event)
-
-
 class Runner:
     """Runs a task once. `folder` is set as soon as this process has worked on the run, also when `run` raises.
 
@@ -109,6 +82,9 @@ class Runner:
         """Whether another process took the run over, so that journal and report are no longer this one's."""
         self._stopper: Stopper | None = None
         self._memory = ReleaseMemory(task.state, task.plan, task.store)
+        self._last: e.RunStarted | e.RunFinished | None = None
+        """Last start or end of this run before this process."""
+        self._torn = False
 
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
@@ -122,11 +98,12 @@ class Runner:
                 async with lock.hold(wait=task.wait) as fence:
                     task.may_start()
                     opening = task.opening()
-                    writes = fence if opening is None else _OpeningFence(fence, opening)
+                    writes = fence if opening is None else OpeningFence(fence, opening)
                     async with opened(
                         task.plan, store=task.store, clock=SystemClock(), fence=writes, patience=self._patience()
                     ) as apis:
                         self.folder = task.folder or self._new_folder()
+                        self._torn = is_log_torn(self.folder.journal_path)
                         with SqliteJournal(self.folder.journal_path) as journal:
                             return await self._journalled(self.folder, journal, fence, apis, opening)
             except asyncio.CancelledError:
@@ -175,6 +152,8 @@ class Runner:
     def _recalled(self, journal: SqliteJournal) -> Iterator[e.Event]:
         for event in journal.stream():
             self._memory.hear(event)
+            if isinstance(event, e.RunStarted | e.RunFinished):
+                self._last = event
             yield event
 
     async def _begin(self, folder: RunDir, journal: SqliteJournal, *, resumed: bool) -> None:
@@ -223,6 +202,7 @@ class Runner:
             remembered, unknown = self._memory.recalled()
             for trouble in filter(None, (unlearned, unknown)):
                 self._warn(journal, trouble)
+        past = replace(past, lost_reads=self._lost_reads(journal))
         engine = Engine(
             plan,
             Ports(
@@ -231,7 +211,7 @@ class Runner:
                 journal=journal,
                 fence=fence,
                 secrets=task.store,
-                listener=_Both(self._audience, self._memory),
+                listener=BothListeners(self._audience, self._memory),
                 draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
                 control=ControlInbox(folder),
                 opening=opening,
@@ -251,6 +231,18 @@ class Runner:
                 if trouble:
                     self._warn(journal, trouble)
 
+    def _lost_reads(self, journal: SqliteJournal) -> float:
+        """Seconds for which nothing may be written because the journal may lack writes that reads do not show yet."""
+        staleness = self._task.plan.settings.reconcile.grace
+        seconds, why = lost_reads(self._last, here(), stamp(), torn=self._torn, staleness=staleness)
+        if seconds:
+            self._warn(
+                journal,
+                f"the journal may lack its last events ({why}); "
+                f"nothing is written for {span(seconds)}, until reads show all earlier writes",
+            )
+        return seconds
+
     def _started(self, *, resumed: bool) -> e.RunStarted:
         task = self._task
         return e.RunStarted(
@@ -260,6 +252,8 @@ class Runner:
             pid=os.getpid(),
             resumed=resumed,
             version=__version__,
+            host=here().host,
+            boot=here().boot,
         )
 
     def _unwritten(self, error: JournalError) -> None:

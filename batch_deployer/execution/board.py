@@ -56,6 +56,8 @@ class Board:
         """Whether the first questions (charts, clusters) are answered."""
         self.holding = False
         """No new writes: paused, halted or stopping."""
+        self.writable_from = -math.inf
+        """Earliest time of a write, and of the read that it rests on."""
         self.dead = ""
         """Why nothing can be done in this cloud at all; empty while it can."""
         self.ahead: float | None = None
@@ -185,7 +187,7 @@ class Board:
             return math.inf
         at = self._later[0][0] if self._later else math.inf
         if self._line and self._may_write():
-            at = min(at, max(self.writes.due(now), self._line.open_at(now)))
+            at = min(at, max(self.writes.due(now), self._line.open_at(now), self.writable_from))
         due = math.inf
         if self._asks or (self.open and self._firsts):
             due = now
@@ -211,7 +213,7 @@ class Board:
             self.offer(queue)
 
     def _take_write(self, now: float) -> Job | None:
-        if not self._may_write() or self.writes.earliest(now) > now:
+        if not self._may_write() or now < self.writable_from or self.writes.earliest(now) > now:
             return None
         while (found := self._line.next(now)) is not None:
             queue, track = found
@@ -232,7 +234,7 @@ class Board:
 
     def _is_fresh(self, queue: ClusterQueue, track: Track, now: float) -> bool:
         """Whether the last poll is good enough to write on. What takes back must see what others have just done."""
-        if now - queue.observed_at > self.settings.reconcile.fresh:
+        if now - queue.observed_at > self.settings.reconcile.fresh or queue.observed_at < self.writable_from:
             return False
         takes_back = track.next_operation() in (Operation.ROLLBACK, Operation.DELETE)
         if not takes_back and not track.settled and not track.attempts:

@@ -1,20 +1,19 @@
 """One run of one frozen plan, from whatever the journal says has happened so far to its end."""
 
 import math
-import signal as signals
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.ending import OVERTAKEN, Ending, ending_of
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
 from batch_deployer.execution.look import look, read_one
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.resume import replay
-from batch_deployer.execution.rollout import Rollout, succeeded
+from batch_deployer.execution.rollout import Rollout
 from batch_deployer.execution.run import Ports, Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.write import write
@@ -28,23 +27,12 @@ from batch_deployer.rules.pacing import Bucket
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
-EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "state": 1}
-OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 STALL = 30.0
 """Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
 MAX_NAMED = 5
 """Deployments that one message names."""
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended."""
-
-    exit_code: int
-    reason: str = ""
-    """One line; empty when all went well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +47,9 @@ class Past:
     """Learned calls a second by (cloud, `writes` or `reads`)."""
     recent_writes: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Wall times until which writes that may still count against a window may have arrived, by cloud; may be infinity."""
+    lost_reads: float = 0.0
+    """Seconds for which reads may not show writes that the journal has lost. Nothing is written before; what is written
+    then rests on later reads."""
 
 
 class Engine:
@@ -89,6 +80,7 @@ class Engine:
             queue.total += 1
         for board in self._run.boards.values():
             board.seal()
+            board.writable_from = self._started + past.lost_reads
         self._rollout = Rollout(self._run)
         self._rollout.replay(replay(self._run, past.history))
         self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
@@ -105,7 +97,7 @@ class Engine:
         await self._pool.run()
         self._explain_deadline()
         self._measure()
-        ending = self._ending()
+        ending = ending_of(run, self._signal)
         run.announce(e.RunFinished(at=run.wall(), exit_code=ending.exit_code, reason=ending.reason))
         await run.ports.journal.flush()
         return ending
@@ -279,23 +271,3 @@ class Engine:
                 last = track.status or "none seen"
                 reason = f"{track.operation} still under way at the run's deadline ({track.phase}, last status {last})"
                 self._run.finish(track, Outcome.TIMED_OUT, reason, cause="deadline")
-
-    def _ending(self) -> Ending:
-        run = self._run
-        unfinished = sum(track.phase is not Phase.FINISHED for track in run.tracks.values())
-        bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values())
-        if self._signal and unfinished:
-            name = signals.Signals(self._signal).name
-            return Ending(128 + self._signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
-        if run.halted is None and run.ports.fence.overtaken():
-            return Ending(7, OVERTAKEN)
-        if run.halted is not None and (unfinished or bad or run.halted.scope in {"fence", "state"}):
-            return Ending(EXIT_CODES.get(run.halted.scope, 4), run.halted.reason)
-        if run.denied:
-            return Ending(5, f"permission is missing; {bad} deployments did not succeed")
-        if not bad:
-            return Ending(0)
-        reasons = Counter(track.reason for track in run.tracks.values() if track.outcome and not succeeded(track))
-        (reason, alike), *_ = reasons.most_common(1)
-        cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
-        return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")

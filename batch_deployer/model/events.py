@@ -147,6 +147,9 @@ class RunStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run
     pid: int = 0
     resumed: bool = False
     version: str = ""
+    host: str = ""
+    boot: str = ""
+    """Id of the host's boot; empty where the system has none."""
 
 
 class WaveStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="wave_started"):

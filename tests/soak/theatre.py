@@ -14,7 +14,8 @@ from batch_deployer.clock.system import SystemClock
 from batch_deployer.clock.virtual import EPOCH, run_virtually
 from batch_deployer.compose.nobody import Deaf
 from batch_deployer.compose.rehearsal import OpenFence, placeholder
-from batch_deployer.execution.engine import Ending, Engine, Past
+from batch_deployer.execution.ending import Ending
+from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.execution.run import Ports
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call

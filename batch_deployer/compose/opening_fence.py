@@ -1,0 +1,26 @@
+"""The run lock's fence and the maintenance window as one fence."""
+
+import time
+
+from batch_deployer.ports import Fence
+from batch_deployer.rules.wall_clock import Opening
+
+
+class OpeningFence:
+    """A fence that also asks the wall clock, right before each write leaves, whether the window is open."""
+
+    def __init__(self, inner: Fence, opening: Opening) -> None:
+        self._inner = inner
+        self._opening = opening
+
+    def may_write(self) -> bool:
+        """Whether a write may leave now."""
+        return self._inner.may_write() and not self._opening.problem(time.time())
+
+    def missing(self) -> str:
+        """What is gone without which the lock cannot be held."""
+        return self._inner.missing()
+
+    def overtaken(self) -> bool:
+        """Whether somebody else has taken over."""
+        return self._inner.overtaken()
