@@ -16,6 +16,7 @@ from batch_deployer.model.deployment import Operation
 from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.rules.cadence import Beat, Urgency, affordable_gap
 from batch_deployer.rules.concurrency import Concurrency
+from batch_deployer.rules.overload import OverloadDetector
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.retry import RetryBudget
 from batch_deployer.settings import Settings
@@ -41,6 +42,7 @@ class Board:
         self.reads = reads
         self.concurrency = Concurrency(cloud.limits.connections)
         self.budget = RetryBudget(settings.retry)
+        self.overload = OverloadDetector()
         self.queues: dict[str, ClusterQueue] = {}
         self.cap = 0
         """Deployments that may be under way at once."""

@@ -14,6 +14,8 @@ class _Job:
     """Reserved in the bucket when the job is taken; -1 while it waits for its turn."""
     ill: bool = False
     """Whether it goes to a cluster that failed lately."""
+    limited: bool = False
+    """Whether a rate limit has refused the attempt."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

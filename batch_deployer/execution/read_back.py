@@ -52,7 +52,7 @@ def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseSta
     if not absent_long_enough(run, track) or (state is None and not is_absence_confirmed(run, track)):
         look_at_absent(run, track, state)
         return
-    if track.attempts >= run.settings.retry.max_writes:
+    if _sent_often_enough(run, track):
         reason = f"{track.operation} was sent {track.attempts} times and never took effect"
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
         return
@@ -64,7 +64,19 @@ def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseSta
     del queue.watching[track.key]
     run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
     queue.waiting[track.key] = track
-    run.place(track)[0].end(queue)
+    board = run.place(track)[0]
+    if not board.budget.spend():
+        track.not_before = run.now() + run.settings.retry.cap
+    board.end(queue)
+
+
+def _sent_often_enough(run: Run, track: Track) -> bool:
+    """Whether the operation is not sent again. Writes that a limit refused count once it has refused for too long."""
+    settings = run.settings.retry
+    counted = track.attempts - track.limited
+    if run.now() - track.started_at >= settings.give_up_after:
+        counted = track.attempts
+    return counted >= settings.max_writes
 
 
 def absent_long_enough(run: Run, track: Track) -> bool:

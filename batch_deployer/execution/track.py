@@ -32,7 +32,7 @@ class Track:
 
     __slots__ = (
         "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions",
-        "confirmed", "deadline", "deployment", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
+        "confirmed", "deadline", "deployment", "limited", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
         "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
         "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted", "unresolved",
         "waits_for", "was_pending",
@@ -50,6 +50,8 @@ class Track:
         """Operations of the action that are over."""
         self.attempts = 0
         """Writes intended for the current operation, those that were certainly not executed taken off."""
+        self.limited = 0
+        """Those attempts that a limit refused with a status that leaves their fate open. Not known to the journal."""
         self.uncertain = 0
         """Writes of the current operation whose fate was unknown at some time."""
         self.unresolved = 0
@@ -173,6 +175,7 @@ def _planned(track: Track, event: e.Planned, _now: float) -> None:
 
 def _intended(track: Track, event: e.Intended, now: float) -> None:
     if track.operation is not event.operation or track.attempts == 0:
+        track.limited = 0
         # By the cloud's clock if possible: ours may be wrong, or set while we run.
         track.sent_at = event.cloud_at or event.at
         track.pending_revision = 0

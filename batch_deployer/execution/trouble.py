@@ -6,8 +6,9 @@ from batch_deployer.execution.jobs import Job, LookJob
 from batch_deployer.execution.run import Run
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call, Sent
-from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
+from batch_deployer.rules.replies import Verdict, describe, judge, named_wait
 
+SERVICE_UNAVAILABLE = 503
 FRESH_TRIES = 2
 """Fresh credentials in a row that may be refused without ever having worked."""
 
@@ -35,8 +36,10 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     if answer.server_time is not None:
         board.ahead = answer.server_time - now
     verdict = judge(call, answer)
+    overload = _is_overload(board, call, answer, departed)
+    job.limited = answer.status == SERVICE_UNAVAILABLE and board.overload.found
     board.verdicts[verdict] += 1
-    if verdict is Verdict.THROTTLED:
+    if verdict is Verdict.THROTTLED or overload:
         _throttle(run, board, call, answer, departed, nth=nth)
     else:
         if nth:
@@ -58,15 +61,33 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     return answer, verdict, departed
 
 
+def _is_overload(board: Board, call: Call, answer: Answer, departed: float) -> bool:
+    """Whether a 503 comes from a limit. What the call did is unknown all the same, so its verdict stays."""
+    detector, kind = board.overload, "writes" if call.writes else "reads"
+    cluster_id = getattr(call, "cluster_id", "")
+    if answer.status == SERVICE_UNAVAILABLE:
+        return detector.is_limit(kind, cluster_id, departed, asks_to_wait=answer.retry_after is not None)
+    if 0 < answer.status < 500:
+        detector.admitted(kind, cluster_id, departed)
+    return False
+
+
 def _throttle(run: Run, board: Board, call: Call, answer: Answer, departed: float, *, nth: int) -> None:
     bucket, name = (board.writes, "writes") if call.writes else (board.reads, "reads")
-    wait = throttle_wait(answer, run.settings.retry.throttle)
+    named = named_wait(answer)
+    default, known = run.settings.retry.throttle, answer.status == SERVICE_UNAVAILABLE
+    wait = bucket.pause(default, departed, known=known) if named is None else named
     # A little later than asked, and not at the same instant as every other client of this account.
     wait += run.ports.draw() * min(5.0, 0.1 * wait)
-    bucket.throttled(run.now(), wait, departed, nth)
+    bucket.throttled(run.now(), wait, departed, nth, named=named is not None, known=known)
     run.announce(
         e.Throttled(
-            at=run.wall(), cloud=board.cloud.name, bucket=name, wait=wait, rate=bucket.pace, message=answer.message
+            at=run.wall(),
+            cloud=board.cloud.name,
+            bucket=name,
+            wait=wait,
+            rate=bucket.pace,
+            message=answer.message or describe(answer),
         )
     )
 

@@ -65,7 +65,8 @@ def _fault(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
             why = f"the cluster does not answer: {describe(answer)}"
             run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=why))
     _time_out(run, queue, answer)
-    board.look_soon(queue, again)
+    asked = now + min(answer.retry_after or 0.0, settings.cap)
+    board.look_soon(queue, max(again, asked))
 
 
 def _time_out(run: Run, queue: ClusterQueue, answer: Answer) -> None:

@@ -97,6 +97,7 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
             run.halt("deadline", closed)
         return
     answer, verdict, _ = await attempt(run, board, job, call)
+    track.limited += job.limited and verdict is Verdict.AMBIGUOUS
     _take_in(run, queue, track, answer, verdict)
 
 

@@ -187,7 +187,7 @@ class Stopping(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="stopp
 
 
 class Throttled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="throttled"):
-    """A cloud answered 429: its whole bucket waits."""
+    """A cloud answered 429, or 503 as a limit does: its whole bucket waits."""
 
     cloud: str
     bucket: str

@@ -10,6 +10,7 @@ import heapq
 import math
 from collections import deque
 
+from batch_deployer.rules.limit_learning import LEAST_PROBE_PAUSE_SECONDS, LimitLearning
 from batch_deployer.settings import Rate
 
 GUARD_SHARE = 0.001
@@ -46,21 +47,14 @@ CUT = 0.9
 """A throttle that tells of a limit lowers the pace to this share of what it was, never below SLOWEST of the configured one."""
 STEP = 0.05
 """Pace regained, as a share of the configured one, per period in which calls could leave and nothing told of a limit."""
-REMEMBERED = 8
-"""Throttles that are compared to find out whether they tell of a limit; see `Bucket._tells`."""
-APART = 0.3
-"""Counts lie far apart when the lowest is below this share of the highest: more than a limit would move of which another
-tenant uses now 20% and now 70%."""
-NEARLY = 0.95
-"""A count is near the highest from this share of it."""
 
 
 class Bucket:
     """The calls of one kind (reads or writes) to one cloud."""
 
     __slots__ = (
-        "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_order", "_paused_at", "_place_at",
-        "_place_slack", "_probe", "_quickest", "_recovered_at", "_refused_as", "_slack", "_span", "_strange", "_taken", "_tat",
+        "_ahead", "_answered", "_burst", "_departures", "_echo_before", "_free", "_late", "_learning", "_order", "_paused_at", "_place_at",
+        "_place_slack", "_probe", "_quickest", "_recovered_at", "_slack", "_span", "_strange", "_taken", "_tat",
         "_unanswered", "factor", "paused_until", "peak", "rate", "spacing", "throttles",
     )  # fmt: skip
 
@@ -111,8 +105,7 @@ class Bucket:
         """Since when time does not count towards the recovery."""
         self._echo_before = -math.inf
         """A throttled call that left before this says nothing new: it was refused for the same reason as another already."""
-        self._refused_as: deque[int] = deque(maxlen=REMEMBERED)
-        """The how-manieth of its period each of the last throttled calls was, echoes left out."""
+        self._learning = LimitLearning()
         self._go_at(1.0 if pace is None else pace / rate.per_second)
         for at in sorted(recent)[-rate.count :]:
             self.depart(self.take(at), at)
@@ -187,48 +180,54 @@ class Bucket:
         if slot == self._probe:
             self._probe = None
 
-    def throttled(self, now: float, wait: float, departed: float, nth: int) -> None:
+    def pause(self, default: float, departed: float, *, known: bool = False) -> float:
+        """Seconds to pause after a refusal of a call that left at `departed` and names none.
+
+        `default`: at first. `known`: it is known to be a limit that refuses.
+        """
+        if departed < self._echo_before:
+            return LEAST_PROBE_PAUSE_SECONDS
+        return self._learning.pause(default, self.spacing, known=known)
+
+    def throttled(
+        self, now: float, wait: float, departed: float, nth: int, *, named: bool = True, known: bool = False
+    ) -> None:
         """Take in a 429 to the call that left at `departed` as the `nth` of its period: pause the whole bucket.
 
         The pace is lowered if the throttle tells of a limit. Answers to calls that left before the pause ended are echoes of
-        the same throttle: they may prolong it, not cut again.
+        the same throttle: they may prolong it, not cut again. `named`: the refusal itself named the time to wait.
+        `known`: it is known to tell of a limit.
         """
         self._probe = None
         self.throttles += 1
         if self.paused_until == -math.inf:
             self._paused_at = now
-        if departed >= self._echo_before:
-            self._refused_as.append(nth)
-            if self._tells(nth):
-                self._go_at(self.factor * CUT)
-                self._recovered_at = self._paused_at = now
+        if departed >= self._echo_before and self._learning.refused(now, nth, named=named, known=known):
+            self._go_at(self.factor * CUT)
+            self._recovered_at = self._paused_at = now
         self.paused_until = max(self.paused_until, now + wait)
         self._echo_before = self.paused_until
 
-    def _tells(self, nth: int) -> bool:
-        """Whether a throttle tells of a limit, so that a lower pace would have avoided it.
-
-        A limit refuses near one count of calls a period, again and again, or, while others share it, near counts of one
-        order. Throttles by chance come at any count. So once recent counts lie far apart, a throttle tells of a limit only
-        if it came near the highest of them and is not the only one there; any other cannot be explained by a limit.
-        """
-        counts = self._refused_as
-        most = max(counts)
-        if min(counts) >= APART * most:
-            return True
-        return nth >= NEARLY * most and sum(count >= NEARLY * most for count in counts) > 1
-
     def passed(self, now: float, departed: float) -> None:
         """Take in any answer but a 429; the pace recovers additively, one step per period outside of pauses."""
+        self._learning.admitted(departed)
         if departed >= self.paused_until > -math.inf:
             self._probe = None
             self.paused_until = -math.inf
             self._recovered_at += now - self._paused_at
+            self._learn(departed, now)
         if self._recovered_at == -math.inf:
             self._recovered_at = now  # a pace learned by an earlier process is kept for a period first
         if self.factor < 1.0 and self.paused_until == -math.inf and now - self._recovered_at >= self.rate.period:
             self._go_at(self.factor + STEP)
             self._recovered_at = now
+
+    def _learn(self, departed: float, now: float) -> None:
+        """Go at the rate that was measured while calls were refused, where that is lower."""
+        learned = self._learning.row_over(departed, now, self.pace)
+        if learned is not None:
+            self._go_at(learned[0] / self.rate.per_second)
+            self._recovered_at = now + learned[1] - self.rate.period
 
     def _go_at(self, factor: float) -> None:
         """Set the pace, within its bounds."""

@@ -111,7 +111,13 @@ SHORTEST_PAUSE = 1.0
 
 
 def throttle_wait(answer: Answer, default: float) -> float:
-    """Seconds for which a bucket must rest: Retry-After, else the window named in the text, else `default`.
+    """Seconds for which a bucket must rest: as the answer names them, else `default`."""
+    named = named_wait(answer)
+    return default if named is None else named
+
+
+def named_wait(answer: Answer) -> float | None:
+    """Seconds to wait that a refusal names: Retry-After, else the window named in the text; None: neither.
 
     At least a second, since a server that asks for none is not believed, and at most an hour: one that asks for more
     is more likely broken than busy.
@@ -120,7 +126,7 @@ def throttle_wait(answer: Answer, default: float) -> float:
         return min(max(answer.retry_after, SHORTEST_PAUSE), 3600.0)
     found = _WINDOW.search(answer.message)
     if found is None:
-        return default
+        return None
     seconds = float(found[3]) if found[3] else float(found[1]) * _SECONDS[found[2].lower()]
     return min(max(seconds, SHORTEST_PAUSE), 3600.0)
 

@@ -6,7 +6,8 @@ from collections import deque
 
 import pytest
 
-from batch_deployer.rules.pacing import CUT, REMEMBERED, STEP, Bucket
+from batch_deployer.rules.limit_learning import REMEMBERED
+from batch_deployer.rules.pacing import CUT, STEP, Bucket
 from batch_deployer.settings import Rate
 
 
