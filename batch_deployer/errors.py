@@ -92,6 +92,8 @@ class AuthFailed(BatchDeployerError):
     """The cloud refuses the credential for good; a further try risks an account lock."""
 
     exit_code = 5
+    of_credential = True
+    """Whether the credential itself is refused; False: it is good, and lacks the permission for one call."""
 
 
 class CloudUnreachable(BatchDeployerError):

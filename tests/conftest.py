@@ -5,8 +5,13 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import tempfile
 import termios
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +46,63 @@ def pytest_configure() -> None:
         finally:
             signal.signal(signal.SIGHUP, before)
             os.close(terminal)
+
+
+SQUID = """
+http_port 127.0.0.1:{port}
+hosts_file {folder}/hosts
+dns_nameservers 127.0.0.1
+auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/passwords
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+cache deny all
+pid_filename {folder}/squid.pid
+cache_log {folder}/cache.log
+access_log stdio:{folder}/access.log
+logfile_rotate 0
+coredump_dir {folder}
+shutdown_lifetime 0 seconds
+visible_hostname proxy.test
+"""
+
+
+@pytest.fixture(scope="module")
+def squid(program):
+    """`squid(host)`: port and access log of a running squid that knows this host as loopback.
+
+    It wants the user `deployer` with the password `pr0xy-pw`.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start(host):
+            found, openssl = program("squid"), program("openssl")
+            # Started by root, squid works as another user, to which the folders of pytest are closed.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            folder.chmod(0o777)
+            return stack.enter_context(_serving(found, openssl, folder, host))
+
+        yield start
+
+
+@contextlib.contextmanager
+def _serving(found, openssl, folder, host):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "hosts").write_text(f"127.0.0.1 {host}\n")
+    hashed = subprocess.run([openssl, "passwd", "-1", "pr0xy-pw"], check=True, capture_output=True, text=True).stdout
+    (folder / "passwords").write_text(f"deployer:{hashed.strip()}\n")
+    (folder / "squid.conf").write_text(SQUID.format(port=port, folder=folder))
+    command = [found, "-N", "-n", f"test{port}", "-f", folder / "squid.conf"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                if process.poll() is not None:
+                    pytest.fail(process.stderr.read().decode())
+                time.sleep(0.1)
+            yield port, folder / "access.log"
+        finally:
+            process.terminate()

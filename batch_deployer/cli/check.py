@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -16,6 +19,14 @@ from batch_deployer.cli.options import (
     wait_option,
 )
 from batch_deployer.cli.session import Session
+from batch_deployer.model.api import ClusterState
+from batch_deployer.model.text import clean
+from batch_deployer.plan.frozen import Plan
+
+_MAX_NAMES = 30
+"""Clusters of one phase that are shown by name."""
+_MAX_CELL = 24
+"""Characters of a column that is not wrapped."""
 
 
 @click.command(
@@ -43,47 +54,113 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     Exits with 0 when nothing stands in the way of a run, 5 when a login or a permission is refused, 2 for bad settings,
     and 1 for anything else: a cloud that does not answer, a chart or cluster that is not there or not ready.
     """
-    from batch_deployer.cli.console import show
+    from batch_deployer.cli.console import show, width
     from batch_deployer.cli.launch import open_store
-    from batch_deployer.cli.planning import chosen_plan, show_warnings, to_look
+    from batch_deployer.cli.planning import choice_of, show_warnings, to_look
     from batch_deployer.compose.checking import check_clouds, worst
+    from batch_deployer.compose.loading import plan_of
     from batch_deployer.compose.loop import run_in_loop
     from batch_deployer.compose.secrets import resolve_all
-    from batch_deployer.model.text import clean
+    from batch_deployer.manifest.load import load
 
-    store = open_store(session)
-    patience = to_look(options)
-    plan = chosen_plan(manifest, options | {"saved": None}, store, patience)
-    show_warnings(plan)
-    resolve_all(plan, store)
-    checks = run_in_loop(lambda: check_clouds(plan, store, patience(plan.settings)))
+    store, choice = open_store(session), choice_of(options)
+    wanted = load(manifest, os.environ, profile=choice.profile, permissions=store.permissions)
+
+    def plan(shown: Mapping[str, Sequence[ClusterState]]) -> Plan:
+        made = plan_of(wanted, choice, shown)
+        show_warnings(made)
+        resolve_all(made, store)
+        return made
+
+    # Without `discover` all is known at once, so that bad input is found before anything is sent.
+    known = None if wanted.discover else plan({})
+    patience = to_look(options)(wanted.settings)
+    checks = run_in_loop(lambda: check_clouds(wanted, lambda shown: known or plan(shown), store, patience))
     code = worst(*(each.exit_code for each in checks))
     # Each text by itself: within a document what surrounds a secret could be hidden with it.
     clouds: Any = store.redactor.value([dataclasses.asdict(each) for each in checks])
+    data = {"version": 1, "name": wanted.name, "exit_code": code, "clouds": clouds}
     if options["kind"] == "json":
-        data = {
-            "version": 1,
-            "name": plan.name,
-            "exit_code": code,
-            "clouds": clouds,
-        }
         show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
-        return code
-    for each in clouds:
-        rows = [(name, text) for name, text in _rows(each) if text]
-        show([f"cloud {each['cloud']}\n", *(f"  {name:<14}{clean(text)}\n" for name, text in rows)])
-    show([f"{plan.name}: {'ready' if not code else 'not ready'}, exit code {code}\n"])
+    else:
+        show(_as_text(data, width()))
     return code
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    plain = ("endpoint", "auth_url", "region", "project", "project_id", "user", "token_expires")
-    rows = [(name.replace("_", " "), found[name]) for name in plain]
-    if found["clock_skew"] is not None:
-        rows.append(("clock skew", f"{found['clock_skew']:+.1f} s"))
-    rows.append(("read", ", ".join(found["config_files"])))
-    rows += [("proxy", found["proxy"] or "none"), ("TLS", found["tls"])]
+def _as_text(data: dict[str, Any], width: int) -> Iterator[str]:
+    """A row per cloud, then its settings, its clusters by phase, and its problems."""
+    from batch_deployer.report.format_text import table
+
+    clouds = data["clouds"]
+    rows = [("cloud", "result", "token ends", "clock", "clusters", "charts", "releases")]
+    yield from table([*rows, *map(_summary, clouds)], width)
+    settings = [(each["cloud"], *row) for each in clouds for row in _settings(each)]
+    yield from _wrapped([("cloud", "setting", "value"), *settings], width)
+    phases = [(each["cloud"], *row) for each in clouds for row in _phases(each["clusters"])]
+    yield from _wrapped([("cloud", "phase", "clusters"), *phases], width)
+    problems = [(each["cloud"], text) for each in clouds for text in each["problems"]]
+    yield from _wrapped([("cloud", "problem"), *problems], width)
+    yield f"\n{data['name']}: {'not ready' if data['exit_code'] else 'ready'}, exit code {data['exit_code']}\n"
+
+
+def _summary(found: dict[str, Any]) -> tuple[str, ...]:
+    from batch_deployer.rules.phases import Readiness, readiness
+
+    read = {True: "readable", False: "unreadable", None: "-"}
+    kinds = {kind: read[found["readable"].get(kind)] for kind in ("clusters", "charts", "releases")}
+    ready = [readiness(phase) is Readiness.READY for phase in found["clusters"].values()]
+    skew = found["clock_skew"]
+    return (
+        found["cloud"],
+        "not ready" if found["exit_code"] else "ready",
+        found["token_expires"] or "-",
+        "-" if skew is None else f"{skew:+.1f} s",
+        f"{sum(ready)} of {len(ready)}" if ready else kinds["clusters"],
+        f"{sum(found['charts'].values())} of {len(found['charts'])}" if found["charts"] else kinds["charts"],
+        kinds["releases"],
+    )
+
+
+def _settings(found: dict[str, Any]) -> list[tuple[str, str]]:
+    names = ("endpoint", "auth_url", "region", "project", "project_id", "user")
+    rows = [(name.replace("_", " "), found[name]) for name in names]
+    rows += [
+        ("read from", ", ".join(found["config_files"])),
+        ("proxy", found["proxy"] or "none"),
+        ("TLS", found["tls"]),
+    ]
     rows.append(("limits", ", ".join(f"{name} {value}" for name, value in found["limits"].items())))
-    rows.append(("readable", ", ".join(f"{name} {'yes' if ok else 'no'}" for name, ok in found["readable"].items())))
-    rows += [("cluster", f"{name}: {phase or 'phase unknown'}") for name, phase in found["clusters"].items()]
-    return rows + [("problem", text) for text in found["problems"]]
+    return [(name, value) for name, value in rows if value]
+
+
+def _phases(clusters: dict[str, str]) -> list[tuple[str, str]]:
+    """Each phase with the names of its clusters, cut where they are many."""
+    names: dict[str, list[str]] = {}
+    for name, phase in clusters.items():
+        names.setdefault(phase or "unknown", []).append(name)
+    rows = []
+    for phase, found in names.items():
+        left = len(found) - _MAX_NAMES
+        more = f", and {left:,} more (--format json shows all)" if left > 0 else ""
+        rows.append((phase, f"{len(found):,}: {', '.join(found[:_MAX_NAMES])}{more}"))
+    return rows
+
+
+def _wrapped(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Aligned columns below a blank line; the last one is wrapped, a repeated cloud is left out. Nothing for a mere heading."""
+    from batch_deployer.report.format_text import fit
+
+    if len(rows) < 2:
+        return
+    yield "\n"
+    texts = [[clean(cell) for cell in row] for row in rows]
+    widths = [min(_MAX_CELL, max(len(row[column]) for row in texts)) for column in range(len(texts[0]) - 1)]
+    indent = 2 + sum(widths) + 2 * len(widths)
+    before = ""
+    for cloud, *cells in texts:
+        starts = ["" if cloud == before else cloud, *cells[:-1]]
+        before = cloud
+        start = "  ".join(fit(cell, size).ljust(size) for cell, size in zip(starts, widths, strict=True))
+        lines = wrap(cells[-1], max(20, width - indent), break_on_hyphens=False) or [""]
+        yield f"  {start}  {lines[0]}\n"
+        yield from (f"{'':{indent}}{line}\n" for line in lines[1:])

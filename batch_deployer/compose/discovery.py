@@ -14,7 +14,7 @@ from batch_deployer.model.api import UNTRUSTED, Answer, Body, ClusterState, Clus
 from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock
-from batch_deployer.rules.replies import Verdict, describe, judge, throttle_wait
+from batch_deployer.rules.replies import Verdict, describe, judge, named_wait, throttle_wait
 
 _TRIES = 5
 _PAUSE = 1.0
@@ -82,18 +82,26 @@ class Desk:
                 if tries >= _TRIES:
                     raise self._error(Verdict.AUTH, answer)
                 continue
-            over = tries >= _TRIES and self.clock.monotonic() >= until
+            left = until - self.clock.monotonic()
+            wait = min(_LONGEST_PAUSE, _PAUSE * tries)
+            if verdict is Verdict.THROTTLED:
+                wait = throttle_wait(answer, wait)
+            # A few tries are made whatever the patience; a pause that is longer than both is not worth its wait.
+            over = (tries >= _TRIES and left <= 0) or wait > max(left, _LONGEST_PAUSE)
             if over or verdict not in _AGAIN or answer.code == UNTRUSTED:
                 raise self._error(verdict, answer)
             if tries == _TRIES:
                 self.patience.tell(
                     f"{self._error(verdict, answer)}; waiting for it for up to {span(self.patience.seconds)}"
                 )
-            wait = throttle_wait(answer, 60.0) if verdict is Verdict.THROTTLED else min(_LONGEST_PAUSE, _PAUSE * tries)
             await self.clock.sleep(wait)
 
     def _error(self, verdict: Verdict, answer: Answer) -> BatchDeployerError:
         text = f"cloud {self.cloud!r}: {self.wanted}: {describe(answer)}"
+        if verdict is Verdict.THROTTLED and (asked := named_wait(answer)) is not None:
+            text += f"; the cloud asks to wait {span(asked)}"
         if verdict in (Verdict.AUTH, Verdict.DENIED, Verdict.EXPIRED):
-            return AuthFailed(text)
+            error = AuthFailed(text)
+            error.of_credential = verdict is not Verdict.DENIED
+            return error
         return CloudUnreachable(text) if answer.status == 0 else BatchDeployerError(text)

@@ -66,6 +66,11 @@ def load_plan(
         from batch_deployer.compose.discovery import discover  # noqa: PLC0415 - loads the HTTP client
 
         discovered = run_in_loop(lambda: discover(manifest, store, patience(manifest.settings)))
+    return plan_of(manifest, choice, discovered)
+
+
+def plan_of(manifest: Manifest, choice: Choice, discovered: Mapping[str, Sequence[ClusterState]]) -> Plan:
+    """The chosen part of a manifest as a plan. BadInput with all faults."""
     plan = build_plan(
         manifest,
         discovered=discovered,

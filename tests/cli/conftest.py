@@ -1,10 +1,16 @@
 """A simulated provider, a small manifest that points at it, and a way to call the program."""
 
+import contextlib
+import http.client
+import http.server
 import os
+import ssl
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -98,3 +104,137 @@ def project(tmp_path, monkeypatch, capfd, speed, shows):
     with SimulatorProcess(world, speed=speed) as provider:
         path.write_text(MANIFEST.format(url=provider.url))
         yield Project(tmp_path, provider, capfd)
+
+
+@dataclass
+class Front:
+    """A server before the provider: answers some requests itself, and passes the others on as they are.
+
+    `rules` maps a part of `METHOD /path` to what is answered: (status, headers, body), or a function of the request that
+    gives such an answer or None.
+    """
+
+    upstream: str
+    rules: dict = field(default_factory=dict)
+    headers: dict = field(default_factory=dict)
+    """Set on every answer that is passed on; None takes a header away."""
+    asked: list = field(default_factory=list)
+    """`METHOD /path` of each request."""
+    url: str = ""
+
+    def count(self, part):
+        return sum(part in each for each in self.asked)
+
+    def answer(self, request, body):
+        line = f"{request.command} {request.path}"
+        self.asked.append(line)
+        for part, rule in self.rules.items():
+            if part in line:
+                found = rule(request, body) if callable(rule) else rule
+                if found is not None:
+                    return found
+        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=30)
+        with contextlib.closing(connection):
+            headers = {name: text for name, text in request.headers.items() if name.lower() != "host"}
+            host = request.headers["Host"]  # the simulator answers to no other name than loopback's
+            headers["Host"] = host if host.startswith("127.") else urlsplit(self.upstream).netloc
+            connection.request(request.command, request.path, body or None, headers)
+            reply = connection.getresponse()
+            dropped = {"content-length", "transfer-encoding", "connection"}
+            headers = {name: text for name, text in reply.getheaders() if name.lower() not in dropped}
+            return reply.status, headers | self.headers, reply.read()
+
+
+def _handler(front):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, answer = front.answer(self, body)
+            self.send_response_only(status)
+            for name, text in headers.items():
+                if text is not None:
+                    self.send_header(name, text)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - names that http.server wants
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def front(project):
+    """`front(rules, tls=folder)`: a Front that the manifest's endpoint and auth_url lead to."""
+    servers = []
+
+    def start(rules=(), *, tls=None, host="127.0.0.1", headers=()):
+        made = Front(project.provider.url, dict(rules), dict(headers))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(made))
+        server.daemon_threads = True
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        made.url = f"{'https' if tls else 'http'}://{host}:{server.server_port}"
+        project.edit(project.provider.url, made.url)
+        return made
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory, program):
+    """`certificates(name)`: folder with ca.pem, and cert.pem and key.pem of that host, all of one test CA."""
+    openssl, folder = program("openssl"), tmp_path_factory.mktemp("authority")
+
+    def run(*arguments):
+        subprocess.run([openssl, *map(str, arguments)], cwd=folder, check=True, capture_output=True)
+
+    run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
+        "-subj", "/CN=Test CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+
+    def made(name):
+        target = folder / name
+        if not target.exists():
+            target.mkdir()
+            kind = "IP" if name[0].isdigit() else "DNS"
+            (target / "ext.cnf").write_text(
+                f"subjectAltName={kind}:{name}\nauthorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\n"
+            )
+            run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", target / "key.pem", "-out", target / "cert.csr",
+                "-subj", "/CN=test")  # fmt: skip
+            run("x509", "-req", "-in", target / "cert.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", target / "cert.pem",
+                "-days", "2", "-extfile", target / "ext.cnf")  # fmt: skip
+            (target / "ca.pem").write_bytes((folder / "ca.pem").read_bytes())
+        return target
+
+    return made
+
+
+@pytest.fixture
+def by_access_key(project, monkeypatch):
+    """`by_access_key()`: the manifest's cloud is used with an access key instead of a password."""
+
+    def change():
+        account = project.provider.world.account
+        monkeypatch.setenv("AK", account.access_key)
+        monkeypatch.setenv("SK", account.secret_key)
+        key = 'auth: {access_key: "${secret:env:AK}", secret_key: "${secret:env:SK}", form: access}'
+        text = (project.folder / "m.yaml").read_text()
+        lines = [line for line in text.splitlines() if "    auth:" not in line and "project: sim" not in line]
+        new = f"  sim:\n    {key}\n    project_id: {project.provider.world.clouds[0].project_id}\n"
+        (project.folder / "m.yaml").write_text("\n".join(lines).replace("  sim:\n", new) + "\n")
+
+    return change

@@ -45,7 +45,7 @@ def test_clouds_that_are_ready_are_told_with_all_that_the_login_brought(project)
 
     code, out, err = project.run("check", "m.yaml")
     assert (code, err) == (0, "")
-    assert "  limits        writes 50/s, " in out
+    assert "  limits      writes 50/s, " in out
     assert out.endswith("small: ready, exit code 0\n")
 
 
@@ -79,7 +79,7 @@ def test_every_cloud_is_checked_although_one_lets_nobody_in(project):
     code, out, _ = project.run("check", "m.yaml")
 
     assert code == 5
-    assert "cloud sim\n" in out
-    assert "cloud other\n" in out
-    assert "cluster       prod-1: Available" in out
-    assert "problem       cloud 'other': login at" in out
+    assert "  sim    ready      " in out
+    assert "  other  not ready  " in out
+    assert "  sim    Available  2: prod-1, prod-2\n" in out
+    assert "  other  cloud 'other': login at" in out

@@ -190,7 +190,12 @@ class Front:
     def answer(self, method, path, body):
         """What a CCE of two clusters says; each release is a file, so that a test can begin anew."""
         if path.startswith("/v2/charts"):
-            return 200, []
+            return 200, [{"id": "c-1", "name": "web", "version": "1.0.0"}]
+        if path.startswith("/api/v3/projects/") and path.endswith("/clusters"):
+            return 200, {"kind": "Cluster", "items": [
+                {"metadata": {"uid": f"a870253f-5dc7-11ee-bf71-0255ac100b0{number}", "name": name}, "status": {"phase": "Available"}}
+                for number, name in ((1, "one"), (2, "two"))
+            ]}  # fmt: skip
         cluster = path.split("clusters/")[-1].split("/")[0]
         if method == "GET" and path.endswith("/releases"):
             return 200, [json.loads(file.read_text()) for file in self.folder.glob(f"release-{cluster}-*")]

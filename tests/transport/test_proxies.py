@@ -2,12 +2,7 @@
 
 import asyncio
 import base64
-import contextlib
-import socket
-import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -18,56 +13,6 @@ from batch_deployer.rules.replies import Verdict, judge
 
 HOST = "cce.example.test"
 CREATE = CreateRelease(cluster_id="c1", namespace="n", name="web", chart_id="ch", version="1.0.0")
-CONFIG = """
-http_port 127.0.0.1:{port}
-hosts_file {folder}/hosts
-dns_nameservers 127.0.0.1
-auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/passwords
-acl known proxy_auth REQUIRED
-http_access allow known
-http_access deny all
-cache deny all
-pid_filename {folder}/squid.pid
-cache_log {folder}/cache.log
-access_log stdio:{folder}/access.log
-logfile_rotate 0
-coredump_dir {folder}
-shutdown_lifetime 0 seconds
-visible_hostname proxy.test
-"""
-
-
-@pytest.fixture(scope="module")
-def squid(program):
-    """Port and access log of a running squid that resolves the test's host to loopback."""
-    found = program("squid")
-    with tempfile.TemporaryDirectory() as name:
-        # Started by root, squid works as another user, to which the folders of pytest are closed.
-        Path(name).chmod(0o777)
-        yield from _serving(found, program("openssl"), Path(name))
-
-
-def _serving(found, openssl, folder):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "hosts").write_text(f"127.0.0.1 {HOST}\n")
-    hashed = subprocess.run(
-        [openssl, "passwd", "-1", "pr0xy-pw"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    (folder / "passwords").write_text(f"deployer:{hashed}\n")
-    (folder / "squid.conf").write_text(CONFIG.format(port=port, folder=folder))
-    with subprocess.Popen(
-        [found, "-N", "-n", f"test{port}", "-f", folder / "squid.conf"], stderr=subprocess.PIPE
-    ) as process:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            if process.poll() is not None:
-                pytest.fail(process.stderr.read().decode())
-            time.sleep(0.1)
-        yield port, folder / "access.log"
-        process.terminate()
 
 
 def asked_of(log, expected):
@@ -83,7 +28,7 @@ def asked_of(log, expected):
 @pytest.fixture
 def through(squid, serve_tls, log_in, certificate, monkeypatch, token_answer):
     """`through(user, method, options, call)`: what a call through the proxy gets, and the new lines of its log."""
-    port, log = squid
+    port, log = squid(HOST)
 
     def run(user, method, options, call, expected):
         async def handler(request):
