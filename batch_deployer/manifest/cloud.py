@@ -5,6 +5,15 @@ from dataclasses import dataclass, field
 
 from batch_deployer.settings import Limits
 
+NEEDED_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "token": ("token",),
+    "password": ("username", "password"),
+    "agency": ("username", "password", "agency"),
+    "aksk": ("access_key", "secret_key"),
+    "environment": (),
+}
+"""The options of `auth` that each method cannot do without."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSpec:

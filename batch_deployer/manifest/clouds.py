@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
+from batch_deployer.manifest.cloud import NEEDED_OPTIONS, AuthSpec, CloudSpec
 from batch_deployer.manifest.desk import Desk
 from batch_deployer.manifest.names import loopback
 from batch_deployer.manifest.schema import AuthShape, CloudShape, LimitsShape
@@ -11,15 +11,7 @@ from batch_deployer.manifest.shape import Checked
 from batch_deployer.manifest.tree import Node
 from batch_deployer.settings import Limits
 
-_USER = ("username", "password")
 _PLACE = ("auth_url", "domain", "domain_id", "project", "project_id", "project_domain", "project_domain_id")
-_NEEDED = {
-    "token": ("token",),
-    "password": _USER,
-    "agency": (*_USER, "agency"),
-    "aksk": ("access_key", "secret_key"),
-    "environment": (),
-}
 _OPTIONAL = {
     "token": ("project_id",),
     "password": _PLACE,
@@ -86,12 +78,12 @@ def _auth(name: str, shape: CloudShape, node: Node, desk: Desk) -> AuthSpec:
     place = node.at("auth").place
     if shape.project and "project" in _OPTIONAL[method]:
         given.setdefault("project", shape.project)
-    known = (*_NEEDED[method], *_OPTIONAL[method])
+    known = (*NEEDED_OPTIONS[method], *_OPTIONAL[method])
     for key in given:
         if key not in known and key != "project":
             where = node.at("auth").keys.get(key, place)
             desk.fault(where, f"auth by {method} has no key `{key}`; known: {', '.join(known) or 'none'}")
-    for key in _NEEDED[method]:
+    for key in NEEDED_OPTIONS[method]:
         if key not in given:
             desk.fault(place, f"auth by {method} needs the key `{key}`")
     if method in ("token", "aksk") and not shape.endpoint:

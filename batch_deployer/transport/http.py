@@ -3,15 +3,13 @@
 import ssl
 from collections.abc import Callable
 
-import aiohttp
-
 from batch_deployer.errors import AuthFailed, CloudUnreachable
-from batch_deployer.model.api import UNTRUSTED, Answer, Call, Sent
+from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence, unheard
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import checked, tls_reason
+from batch_deployer.transport.address import checked
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.session import FAILURES, Attempt, FenceLost, RawResponse, Session
+from batch_deployer.transport.session import FAILURES, Attempt, FenceLost, RawResponse, Session, failure
 from batch_deployer.transport.wire.answers import decode
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
@@ -72,7 +70,7 @@ class HttpApi:
         except FenceLost:
             return Answer(sent=Sent.NO, message="fence lost", credential=generation)
         except FAILURES as error:
-            return _failure(error, attempt).but(credential=generation)
+            return failure(error, attempt).but(credential=generation)
         return self._answer(call, response, generation)
 
     async def renew(self, credential: int) -> None:
@@ -127,32 +125,3 @@ class HttpApi:
             which = "ahead of" if skew > 0 else "behind"
             return f"{message}; this machine's clock is {abs(skew):.0f} s {which} the server's, set it right"
         return message
-
-
-def _failure(error: Exception, attempt: Attempt) -> Answer:
-    """What is known when no response came. Errors of aiohttp may quote requests, so their texts are not used."""
-    sent = Sent.MAYBE if attempt.sent else Sent.NO
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        if error.status == 407:
-            return Answer(sent=sent, status=407, message="the proxy refused its user and password; check HTTPS_PROXY")
-        return Answer(sent=sent, message=f"the proxy refused with HTTP {error.status}")
-    if isinstance(error, TimeoutError):
-        return Answer(sent=sent, message="no answer in time" if attempt.sent else "no connection in time")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
-        return Answer(sent=sent, code=UNTRUSTED if untrusted else "", message=_connection_failure(error))
-    if attempt.sent:
-        return Answer(sent=sent, message="the connection broke before an answer came")
-    return Answer(sent=sent, message=f"not sent: {type(error).__name__}")
-
-
-def _connection_failure(error: aiohttp.ClientConnectorError) -> str:
-    """One line on why there is no connection."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"no such host: {error.host}"
-    where = f"{error.host}:{error.port}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"no TLS connection to {where}: {tls_reason(error.certificate_error)}"
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return f"no TLS connection to {where}: {tls_reason(error.os_error)}"
-    return f"no connection to {where}: {clean(error.strerror or 'failed')}"

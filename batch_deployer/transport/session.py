@@ -18,10 +18,12 @@ from yarl import URL
 
 from batch_deployer import __version__
 from batch_deployer.errors import BadInput
+from batch_deployer.model.api import UNTRUSTED, Answer, Sent
 from batch_deployer.ports import Fence, unheard
-from batch_deployer.transport.address import proxy_for
+from batch_deployer.transport.address import proxy_for, tls_reason
 from batch_deployer.transport.response_body import read_body
 from batch_deployer.transport.wire.requests import JSON, Request
+from batch_deployer.transport.wire.text import clean
 
 FAILURES = (aiohttp.ClientError, OSError)
 """All that `Session.send` raises when no answer came, TimeoutError (an OSError) included."""
@@ -213,6 +215,37 @@ class Session:
         if fault:
             response.close()
         return RawResponse(response.status, headers, b"" if fault else body, fault)
+
+
+def failure(error: Exception, attempt: Attempt) -> Answer:
+    """What is known when no response came. Errors of aiohttp may quote requests, so their texts are not used."""
+    sent = Sent.MAYBE if attempt.sent else Sent.NO
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        if error.status == 407:
+            return Answer(
+                sent=sent, status=407, message="the proxy refused its user or password; correct them in HTTPS_PROXY"
+            )
+        return Answer(sent=sent, message=f"the proxy refused with HTTP {error.status}")
+    if isinstance(error, TimeoutError):
+        return Answer(sent=sent, message="no answer in time" if attempt.sent else "no connection in time")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+        return Answer(sent=sent, code=UNTRUSTED if untrusted else "", message=_connection_failure(error))
+    if attempt.sent:
+        return Answer(sent=sent, message="the connection broke before an answer came")
+    return Answer(sent=sent, message=f"not sent: {type(error).__name__}")
+
+
+def _connection_failure(error: aiohttp.ClientConnectorError) -> str:
+    """One line on why there is no connection."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"no such host: {error.host}"
+    where = f"{error.host}:{error.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"no TLS connection to {where}: {tls_reason(error.certificate_error)}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS connection to {where}: {tls_reason(error.os_error)}"
+    return f"no connection to {where}: {clean(error.strerror or 'failed')}"
 
 
 def _attempt_hooks() -> aiohttp.TraceConfig:

@@ -9,7 +9,7 @@ from batch_deployer.errors import BadInput
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.model.redact import HIDDEN
 from batch_deployer.plan.frozen import AuthSpec, CloudSpec, Plan
-from batch_deployer.transport.auth.options import read_options
+from batch_deployer.transport.auth.identify import read_options
 
 
 def a_plan(*values, options=None):

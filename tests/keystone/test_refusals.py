@@ -70,7 +70,7 @@ def test_a_login_that_gives_a_token_of_no_project_is_refused(refused, keystone):
 
 def test_an_unknown_issuer_is_named(refused):
     cloud = '{region: eu-de, project: eu-de, auth: {LOGIN, password: "${secret:env:PASSWORD}"}}'
-    text = "its TLS certificate cannot be verified (unable to get local issuer certificate); give the issuer as ca_file"
+    text = "its certificate cannot be verified: unable to get local issuer certificate; give the issuer as ca_file"
     refused(cloud.replace("LOGIN", LOGIN), 1, text, logins=0)
 
 

@@ -12,11 +12,9 @@ PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", 
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("magic", {}, "auth method 'magic' is unknown; use one of token, clouds, environment"),
         ("password", {"username": "u"}, "auth method password needs password"),
         ("password", {"username": "u", "password": "p", "user_domain": "d"}, "needs project or project_id"),
         ("password", {"username": "u", "password": "p", "project": "x"}, "needs user_domain or user_domain_id"),
-        ("password", PASSWORD | {"usrname": "u"}, "has no option 'usrname'; did you mean 'username'"),
         ("password", PASSWORD | {"auth_url": "http://iam.example.com/v3"}, "auth_url .* is not encrypted"),
         ("agency", PASSWORD, "needs agency"),
         ("agency", PASSWORD | {"agency": "a"}, "needs agency_domain or agency_domain_id"),

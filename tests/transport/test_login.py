@@ -65,8 +65,7 @@ def test_a_password_logs_in_for_a_project_of_the_users_own_domain(serve, log_in,
 
 def test_a_project_id_wins_over_a_name_and_secrets_are_filled_in(serve, log_in, token_answer):
     cloud = Cloud(token_answer)
-    options = PASSWORD | {"project_id": "p-of-token", "password": "${secret:env:PW}", "domain": "E"}
-    del options["user_domain"]
+    options = PASSWORD | {"project_id": "p-of-token", "password": "${secret:env:PW}", "user_domain": "E"}
 
     run(serve, log_in, cloud, "password", options, secrets=lambda name: {"env:PW": "hidden"}[name])
 
@@ -88,23 +87,25 @@ def test_a_login_whose_connection_breaks_is_not_sent_again_unseen(serve_raw, log
         async with serve_raw(talk) as url, log_in("password", PASSWORD, endpoint=url):
             pass
 
-    with pytest.raises(CloudUnreachable, match="no connection; check auth_url"):
+    with pytest.raises(
+        CloudUnreachable, match=r"(no connection to .*|the connection broke before an answer came); check auth_url"
+    ):
         asyncio.run(scenario())
     assert len(came) == 1 + len(clock.slept) == 4
 
 
 def test_the_second_step_of_an_agency_is_not_sent_again_on_another_connection(serve_raw, log_in, clock):
-    """Its connection was used before, so a read that broke on it would silently go once more."""
+    """A library that repeats a request on another connection would send it twice in one attempt."""
     came = []
     token = json.dumps({"token": {}}).encode()
     head = b"HTTP/1.1 201 Created\r\nX-Subject-Token: T\r\nContent-Length: %d\r\n\r\n"
 
     async def talk(reader, writer):
-        for answer in (head % len(token) + token, b""):
-            request = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[16:]) for line in request.split(b"\r\n") if line.startswith(b"Content-Length: "))
-            came.append(b"assume_role" in await reader.readexactly(length))
-            writer.write(answer)
+        request = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[16:]) for line in request.split(b"\r\n") if line.startswith(b"Content-Length: "))
+        came.append(b"assume_role" in await reader.readexactly(length))
+        if not came[-1]:
+            writer.write(head % len(token) + token)
             await writer.drain()
 
     async def scenario():
@@ -112,7 +113,9 @@ def test_the_second_step_of_an_agency_is_not_sent_again_on_another_connection(se
         async with serve_raw(talk) as url, log_in("agency", options, endpoint=url):
             pass
 
-    with pytest.raises(CloudUnreachable, match="no connection; check auth_url"):
+    with pytest.raises(
+        CloudUnreachable, match=r"(no connection to .*|the connection broke before an answer came); check auth_url"
+    ):
         asyncio.run(scenario())
     assert came == [False, True] * (1 + len(clock.slept))
 
@@ -264,7 +267,9 @@ def test_an_identity_service_that_is_not_there_makes_the_cloud_unreachable(log_i
             async with log_in("password", PASSWORD, endpoint=f"http://127.0.0.1:{free.getsockname()[1]}"):
                 pass
 
-    with pytest.raises(CloudUnreachable, match="no connection; check auth_url") as failed:
+    with pytest.raises(
+        CloudUnreachable, match=r"(no connection to .*|the connection broke before an answer came); check auth_url"
+    ) as failed:
         asyncio.run(scenario())
 
     assert failed.value.__context__ is None

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+import re
 import resource
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_an_endless_answer_is_read_no_further_than_a_login_needs(serve_raw, log_
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
     assert "login at http://127.0.0.1" in str(error)
-    assert "the answer is no token: it is too large" in str(error)
+    assert re.search("the answer is no token: the answer .*than the 4194304", str(error))
     assert sent < 4 * 32 * MEGABYTE
     assert grown < 100 * 1024, f"{grown} KB"
 
@@ -96,7 +97,7 @@ def test_an_answer_that_drips_ends_with_the_deadline(serve_raw, log_in, clock, w
     threads = threading.active_count()
     error, seconds = log_in_once(serve_raw, log_in, talk, connect=0.2, read_timeout=0.2)
 
-    assert "no answer within" in str(error)
+    assert re.search("no answer within|the answer did not end in time", str(error))
     # Four tries of 0.6 s; without the deadline each would go on for ever. The clock of the pauses is not a real one.
     assert seconds < 30
     end = time.monotonic() + 10
@@ -175,7 +176,7 @@ def test_a_proxy_that_wants_another_password_is_named_and_asked_once(serve_raw, 
             async with log_in("password", options):
                 pass
 
-    with pytest.raises(AuthFailed, match=r"the proxy refused its user or password \(HTTP 407\)") as failed:
+    with pytest.raises(AuthFailed, match=r"the proxy refused its user or password; correct") as failed:
         asyncio.run(scenario())
 
     assert len(asked) == 1

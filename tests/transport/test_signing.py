@@ -75,13 +75,6 @@ VECTORS = {
         PLAIN,
         "c9a176e5d60ccd7b4cde285c05a1905b3fb6839478681bbe73691818c7c863ad",
     ),
-    "V1-v11": (
-        V1,
-        key(form="v11", region="eu-de", service="cce"),
-        f"V11-HMAC-SHA256 Credential={ACCESS}/20260102/eu-de/cce",
-        PLAIN,
-        "63cc4ba49610f7093344b794266c86f962e4150846505d1998c134fa104bae8e",
-    ),
 }
 
 

@@ -15,7 +15,6 @@ class AccessKey:
     """Signs with one key, fresh for every attempt: a signature holds the time and ages within 15 minutes."""
 
     generation = 1
-    signs = True
 
     def __init__(self, key: Key, *, project_id: str, who: str, clock: Clock) -> None:
         """`who`: the cloud, for messages. Raises BadInput for a key that cannot sign."""

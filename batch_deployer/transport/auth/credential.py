@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from batch_deployer.errors import AuthFailed
 from batch_deployer.transport.wire.requests import Request
@@ -14,11 +14,6 @@ class Credential(Protocol):
     @property
     def generation(self) -> int:
         """Generation that `headers` uses now."""
-        ...
-
-    @property
-    def signs(self) -> bool:
-        """Whether `headers` differ with each request; else they are the same for a whole generation."""
         ...
 
     def headers(self, request: Request, host: str) -> Mapping[str, str]:
@@ -52,7 +47,6 @@ class FixedToken:
     """Cloud, for messages."""
     token: str = field(repr=False)
     generation: int = 1
-    signs: ClassVar[bool] = False
 
     def headers(self, _request: Request, _host: str) -> Mapping[str, str]:
         """Only the token."""

@@ -1,9 +1,9 @@
 """Credentials of the environment that need no login, and so neither openstacksdk nor keystoneauth. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from batch_deployer.errors import BadInput
+from batch_deployer.transport.auth.openstack import Entry
 from batch_deployer.transport.auth.signing import Key
 
 _KEY_VARIABLES = (
@@ -11,18 +11,6 @@ _KEY_VARIABLES = (
     ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_SECURITY_TOKEN"),
 )
 """Key, secret and security token. otcextensions falls back to the second family."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """A token or an access key as it stands in the environment."""
-
-    token: str = field(default="", repr=False)
-    key: Key | None = None
-    project: str = ""
-    project_id: str = ""
-    endpoint: str = ""
-    ca_file: str = ""
 
 
 class Environment:
@@ -38,7 +26,7 @@ class Environment:
         names = ("OS_AUTH_URL", "OS_CCE_ENDPOINT_OVERRIDE", "OS_CCE_ENDPOINT")
         return tuple(url for name in names if (url := self._get(name)))
 
-    def ready(self, who: str) -> Ready | None:
+    def ready(self, who: str) -> Entry | None:
         """What needs no login; None when a login is wanted. Raises BadInput when there is nothing at all.
 
         `who`: the cloud, for messages.
@@ -57,8 +45,9 @@ class Environment:
             )
         return None
 
-    def _with(self, *, token: str = "", key: Key | None = None) -> Ready:
-        return Ready(
+    def _with(self, *, token: str = "", key: Key | None = None) -> Entry:
+        return Entry(
+            own=self.own,
             token=token,
             key=key,
             project=self._get("OS_PROJECT_NAME", "OS_TENANT_NAME"),

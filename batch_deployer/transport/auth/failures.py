@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from batch_deployer.model.api import UNTRUSTED, Answer
 from batch_deployer.model.redact import Redactor
+from batch_deployer.transport.address import environment_bundle
 from batch_deployer.transport.auth.tokens import Refused, Unavailable
 from batch_deployer.transport.wire.errors import read_error
 from batch_deployer.transport.wire.text import clean
@@ -49,31 +51,23 @@ class Failures:
             )
         return Refused(f"{self.place}: {cause}; check auth_url")
 
-    def uncertified(self, reason: str = "", ca_file: str = "") -> Unavailable:
-        """No verified TLS, Python's own reason, and the bundle that was used."""
-        why = f" ({clean(reason)})" if reason else ""
+    def unanswered(self, answer: Answer, ca_file: str) -> Refused | Unavailable:
+        """No response came. `ca_file`: the bundle of the settings."""
+        if answer.status == 407:
+            return Refused(f"{self.place}: {answer.message}. Not tried again")
+        if answer.code != UNTRUSTED:
+            return Unavailable(f"{self.place}: {answer.message}; check auth_url, the network and the proxy settings")
+        ca_file = ca_file or environment_bundle()[1]
         remedy = f"{ca_file} does not hold its issuer" if ca_file else "give the issuer as ca_file"
-        if "mismatch" in reason or "not valid for" in reason:
+        if "mismatch" in answer.message or "not valid for" in answer.message:
             remedy = "check the host name in auth_url"
-        elif "expired" in reason or "not yet valid" in reason:
+        elif "expired" in answer.message or "not yet valid" in answer.message:
             remedy = "renew the certificate, or set this machine's clock right"
-        return Unavailable(f"{self.place}: its TLS certificate cannot be verified{why}; {remedy}", again=False)
+        return Unavailable(f"{self.place}: {answer.message}; {remedy}", again=False)
 
     def silent(self) -> Unavailable:
         """Nothing came in time."""
         return Unavailable(f"{self.place}: no answer within {self.timeout:g} s")
-
-    def unconnected(self) -> Unavailable:
-        """No connection, or one that broke."""
-        return Unavailable(f"{self.place}: no connection; check auth_url, the network and the proxy settings")
-
-    def proxy_refused(self, status: int) -> Refused | Unavailable:
-        """A proxy that made no connection."""
-        if status == 407:
-            return Refused(
-                f"{self.place}: the proxy refused its user or password (HTTP 407); correct them in HTTPS_PROXY. Not tried again"
-            )
-        return Unavailable(f"{self.place}: the proxy made no connection (HTTP {status}); check auth_url and the proxy")
 
     def no_token(self, why: str = "") -> Unavailable:
         """A good answer of something else."""

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 import anyio
 
 from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.manifest.cloud import NEEDED_OPTIONS
 from batch_deployer.model.permissions import Permissions, host_of
-from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.model.values import render_text
+from batch_deployer.plan.frozen import AuthSpec, CloudSpec
 from batch_deployer.ports import Clock
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.address import checked, is_loopback, tls_context
@@ -19,15 +21,12 @@ from batch_deployer.transport.auth.credential import Credential, FixedToken
 from batch_deployer.transport.auth.environment import Environment
 from batch_deployer.transport.auth.failures import Failures
 from batch_deployer.transport.auth.keystone import KeystoneLogin
-from batch_deployer.transport.auth.openstack import Entry, Source, read_entry
-from batch_deployer.transport.auth.options import needs, read_options
+from batch_deployer.transport.auth.openstack import Entry, Source, needs, read_entry
 from batch_deployer.transport.auth.signing import Key
 from batch_deployer.transport.auth.tokens import RenewedToken, Token, sendable
 
 _LEGACY_HOSTS = ".otc.t-systems.com"
 """There only the legacy form of signatures is proven, everywhere else only the newer one."""
-_SLACK_SECONDS = 5.0
-"""By which a login that obeys no deadline (a name server that hangs) may pass it before it is given up."""
 _MANIFEST_NAMES = {
     "user_domain": "user_domain_name",
     "project": "project_name",
@@ -91,21 +90,11 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
 
     Raises BadInput, AuthFailed and CloudUnreachable.
     """
-    cloud, who = asking.cloud, asking.who
+    cloud, who, method = asking.cloud, asking.who, asking.cloud.auth.method
     options = read_options(cloud.auth, who, secret)
-    tls_context(cloud.ca_file)  # A bad bundle is found before a password is sent.
-    method = cloud.auth.method
     project_id = cloud.project_id or options.get("project_id", "")
     project = cloud.project or options.get("project", "")
     environment = Environment(os.environ)
-    if method in ("token", "aksk"):
-        asking.refuse("endpoint", cloud.endpoint, environment.own)
-    if method == "token":
-        return _ready(asking, options["token"], project_id, known="")
-    if method == "aksk":
-        token = options.get("security_token", "")
-        key = Key(access=options["access_key"], secret=options["secret_key"], token=token)
-        return _signed(asking, key, options.get("form", ""), project_id, known="")
     source = Source(
         who=who,
         label="auth",
@@ -114,25 +103,35 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
         project_id=project_id,
         from_cwd=asking.permissions.clouds_from_cwd,
     )
-    if method == "clouds":
+    entry: Entry | None = None
+    if method == "token":
+        entry = Entry(token=options["token"], own=environment.own)
+    elif method == "aksk":
+        token = options.get("security_token", "")
+        key = Key(access=options["access_key"], secret=options["secret_key"], token=token)
+        entry = Entry(key=key, own=environment.own)
+    elif method == "clouds":
         name = options.get("cloud") or cloud.name
         source = replace(source, cloud=name, label=f"entry {name!r} of clouds.yaml")
     elif method == "environment":
-        if ready := environment.ready(who):
-            asking.refuse("endpoint", cloud.endpoint, environment.own)
-            asking = _with_settings(asking, endpoint=ready.endpoint, ca_file=ready.ca_file)
-            if ready.key is not None:
-                form = options.get("form", "")
-                return _signed(asking, ready.key, form, project_id or ready.project_id, known=ready.project)
-            return _ready(asking, ready.token, project_id or ready.project_id, known=ready.project)
+        entry = environment.ready(who)
         named = os.environ.get("OS_CLOUD") or None
         label = f"entry {named!r} of clouds.yaml" if named else "the OS_* variables"
         source = replace(source, cloud=named, label=label)
     else:
         asking.refuse("auth_url", options.get("auth_url", ""), environment.own)
         source = replace(source, auth=_openstack_names(options, who, method, project or project_id))
-    entry = await anyio.to_thread.run_sync(read_entry, source)
-    return await _from_entry(asking, entry, options.get("form", ""))
+    if entry is None:
+        entry = await anyio.to_thread.run_sync(read_entry, source)
+    return await _from_entry(asking, replace(entry, project_id=project_id or entry.project_id), options.get("form", ""))
+
+
+def read_options(auth: AuthSpec, who: str, secret: Callable[[str], str]) -> dict[str, str]:
+    """The options of a method with secrets in plain; treat the result as secret. Raises BadInput for a missing or empty one."""
+    options = {name: render_text(str(text), secret) for name, text in auth.options.items()}
+    if missing := [name for name in NEEDED_OPTIONS.get(auth.method, ()) if not options.get(name)]:
+        raise BadInput(f"{who}: auth method {auth.method} needs {' and '.join(missing)}")
+    return options
 
 
 def _openstack_names(options: Mapping[str, str], who: str, method: str, project: str) -> dict[str, str]:
@@ -148,32 +147,43 @@ def _openstack_names(options: Mapping[str, str], who: str, method: str, project:
 
 async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
     """As the settings have it; what the manifest says about the cloud itself wins."""
-    for text in entry.secrets:
+    cloud, named = asking.cloud, asking.cloud.endpoint
+    for text in filter(None, entry.texts):
         asking.on_secret(text)
+    if entry.plugin is None:
+        asking.refuse("endpoint", named, entry.own)
+    cloud = replace(cloud, ca_file=cloud.ca_file or entry.ca_file, endpoint=named or entry.endpoint)
+    # A bad bundle or certificate is found before a secret is sent.
+    tls_context(cloud.ca_file, entry.client_certificate)
+    identity = Identity(
+        credential=FixedToken(asking.who, entry.token),
+        project_id=entry.project_id,
+        endpoint=cloud.endpoint,
+        ca_file=cloud.ca_file,
+        region=cloud.region,
+        client_certificate=entry.client_certificate,
+    )
+    if entry.plugin is not None:
+        return await _log_in(replace(asking, cloud=cloud), entry, named, identity)
+    what = "an access key" if entry.key else "a token that is used as it is"
+    if cloud.project and not cloud.project_id and cloud.project != entry.project:
+        raise BadInput(
+            f"{asking.who}: project {cloud.project!r} cannot be looked up with {what}; give project_id instead"
+        )
     if entry.key is not None:
-        asking.refuse("endpoint", asking.cloud.endpoint, (entry.auth_url, entry.endpoint))
-    named = asking.cloud.endpoint
-    asking = _with_settings(asking, endpoint=entry.endpoint, ca_file=entry.ca_file)
-    if entry.client_certificate:
-        tls_context(asking.cloud.ca_file, entry.client_certificate)  # The same, for the client's own.
-    if entry.key is not None:
-        signed = _signed(asking, entry.key, form, entry.project_id, known=entry.project)
-        return replace(signed, client_certificate=entry.client_certificate)
-    return await _log_in(asking, entry, named)
+        host = urlsplit(cloud.endpoint).hostname or ""
+        form = form or ("legacy" if host.endswith(_LEGACY_HOSTS) else "access")
+        key = replace(entry.key, form=form)
+        signing = AccessKey(key, project_id=entry.project_id, who=asking.who, clock=asking.clock)
+        return replace(identity, credential=signing)
+    if not sendable(entry.token):
+        raise BadInput(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
+    return identity
 
 
-def _with_settings(asking: Asking, *, endpoint: str, ca_file: str) -> Asking:
-    """With what stands in clouds.yaml or the environment where the manifest says nothing. Raises BadInput for a bad bundle."""
-    cloud = asking.cloud
-    if ca_file and not cloud.ca_file:
-        tls_context(ca_file)
-    return replace(asking, cloud=replace(cloud, ca_file=cloud.ca_file or ca_file, endpoint=cloud.endpoint or endpoint))
-
-
-async def _log_in(asking: Asking, entry: Entry, named: str) -> Identity:
-    """`named`: the endpoint that the manifest itself names."""
+async def _log_in(asking: Asking, entry: Entry, named: str, identity: Identity) -> Identity:
+    """`named`: the endpoint that the manifest itself names. `identity`: what is known before the login."""
     wire, cloud, who = asking.wire, asking.cloud, asking.who
-    seconds = wire.connect + 2 * wire.read_timeout
     failures = Failures(
         who=who,
         auth_url=entry.auth_url,
@@ -184,40 +194,38 @@ async def _log_in(asking: Asking, entry: Entry, named: str) -> Identity:
     login = KeystoneLogin(
         failures=failures,
         plugin=entry.plugin,
-        seconds=seconds,
+        connect=wire.connect,
         ca_file=cloud.ca_file,
         client_certificate=entry.client_certificate,
     )
     credential = RenewedToken(
         login,
         clock=asking.clock,
-        timeout=seconds + _SLACK_SECONDS,
+        timeout=wire.connect + 2 * wire.read_timeout,
         fault=lambda token: _other_project(token, entry, who),
         on_secret=asking.on_secret,
     )
-    own = (entry.auth_url, entry.endpoint)
     try:
         token = await credential.start(asking.tries)
     except (AuthFailed, CloudUnreachable):
-        asking.refuse("endpoint", named, own)
+        asking.refuse("endpoint", named, entry.own)
         raise
     # The identity service is its owner's, so whatever its catalogue names is too.
-    asking.refuse("endpoint", named, (*own, *(each.url for each in token.catalogue)))
+    asking.refuse("endpoint", named, (*entry.own, *(each.url for each in token.catalogue)))
     region = cloud.region or entry.region
     endpoint = cloud.endpoint or cce_endpoint(token.catalogue, region, who, entry.interfaces, entry.service_type)
     if not cloud.endpoint and is_loopback(endpoint) and not is_loopback(entry.auth_url):
         raise BadInput(
             f"{who}: the service catalogue of {entry.auth_url} leads to this machine ({endpoint}); give endpoint"
         )
-    return Identity(
+    return replace(
+        identity,
         credential=credential,
         project_id=token.project_id,
         endpoint=endpoint,
-        ca_file=cloud.ca_file,
         region=region,
         auth_url=entry.auth_url,
         token=token,
-        client_certificate=entry.client_certificate,
         files=entry.files,
     )
 
@@ -234,46 +242,3 @@ def _other_project(token: Token, meant: Entry, who: str) -> str:
     if meant.project and meant.project != token.project:
         return f"{who}: project {meant.project!r} is meant, but the login gave a token of {given}; correct one of them"
     return ""
-
-
-def _ready(asking: Asking, token: str, project_id: str, *, known: str) -> Identity:
-    """`known`: the project's name by the same source as the token."""
-    asking.on_secret(token)
-    _refuse_project_name(asking, "a token that is used as it is", known)
-    if not sendable(token):
-        raise BadInput(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
-    cloud = asking.cloud
-    return Identity(
-        credential=FixedToken(asking.who, token),
-        project_id=project_id,
-        endpoint=cloud.endpoint,
-        ca_file=cloud.ca_file,
-        region=cloud.region,
-    )
-
-
-def _signed(asking: Asking, key: Key, form: str, project_id: str, *, known: str) -> Identity:
-    """`known`: the project's name by the same source as the key."""
-    for text in (key.secret, key.token):
-        asking.on_secret(text)
-    _refuse_project_name(asking, "an access key", known)
-    cloud = asking.cloud
-    host = urlsplit(cloud.endpoint).hostname or ""
-    form = form or ("legacy" if host.endswith(_LEGACY_HOSTS) else "access")
-    credential = AccessKey(replace(key, form=form), project_id=project_id, who=asking.who, clock=asking.clock)
-    return Identity(
-        credential=credential,
-        project_id=project_id,
-        endpoint=cloud.endpoint,
-        ca_file=cloud.ca_file,
-        region=cloud.region,
-    )
-
-
-def _refuse_project_name(asking: Asking, what: str, known: str) -> None:
-    """Without a login nothing finds a project by the manifest's name for it."""
-    cloud = asking.cloud
-    if cloud.project and not cloud.project_id and cloud.project != known:
-        raise BadInput(
-            f"{asking.who}: project {cloud.project!r} cannot be looked up with {what}; give project_id instead"
-        )

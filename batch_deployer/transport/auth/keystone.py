@@ -1,30 +1,43 @@
-"""Logging in by a plugin of keystoneauth: one attempt in a thread.
+"""Logging in by a plugin of keystoneauth: one attempt, the plugin in a thread and its requests over our own session.
 
 keystoneauth's exceptions, responses and debug logs may hold the password or the token. None of them leaves this file.
 """
 
+import concurrent.futures
 import logging
 import math
-import re
-import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 
-from batch_deployer.transport.address import environment_bundle, proxy_for
+from batch_deployer.errors import BadInput
+from batch_deployer.transport.address import checked, tls_context
 from batch_deployer.transport.auth.catalogue import endpoints
 from batch_deployer.transport.auth.failures import Failures
 from batch_deployer.transport.auth.tokens import Refused, Token, Unavailable, sendable
+from batch_deployer.transport.session import FAILURES, Attempt, RawResponse, Session, failure
+from batch_deployer.transport.wire.headers import retry_after
+from batch_deployer.transport.wire.requests import Request
 
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""A token with the catalogue of a large cloud has some 100 KB."""
 _NOISY = ("keystoneauth", "keystoneauth1", "openstack", "stevedore", "urllib3", "requests")
-_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 def silence() -> None:
     """Keep the lines of the libraries off stderr: what they report, our own errors report in one line each."""
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+class _Failed(Exception):
+    """A request of a login got no usable response."""
+
+    def __init__(self, outcome: Refused | Unavailable) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +47,8 @@ class KeystoneLogin:
     failures: Failures
     plugin: Any = field(repr=False)
     """A keystoneauth1 identity plugin."""
-    seconds: float
-    """For all of one login."""
+    connect: float
+    """Seconds for a connection; `failures.timeout` is for each request as a whole."""
     ca_file: str = ""
     client_certificate: Any = None
     """As requests takes it: a file, or certificate and key."""
@@ -46,66 +59,68 @@ class KeystoneLogin:
         return self.failures.place
 
     async def __call__(self) -> Token | Refused | Unavailable:
-        """Try once. A cancelled run must end at once, so the thread may be left to its own deadline."""
-        return await anyio.to_thread.run_sync(self._try, abandon_on_cancel=True)
+        """Try once. A cancellation ends the request under way, and with it the thread."""
+        return await anyio.to_thread.run_sync(self._try)
 
     def _try(self) -> Token | Refused | Unavailable:
-        from batch_deployer.transport.auth.bounded_session import bounded_session  # noqa: PLC0415 - loads requests
+        from keystoneauth1 import exceptions  # noqa: PLC0415 - half a second to load
+        from keystoneauth1.session import Session as KeystoneSession  # noqa: PLC0415 - as above
+
+        from batch_deployer.transport.auth.requests_adapter import LoopAdapter, session_over  # noqa: PLC0415 - as above
 
         silence()
-        with bounded_session(self.seconds, proxy_for(self.failures.auth_url)) as (inner, adapter, deadline):
-            try:
-                return _token(self.plugin.get_auth_ref(self._session(inner))) or self.failures.no_token()
-            except Exception as error:  # noqa: BLE001 - any plugin of clouds.yaml may run here; a traceback would show secrets
-                if deadline.passed:
-                    return self.failures.silent()
-                return self._failure(error, adapter.last)
-
-    def _session(self, inner: Any) -> Any:
-        """A keystoneauth session that follows no redirect."""
-        from keystoneauth1.session import Session  # noqa: PLC0415 - half a second to load
-
-        system = ssl.get_default_verify_paths()
-        return Session(
-            session=inner,
-            verify=self.ca_file or environment_bundle()[1] or system.cafile or system.capath or True,
-            cert=self.client_certificate,
-            timeout=self.failures.timeout,
-            redirect=False,
-            user_agent="batch-deployer",
-        )
-
-    def _failure(self, error: Exception, last: tuple[int, bytes, float] | None) -> Refused | Unavailable:
-        """What a failure of keystoneauth, requests or a plugin means; `last`: the latest answer."""
-        from keystoneauth1 import exceptions  # noqa: PLC0415 - as above
-
-        from batch_deployer.transport.auth.bounded_session import AnswerTooLarge, UnsafeAddress  # noqa: PLC0415
-
-        if isinstance(error, UnsafeAddress):
-            return self.failures.other(str(error))
-        if isinstance(error, AnswerTooLarge):
-            return self.failures.no_token("it is too large")
-        if isinstance(error, exceptions.SSLError):
-            return self.failures.uncertified(_verify_message(error), self.ca_file or environment_bundle()[1])
-        if isinstance(error, exceptions.ConnectTimeout):
+        adapter = LoopAdapter(self._exchange)
+        try:
+            with session_over(adapter) as inner:
+                session = KeystoneSession(session=inner, redirect=False, user_agent="batch-deployer")
+                return _token(self.plugin.get_auth_ref(session)) or self.failures.no_token()
+        except BadInput:
+            raise
+        except _Failed as failed:
+            return failed.outcome
+        except concurrent.futures.CancelledError:
             return self.failures.silent()
-        if isinstance(error, exceptions.ConnectionError):
-            return self._unconnected(error)
-        if last is not None and last[0] >= 400:
-            return self.failures.answered(*last)
-        if last is not None:
-            return self.failures.no_token()
-        # Of a plugin's own errors only those of keystoneauth name no value.
-        return self.failures.other(
-            str(error) if isinstance(error, exceptions.ClientException) else type(error).__name__
-        )
+        except Exception as error:  # noqa: BLE001 - any plugin of clouds.yaml may run here; a traceback would show secrets
+            last = adapter.last
+            if last is not None and last.status >= 400:
+                wait = retry_after(last.headers.get("retry-after"), time.time()) or 0.0
+                return self.failures.answered(last.status, last.body, wait)
+            if last is not None:
+                return self.failures.no_token()
+            # Of a plugin's own errors only those of keystoneauth name no value.
+            known = isinstance(error, exceptions.ClientException)
+            return self.failures.other(str(error) if known else type(error).__name__)
 
-    def _unconnected(self, error: Exception) -> Refused | Unavailable:
-        """No connection, told apart from a proxy that refuses to make one."""
-        for cause in _causes(error):
-            if found := _TUNNEL_STATUS.search(str(cause)):
-                return self.failures.proxy_refused(int(found.group(1)))
-        return self.failures.unconnected()
+    async def _exchange(self, request: Any) -> RawResponse:
+        """Send one request of keystoneauth. Raises _Failed, and BadInput for a proxy that cannot be used."""
+        address, _, query = request.url.partition("?")
+        try:
+            url = checked(address, "the address")
+        except BadInput as error:
+            raise _Failed(self.failures.other(str(error))) from None
+        tls = tls_context(self.ca_file, self.client_certificate) if url.startswith("https:") else None
+        session = Session(url, connections=1, max_body=MAX_ANSWER_BYTES, tls=tls)
+        headers = {name: text for name, text in request.headers.items() if name not in ("Connection", "Content-Length")}
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        target = session.base_path + (f"?{query}" if query else "")
+        timeout, attempt = self.failures.timeout, Attempt()
+        try:
+            response = await session.send(
+                Request(request.method, target, body=body),
+                headers,
+                total=timeout,
+                connect=self.connect,
+                attempt=attempt,
+            )
+        except TimeoutError:
+            raise _Failed(self.failures.silent()) from None
+        except FAILURES as error:
+            raise _Failed(self.failures.unanswered(failure(error, attempt), self.ca_file)) from None
+        finally:
+            await session.close()
+        if response.fault and response.status < 400:
+            raise _Failed(self.failures.no_token(response.fault))
+        return response
 
 
 def _token(access: Any) -> Token | None:
@@ -133,25 +148,3 @@ def _lifetime(access: Any) -> float:
         return float(max(0.0, (access.expires - access.issued).total_seconds()))
     except (KeyError, TypeError, ValueError):
         return math.inf
-
-
-def _verify_message(error: BaseException) -> str:
-    """Python's own reason for a certificate that is not believed: wrong host name, expired, unknown issuer."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
-    return ""
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """The error, and what it came from: chained, or wrapped as an argument or `reason`, as urllib3 and requests do."""
-    found: list[BaseException] = []
-    waiting = [error]
-    while waiting and len(found) < 20:
-        each = waiting.pop()
-        if each is None or each in found:
-            continue
-        found.append(each)
-        wrapped = [*each.args, getattr(each, "reason", None)]
-        waiting += [each.__cause__, each.__context__, *(one for one in wrapped if isinstance(one, BaseException))]
-    return found

@@ -15,7 +15,6 @@ from batch_deployer.errors import BadInput
 from batch_deployer.transport.address import checked
 from batch_deployer.transport.auth.cloud_files import CloudFiles, find_files
 from batch_deployer.transport.auth.keystone import silence
-from batch_deployer.transport.auth.options import needs
 from batch_deployer.transport.auth.signing import Key
 
 _KEY_NAMES = ("ak", "access_key")
@@ -61,9 +60,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the settings of a cloud come to. Exactly one of key and plugin is set."""
+    """What the settings of a cloud come to. Exactly one of token, key and plugin is set."""
 
     auth_url: str = ""
+    own: tuple[str, ...] = ()
+    """The URLs that the owner of the credential names for it; others need a permission."""
     region: str = ""
     project: str = ""
     """Name of the project that is meant."""
@@ -77,12 +78,18 @@ class Entry:
     client_certificate: Any = None
     subject: str = ""
     """Who logs in, for messages."""
+    token: str = field(default="", repr=False)
     key: Key | None = None
     plugin: Any = field(default=None, repr=False)
     """A keystoneauth1 identity plugin."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     files: tuple[str, ...] = ()
     """The files that the settings were read from."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every secret text, for redaction."""
+        return (*self.secrets, self.token, *((self.key.secret, self.key.token) if self.key else ()))
 
 
 def read_entry(source: Source) -> Entry:
@@ -211,13 +218,15 @@ def _common(region: Any, settings: Mapping[str, Any], source: Source) -> dict[st
     ca_file, certificate = str(settings.get("cacert") or ""), region.get_requests_verify_args()[1]
     service_type = region.get_service_type("cce")
     project_id = str(settings.get("project_id") or "")
+    auth_url, endpoint = str(settings.get("auth_url") or ""), str(region.get_endpoint("cce") or "")
     return {
-        "auth_url": str(settings.get("auth_url") or ""),
+        "auth_url": auth_url,
+        "own": (auth_url, endpoint),
         "region": str(region.get_region_name("cce") or ""),
         # Keystone takes the id where both are set, and so does the comparison; what the manifest says is compared in full.
         "project": source.project or ("" if project_id else str(settings.get("project_name") or "")),
         "project_id": project_id,
-        "endpoint": str(region.get_endpoint("cce") or ""),
+        "endpoint": endpoint,
         "service_type": "" if service_type == "cce" else service_type,
         "interfaces": tuple(
             str(each).removesuffix("URL") for each in (interface if isinstance(interface, list) else [interface])
@@ -278,3 +287,9 @@ def _refuse_unverified(settings: Mapping[str, Any], who: str) -> None:
 
 def _first(settings: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next((str(settings[name]) for name in names if settings.get(name)), "")
+
+
+def needs(options: Mapping[str, str], who: str, method: str, *alternatives: str) -> None:
+    """Raise BadInput unless one of the alternatives is given."""
+    if not any(options.get(name) for name in alternatives):
+        raise BadInput(f"{who}: auth method {method} needs {' or '.join(alternatives)}")

@@ -1,10 +1,9 @@
 """AK/SK request signing (section 5.3 of docs/api.md). Pure: the date is an argument, nothing is sent.
 
-Three forms of one idea. All sign the same canonical request; they differ in the key and in what they call it:
+Two forms of one idea. Both sign the same canonical request; they differ in the key and in what they call it:
 
     access  `Access=<AK>`                      key = the secret itself       Huawei Cloud's SDK
     legacy  `Credential=<AK>/<scope>`          key = HMAC chain over a scope proven against OTC by its Go client
-    v11     `V11-HMAC-SHA256 Credential=...`   key = HKDF over a scope       Huawei Cloud's derived keys
 """
 
 import hashlib
@@ -15,7 +14,6 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 ALGORITHM = "SDK-HMAC-SHA256"
-V11_ALGORITHM = "V11-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _SIGNED_TYPES = ("application/json", "application/bson")
@@ -30,10 +28,7 @@ class Key:
     token: str = field(default="", repr=False)
     """Security token of a temporary key, else empty."""
     form: str = "access"
-    """`access`, `legacy` or `v11`."""
-    region: str = ""
-    service: str = ""
-    """Region and service make the scope of `legacy` (both empty with the Go client) and `v11`."""
+    """`access` or `legacy`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,29 +85,20 @@ def canonical_request(request: Unsigned, headers: Mapping[str, str], digest: str
 
 def _authorization(key: Key, canonical: str, signed: str, date: str) -> str:
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    algorithm, owner, scope, secret = ALGORITHM, f"Access={key.access}", "", key.secret.encode()
+    owner, scope, secret = f"Access={key.access}", "", key.secret.encode()
     if key.form == "legacy":
-        scope = f"{date[:8]}/{key.region}/{key.service}/sdk_request"
+        # Between the slashes stand region and service; the provider's Go client leaves both empty.
+        scope = f"{date[:8]}///sdk_request"
         owner, secret = f"Credential={key.access}/{scope}", _chained(key, date[:8])
-    elif key.form == "v11":
-        scope = f"{date[:8]}/{key.region}/{key.service}"
-        algorithm, owner, secret = V11_ALGORITHM, f"Credential={key.access}/{scope}", _derived(key, scope)
-    text = "\n".join(part for part in (algorithm, date, scope, digest) if part)
+    text = "\n".join(part for part in (ALGORITHM, date, scope, digest) if part)
     signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-    return f"{algorithm} {owner}, SignedHeaders={signed}, Signature={signature}"
+    return f"{ALGORITHM} {owner}, SignedHeaders={signed}, Signature={signature}"
 
 
 @lru_cache(maxsize=8)
 def _chained(key: Key, day: str) -> bytes:
     """Key of the legacy form, the same for a whole day."""
     secret = b"SDK" + key.secret.encode()
-    for part in (day, key.region, key.service, "sdk_request"):
+    for part in (day, "", "", "sdk_request"):
         secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
     return secret
-
-
-@lru_cache(maxsize=8)
-def _derived(key: Key, info: str) -> bytes:
-    """Key of the V11 form: HKDF-SHA256, 32 bytes, used as hexadecimal text."""
-    extracted = hmac.new(key.access.encode(), key.secret.encode(), hashlib.sha256).digest()
-    return hmac.new(extracted, info.encode() + b"\x01", hashlib.sha256).hexdigest().encode()

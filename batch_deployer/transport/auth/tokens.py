@@ -91,8 +91,6 @@ class Login(Protocol):
 class RenewedToken:
     """A token and how to get the next one."""
 
-    signs = False
-
     def __init__(
         self,
         login: Login,
