@@ -223,6 +223,12 @@ class GateSettings:
     """Of the whole run."""
     systemic: int = 3
     """The same failure on this many clusters halts the run, if it is also two thirds of what ended so far; 0 turns it off."""
+    max_unreachable: Share | None = None
+    """Unreachable deployments of the whole run; None: they count as failures."""
+    max_deferred: Share = Share(100.0, percent=True)
+    """Deployments that may still be deferred at the end of the run."""
+    defer_for: float = 0.0
+    """Seconds, since it was deferred, for which a deployment is waited for once everything else is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """`retry`: a new run of what an earlier one did not bring about."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -15,21 +16,30 @@ from batch_deployer.errors import BadInput
 
 @click.command(
     "retry",
-    short_help="Run again what failed or was not started.",
-    epilog=examples("retry latest --failed", "retry latest --failed --not-started"),
+    short_help="Run again what failed, was not started or was deferred.",
+    epilog=examples("retry latest --failed", "retry latest --failed --not-started", "retry latest --deferred"),
 )
 @click.argument("run")
 @click.option("--failed", is_flag=True, help="Those that failed, timed out, were rejected, unreachable or rolled back.")
 @click.option("--not-started", is_flag=True, help="Those that were never started.")
+@click.option("--deferred", is_flag=True, help="Those whose cluster was not ready, or that an operator put aside.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @force_older_option
 @manner_options
 @permission_options
 @click.pass_obj
 def command(
-    session: Session, /, run: str, *, failed: bool, not_started: bool, force_older: bool, **options: Any
+    session: Session,
+    /,
+    run: str,
+    *,
+    failed: bool,
+    not_started: bool,
+    deferred: bool,
+    force_older: bool,
+    **options: Any,
 ) -> int:
-    """Start a new run of just those deployments of a run that failed or were not started, from the same frozen plan.
+    """Start a new run of just those deployments of a run that failed, were not started or were deferred, from its plan.
 
     A deployment that a later run has written since is left as it is: the exit code is 1 then.
     """
@@ -39,8 +49,8 @@ def command(
 
     run_id = options.pop("run_id")
     manner = Manner.take(options)
-    if not (failed or not_started):
-        raise BadInput("say what to retry: --failed, --not-started or both")
+    if not (failed or not_started or deferred):
+        raise BadInput("say what to retry: --failed, --not-started, --deferred, or several of them")
     state = session.use_state(manner.state_dir)
     past = read_run(state, run)
     if past.live:
@@ -50,11 +60,12 @@ def command(
     under_way = open_keys(past.plan, past.events)
     if under_way:
         say(f"warning: {len(under_way)} deployments may still be under way; `resume {past.folder.id}` is for them")
-    plan = again(past.plan, past.events, failed=failed, not_started=not_started)
+    chosen = partial(again, past.plan, past.events, failed=failed, not_started=not_started, deferred=deferred)
+    plan = chosen()
     left, note = left_to_later(state, past, [each.key for each in plan.deployments], force=force_older)
     if note:
         say(note)
-        plan = again(past.plan, past.events, failed=failed, not_started=not_started, without=left)
+        plan = chosen(without=left)
         plan = replace(plan, warnings=(*plan.warnings, note))
     incomplete = 1 if left else 0
     if not plan.deployments:

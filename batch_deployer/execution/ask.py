@@ -1,10 +1,11 @@
 """Questions beside the looks: the charts and clusters of a cloud, a cluster's phase, a release's history."""
 
-from batch_deployer.execution.board import PHASE_EVERY, Board
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, HistoryJob, Opening, PhaseJob, Question
-from batch_deployer.execution.queue import ClusterQueue
+from collections.abc import Iterable
+
+from batch_deployer.execution.board import Board
+from batch_deployer.execution.deferral import end_pause, take_phase, wake
+from batch_deployer.execution.jobs import ChartsJob, ClustersJob, HistoryJob, Opening, PhaseJob, PhasesJob, Question
 from batch_deployer.execution.run import Run
-from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.model import events as e
 from batch_deployer.model.api import (
@@ -20,7 +21,7 @@ from batch_deployer.model.api import (
     ShowCluster,
     Status,
 )
-from batch_deployer.model.deployment import Operation, Outcome
+from batch_deployer.model.deployment import Deferral, Operation, Outcome
 from batch_deployer.model.text import span
 from batch_deployer.rules.cluster_identity import ListedClusters
 from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
@@ -46,6 +47,8 @@ async def answer(run: Run, board: Board, question: Question) -> None:
     match question:
         case PhaseJob():
             _phase(run, board, question, reply, verdict)
+        case PhasesJob():
+            _phases(run, board, reply, verdict)
         case HistoryJob():
             _history(run, board, question, reply, verdict)
         case _:
@@ -56,7 +59,7 @@ def _call(question: Question) -> Call:
     match question:
         case ChartsJob():
             return ListCharts()
-        case ClustersJob():
+        case ClustersJob() | PhasesJob():
             return ListClusters()
         case PhaseJob():
             return ShowCluster(cluster_id=question.queue.cluster.id)
@@ -89,11 +92,31 @@ def _opening(run: Run, board: Board, question: Opening, reply: Answer, verdict: 
         for queue in board.queues.values():
             queue.contradiction = identities.contradiction(queue.cluster)
             queue.successor = identities.successor(queue.cluster)
-        for cluster in listed:
-            if cluster.id in board.queues:
-                take_phase(run, board, board.queues[cluster.id], cluster)
+        _take_phases(run, board, listed)
+    if isinstance(question, ClustersJob):
+        board.health.is_listed = verdict is Verdict.OK
     board.unanswered.discard(type(question))
     board.open = not board.unanswered
+    if board.open:
+        _open(run, board)
+
+
+def _take_phases(run: Run, board: Board, listed: Iterable[ClusterState]) -> None:
+    for cluster in listed:
+        if cluster.id in board.queues:
+            take_phase(run, board, board.queues[cluster.id], cluster.phase, cluster.reason)
+
+
+def _open(run: Run, board: Board) -> None:
+    """Take up what an outage, or an earlier process of this run, had set aside and what is ready now."""
+    board.health.opened(run.now())
+    if board.health.outage:
+        end_pause(run, board)
+    for queue in board.queues.values():
+        if queue.aside and readiness(queue.phase) is Readiness.READY:
+            wake(run, board, queue)
+        elif queue.aside:
+            take_phase(run, board, queue, queue.phase, queue.phase_reason)
 
 
 def _wait_to_open(run: Run, board: Board, question: Opening, reply: Answer) -> None:
@@ -107,59 +130,42 @@ def _wait_to_open(run: Run, board: Board, question: Opening, reply: Answer) -> N
         if reply.code != UNTRUSTED:
             run.announce(e.Warned(at=run.wall(), message=message))
     lasted = now - board.failing_since
-    if reply.code == UNTRUSTED or lasted >= settings.give_up_after:
-        close(run, board, f"cloud {board.cloud.name} does not answer: {describe(reply)}")
+    reason = f"cloud {board.cloud.name} does not answer: {describe(reply)}"
+    if reply.code == UNTRUSTED:
+        close(run, board, reason)
         return
+    if lasted >= settings.give_up_after and not board.health.outage:
+        run.on_outage(board, reason)
+        if board.dead:
+            return
     pause = min(LONGEST_OPENING_PAUSE, backoff(board.opening_faults, run.ports.draw(), settings))
-    board.later(now + min(pause, settings.give_up_after - lasted), question)
+    left = settings.give_up_after - lasted
+    board.later(now + (pause if board.health.outage else min(pause, left)), question)
 
 
 def close(run: Run, board: Board, reason: str) -> None:
     """Give a whole cloud up."""
     board.dead = reason
     for queue in board.queues.values():
-        for track in queue.tracks():
+        set_aside = [track for track in queue.aside.values() if track.deferral in (Deferral.CLUSTER, Deferral.CLOUD)]
+        for track in [*queue.tracks(), *set_aside]:
             run.finish(track, Outcome.UNREACHABLE, reason, cause=fingerprint(reason))
 
 
 def _phase(run: Run, board: Board, question: PhaseJob, reply: Answer, verdict: Verdict) -> None:
-    queue = question.queue
-    queue.asking_phase = False
+    question.queue.asking_phase = False
     if verdict is Verdict.OK and isinstance(reply.body, ClusterState):
-        take_phase(run, board, queue, reply.body)
-    elif queue.deferred:
-        board.later(run.now() + PHASE_EVERY, question)
+        take_phase(run, board, question.queue, reply.body.phase, reply.body.reason)
+    if question.awaited:
+        board.health.answered(run.now())
 
 
-def take_phase(run: Run, board: Board, queue: ClusterQueue, state: ClusterState) -> None:
-    """Let starts on a cluster go on, wait, or end, by its phase (section 2.6). What is under way is watched on."""
-    queue.phase, queue.phase_reason = state.phase, state.reason
-    ready = readiness(state.phase)
-    now = run.now()
-    if ready is Readiness.READY:
-        if queue.deferred:
-            queue.deferred = False
-            board.look_soon(queue, now)
-        return
-    queue.deferred = True
-    for track in list(queue.waiting.values()):
-        hold(run, queue, track)
-    if ready is Readiness.LATER:
-        board.later(now + PHASE_EVERY, PhaseJob(queue=queue))
-
-
-def hold(run: Run, queue: ClusterQueue, track: Track) -> None:
-    """Hold one deployment back because of its cluster's phase, or refuse it."""
-    now = run.now()
-    said = queue.phase_reason
-    reason = f"the cluster is {queue.phase}" + (f": {said}" if said and said != queue.phase else "")
-    if readiness(queue.phase) is Readiness.NEVER or (track.deadline and now >= track.deadline):
-        run.finish(track, Outcome.REJECTED, reason, cause=fingerprint(reason))
-        return
-    queue.withdraw(track)
-    if not track.deadline:
-        track.deadline = now + track.deployment.release.timeout
-        run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=reason))
+def _phases(run: Run, board: Board, reply: Answer, verdict: Verdict) -> None:
+    if verdict is Verdict.OK and isinstance(reply.body, list):
+        _take_phases(run, board, [each for each in reply.body if isinstance(each, ClusterState)])
+    elif verdict is not Verdict.TRANSIENT:
+        board.health.is_listed = False
+    board.health.answered(run.now())
 
 
 def _learn_target(run: Run, board: Board, question: HistoryJob, reply: Answer, verdict: Verdict) -> None:

@@ -8,7 +8,16 @@ import math
 from collections import Counter, deque
 from itertools import count
 
-from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, PhaseJob, Question, ReleaseJob, WriteJob
+from batch_deployer.execution.cloud_health import CloudHealth
+from batch_deployer.execution.jobs import (
+    ChartsJob,
+    ClustersJob,
+    Job,
+    LookJob,
+    Question,
+    ReleaseJob,
+    WriteJob,
+)
 from batch_deployer.execution.line import Line
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.track import Track
@@ -25,8 +34,6 @@ ILL_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
 FRESH_TO_UNDO_SECONDS = 2.0
 """Age of a poll, since its answer was judged, at which it is too old to roll back, to delete, or to go on with an action."""
-PHASE_EVERY = 30.0
-"""Seconds between two questions for one cluster's phase."""
 FIRST_LOOK_TURN = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
 
@@ -62,6 +69,7 @@ class Board:
         """Earliest time of a write, and of the read that it rests on."""
         self.dead = ""
         """Why nothing can be done in this cloud at all; empty while it can."""
+        self.health = CloudHealth()
         self.ahead: float | None = None
         """Wall seconds of the cloud's clock at monotonic zero of ours; None while it has not told its time."""
         self.refused = -1
@@ -109,16 +117,9 @@ class Board:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
 
-    def ask(self, question: Question | ReleaseJob) -> None:
-        """Put a question in line."""
-        self._asks.append(question)
-
-    def ask_phase(self, queue: ClusterQueue, now: float) -> None:
-        """Ask for a cluster's phase, not more often than is useful."""
-        if not queue.asking_phase and now - queue.phase_asked_at >= PHASE_EVERY:
-            queue.asking_phase = True
-            queue.phase_asked_at = now
-            self.ask(PhaseJob(queue=queue))
+    def ask(self, *questions: Question | ReleaseJob) -> None:
+        """Put questions in line."""
+        self._asks.extend(questions)
 
     def later(self, at: float, what: Question | ReleaseJob | Track) -> None:
         """Come back to a question, or to a deployment's write, at a time."""
@@ -270,6 +271,9 @@ class Board:
         """Give the next cluster that was never looked at."""
         while self._firsts:
             queue = heapq.heappop(self._firsts)[3]
+            self._first_listed.discard(queue.cluster.id)
+            if queue.deferred or not queue.waiting:
+                continue
             if not queue.looking and queue.observed_at == -math.inf and queue.look_at == math.inf:
                 return queue
         return None

@@ -2,10 +2,13 @@
 
 import signal as signals
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_deployer.execution.rollout import succeeded
 from batch_deployer.execution.run import Run
+from batch_deployer.execution.track import Track
+from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 
 EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "state": 1}
@@ -24,19 +27,32 @@ class Ending:
 def ending_of(run: Run, signal: int) -> Ending:
     """How a run has ended. `signal`: the one that stopped it; 0: none."""
     unfinished = sum(track.phase is not Phase.FINISHED for track in run.tracks.values())
-    bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values())
+    deferred = [track for track in run.tracks.values() if track.outcome is Outcome.DEFERRED]
+    bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values()) - len(deferred)
     if signal and unfinished:
         name = signals.Signals(signal).name
         return Ending(128 + signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
     if run.halted is None and run.ports.fence.overtaken():
         return Ending(7, OVERTAKEN)
-    if run.halted is not None and (unfinished or bad or run.halted.scope in {"fence", "state"}):
+    if run.halted is not None and (unfinished or bad or run.halted.scope in {"fence", "state", "deferred"}):
         return Ending(EXIT_CODES.get(run.halted.scope, 4), run.halted.reason)
     if run.denied:
         return Ending(5, f"permission is missing; {bad} deployments did not succeed")
     if not bad:
-        return Ending(0)
-    reasons = Counter(track.reason for track in run.tracks.values() if track.outcome and not succeeded(track))
+        return _of_deferred(deferred, len(run.tracks))
+    failed = (track for track in run.tracks.values() if track.outcome is not Outcome.DEFERRED)
+    reasons = Counter(track.reason for track in failed if track.outcome and not succeeded(track))
     (reason, alike), *_ = reasons.most_common(1)
     cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
     return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")
+
+
+def _of_deferred(deferred: Sequence[Track], total: int) -> Ending:
+    """How a run ended of which nothing failed."""
+    if not deferred:
+        return Ending(0)
+    why = Counter(track.reason for track in deferred).most_common(1)[0][0]
+    cause = f"{why}" if all(track.reason == why for track in deferred) else f"most often: {why}"
+    if len(deferred) == total:
+        return Ending(1, f"nothing was deployed: all {total:,} deployments are deferred ({cause})")
+    return Ending(0, f"{len(deferred):,} of {total:,} deployments are deferred ({cause}); all others are deployed")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.deferral import pause_cloud
 from batch_deployer.execution.ending import OVERTAKEN, Ending, ending_of
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
 from batch_deployer.execution.look import look, read_one
 from batch_deployer.execution.pool import Pool
 from batch_deployer.execution.queue import ClusterQueue
+from batch_deployer.execution.recheck import Recheck
 from batch_deployer.execution.resume import replay
 from batch_deployer.execution.rollout import Rollout
 from batch_deployer.execution.run import Ports, Run
@@ -82,6 +84,8 @@ class Engine:
             board.seal()
             board.writable_from = self._started + past.lost_reads
         self._rollout = Rollout(self._run)
+        self._recheck = Recheck(self._run, self._rollout)
+        self._run.on_outage = lambda board, reason: pause_cloud(self._run, board, reason)
         self._rollout.replay(replay(self._run, past.history))
         self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
         self._run.on_room = self._pool.arm
@@ -159,7 +163,7 @@ class Engine:
                 await read_one(self._run, board, job)
             case question:
                 await answer(self._run, board, question)
-        if self._run.halted or self._signal or self._rollout.at_gate():
+        if self._run.halted or self._signal or self._rollout.at_gate() or self._rollout.idle:
             self._pool.poke()
 
     def _keep_time(self, now: float) -> float | None:
@@ -167,11 +171,16 @@ class Engine:
         run = self._run
         if not self._deadline_missed and self._rollout.left and (reason := self._is_too_late(now)):
             self._deadline_missed = True
-            self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
-            run.halt("deadline", reason)
+            if self._rollout.idle:
+                self._recheck.close()
+            else:
+                self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
+                run.halt("deadline", reason)
         if run.halted is None and (run.ports.fence.missing() or run.ports.fence.overtaken()):
             run.halt_unlocked(OVERTAKEN)
         if not self._signal:
+            self._rollout.tick(now)
+            self._recheck.tick(now)
             self._rollout.tick(now)
         if run.ports.control is not None and now >= self._control_at:
             self._control_at = now + CONTROL_EVERY
@@ -181,22 +190,30 @@ class Engine:
         if self._is_over(now):
             return None
         self._look_into_a_stall(now)
-        times = [self._rollout.next_time(), self._stop_at, self._measured_at + MEASURE_EVERY]
+        times = [self._next_step_at(), self._stop_at, self._measured_at + MEASURE_EVERY]
         if not self._deadline_missed:
             times += [self._deadline, now + run.seconds_left()]
         if run.ports.control is not None:
             times.append(self._control_at)
         return min(times)
 
+    def _next_step_at(self) -> float:
+        """When a soak, or the wait for something deferred, is over; infinity where nothing more is started."""
+        if self._run.halted or self._signal:
+            return math.inf
+        return min(self._rollout.next_time(), self._recheck.next_time())
+
     def _look_into_a_stall(self, now: float) -> None:
         """Look again everywhere if nothing is under way and nothing is due: a run must not wait for nothing."""
-        if self._paused or self._signal or self._run.halted or self._rollout.next_time() < math.inf:
+        if self._paused or self._signal or self._run.halted or self._rollout.idle:
+            return
+        if self._next_step_at() < math.inf:
             return
         boards = self._busy_boards()
         if any(board.calls or board.wake_at(now) < math.inf for board in boards):
             return
         waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
-        if not waiting and self._rollout.left:
+        if not waiting and self._rollout.left > len(self._rollout.aside):
             self._end_endless_wait()
         for board, queue in waiting:
             board.look_soon(queue, now + STALL)
@@ -270,4 +287,5 @@ class Engine:
             if track.phase in UNDER_WAY:
                 last = track.status or "none seen"
                 reason = f"{track.operation} still under way at the run's deadline ({track.phase}, last status {last})"
-                self._run.finish(track, Outcome.TIMED_OUT, reason, cause="deadline")
+                outcome = Outcome.TIMED_OUT if track.deferral is None else Outcome.DEFERRED
+                self._run.finish(track, outcome, reason, cause="" if track.deferral else "deadline")

@@ -49,6 +49,13 @@ class PhaseJob(_Job):
     """Ask for one cluster's phase."""
 
     queue: ClusterQueue
+    awaited: bool = False
+    """Whether it stands for a list of all clusters, which the cloud refuses."""
+
+
+@dataclass(slots=True, eq=False)
+class PhasesJob(_Job):
+    """Ask for the phases of a cloud's clusters again."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -73,5 +80,5 @@ class ReleaseJob(_Job):
 
 Opening: TypeAlias = ChartsJob | ClustersJob
 """Questions that must be answered before a cloud is open for work."""
-Question: TypeAlias = Opening | PhaseJob | HistoryJob
+Question: TypeAlias = Opening | PhaseJob | PhasesJob | HistoryJob
 Job: TypeAlias = WriteJob | LookJob | ReleaseJob | Question

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 
 from batch_deployer.errors import BadInput
-from batch_deployer.execution.ask import hold
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.deferral import judge_phase
 from batch_deployer.execution.jobs import LookJob, ReleaseJob
 from batch_deployer.execution.own_address import (
     MAX_FAILED_READS,
@@ -115,7 +115,7 @@ def fold(run: Run, queue: ClusterQueue, states: Mapping[tuple[str, str], Release
             if track.phase is not Phase.WAITING or track.since > departed or track.key not in queue.waiting:
                 continue
             if queue.deferred:
-                hold(run, queue, track)
+                judge_phase(run, queue, track)
             else:
                 state = listed_state(run, track, states)
                 if not _needs_own_read(run, track, state):

@@ -14,7 +14,7 @@ class ClusterQueue:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
-        "_ready", "answered_at", "arrived", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
+        "_ready", "answered_at", "arrived", "aside", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
         "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "successor", "total", "under_way", "waiting", "watching",
     )  # fmt: skip
 
@@ -31,6 +31,8 @@ class ClusterQueue:
         """Released by the rollout, nothing under way, by key."""
         self.watching: dict[str, Track] = {}
         """Under way and to be looked at: accepted or of unknown fate."""
+        self.aside: dict[str, Track] = {}
+        """Deferred, by key."""
         self.under_way = 0
         self.refused = 0
         """Writes that were refused and told to wait since the last one that was accepted."""

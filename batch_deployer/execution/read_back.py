@@ -1,5 +1,6 @@
 """A write whose fate is unknown: read back until it is known; only then is it watched, or sent once more."""
 
+from batch_deployer.execution.deferral import wait_in_line
 from batch_deployer.execution.own_address import is_absence_confirmed, read_release
 from batch_deployer.execution.ownership import (
     contradicts_sent,
@@ -63,11 +64,11 @@ def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseSta
         return
     del queue.watching[track.key]
     run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
-    queue.waiting[track.key] = track
     board = run.place(track)[0]
     if not board.budget.spend():
         track.not_before = run.now() + run.settings.retry.cap
     board.end(queue)
+    wait_in_line(run, queue, track)
 
 
 def _sent_often_enough(run: Run, track: Track) -> bool:

@@ -40,7 +40,11 @@ def _line_up(run: Run, now: float) -> None:
         track.started_at = now if track.operation is not None else 0.0
         if track.phase is Phase.INTENDED:
             _left_open(run, track)
+        if track.phase is Phase.DEFERRED:
+            run.place(track)[1].aside[track.key] = track
         if track.phase in UNDER_WAY:
+            if track.deferral is not None:
+                run.emit(track, e.Requeued(at=run.wall(), key=track.key))
             board, queue = run.place(track)
             board.begin(queue)
             queue.watching[track.key] = track

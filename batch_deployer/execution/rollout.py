@@ -7,12 +7,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
 
+from batch_deployer.execution.deferral import defer, judge_phase, requeue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, Outcome
+from batch_deployer.model.deployment import Action, Deferral, Outcome
 from batch_deployer.plan.frozen import budget_totals
-from batch_deployer.rules.gates import Halt, Systemic, over_budget
+from batch_deployer.rules.gates import Halt, Systemic, over_budget, over_unreachable
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.settings import Share
@@ -37,7 +38,9 @@ class Rollout:
         self._needed_by: defaultdict[tuple[str, str], list[Track]] = defaultdict(list)
         self._passed: set[int] = set()
         self._systemic = Systemic(run.plan.gates.systemic)
-        run.on_finished = self.finished
+        self.aside: dict[str, Track] = {}
+        """Deferred deployments, by key: no gate waits for them."""
+        run.on_finished, run.on_deferred, run.on_requeued = self.finished, self.deferred, self.requeued
         self._count()
 
     def _count(self) -> None:
@@ -57,6 +60,18 @@ class Rollout:
         # Listed first: a failure may end what waited for it, which the kill had kept from the journal, and which counts then.
         for track in [track for track in self._run.tracks.values() if track.phase is Phase.FINISHED]:
             self.finished(track)
+        for track in [track for track in self._run.tracks.values() if track.phase is Phase.DEFERRED]:
+            self.deferred(track)
+
+    @property
+    def total(self) -> int:
+        """Deployments that percentages of the run's budgets are taken of."""
+        return self._totals["run"]
+
+    @property
+    def idle(self) -> bool:
+        """Whether only deferred deployments are left, and every gate is passed."""
+        return self.left == len(self.aside) and self.wave >= len(self._waves)
 
     def at_gate(self) -> bool:
         """Whether the open wave has no deployment left, so that its gate can be judged."""
@@ -77,6 +92,7 @@ class Rollout:
                 if now < self.soaking_until:
                     return
                 if self.wave not in self._passed:
+                    self._warn_of_untried()
                     self._run.announce(e.WavePassed(at=self._run.wall(), wave=self.wave))
             self.soaking_until = math.inf
             self.wave += 1
@@ -85,9 +101,18 @@ class Rollout:
 
     def _soak(self) -> float:
         """Seconds to wait; none after the last wave, nor after one in which nothing was changed."""
-        changed = any(track.outcome is not Outcome.UNCHANGED for track in self._members[self.wave])
+        unchanging = (None, Outcome.UNCHANGED, Outcome.DEFERRED)
+        changed = any(track.outcome not in unchanging for track in self._members[self.wave])
         last = all(not self._members[wave] for wave in range(self.wave + 1, len(self._waves)))
         return 0.0 if last or not changed or self.wave in self._passed else self._waves[self.wave].soak
+
+    def _warn_of_untried(self) -> None:
+        """Tell when a gate is passed although nothing of its wave was tried."""
+        members = self._members[self.wave]
+        if members and all(track.key in self.aside for track in members):
+            name = self._waves[self.wave].name
+            message = f'wave "{name}" passes its gate untried: all of its {len(members):,} deployments are deferred'
+            self._run.announce(e.Warned(at=self._run.wall(), message=message))
 
     def _open(self, now: float) -> None:
         if self._members[self.wave] and self.wave not in self._passed:
@@ -103,60 +128,124 @@ class Rollout:
             return
         if board.dead:
             self._run.finish(track, Outcome.UNREACHABLE, board.dead, cause="cloud does not answer")
+        elif board.health.outage:
+            defer(self._run, track, Deferral.CLOUD, board.health.outage)
+        elif queue.deferred:
+            judge_phase(self._run, queue, track)
         else:
             board.release(track, now)
+
+    def deferred(self, track: Track) -> None:
+        """Take a deployment, and those that need it, out of what gates wait for."""
+        if track.key not in self.aside:
+            self.aside[track.key] = track
+            self._left_in_wave[track.deployment.wave] -= 1
+        for waiter in self._waiters(track):
+            if waiter.phase is Phase.WAITING or waiter.deferral is Deferral.NEEDS:
+                self._defer_for(track, waiter)
+
+    def requeued(self, track: Track) -> None:
+        """Count a deployment again that was set aside, and those that need it; release what may start."""
+        deployment, run = track.deployment, self._run
+        if self.aside.pop(track.key, None) is not None:
+            self._left_in_wave[deployment.wave] += 1
+        needed = (f"{deployment.cluster.id}/{need}" for need in deployment.release.needed)
+        if need := next((self.aside[key] for key in needed if key in self.aside), None):
+            self._defer_for(need, track)
+            return
+        if not track.waits_for and deployment.wave <= self.wave and not run.halted:
+            self._release(track, run.now())
+        for waiter in self._waiters(track):
+            if waiter.deferral is Deferral.NEEDS and track.key not in self.aside:
+                requeue(run, waiter)
+
+    def _waiters(self, track: Track) -> list[Track]:
+        deployment = track.deployment
+        return self._needed_by.get((deployment.cluster.id, deployment.release.place), [])
+
+    def _defer_for(self, needed: Track, waiter: Track) -> None:
+        """Defer what needs a deferred deployment."""
+        run = self._run
+        queue = run.place(needed)[1]
+        why = f"needs {_seen_from(needed, waiter)} on the same cluster, which is deferred: {needed.deferred_why}"
+        defer(run, waiter, Deferral.NEEDS, why, queue.phase if queue.deferred else "")
 
     def finished(self, track: Track) -> None:
         """Take in an outcome: count it, judge the budgets, release or end those that need it."""
         deployment = track.deployment
         self.left -= 1
-        self._left_in_wave[deployment.wave] -= 1
+        if self.aside.pop(track.key, None) is None:
+            self._left_in_wave[deployment.wave] -= 1
         good = succeeded(track)
         halt = None if good else self._failed(track)
         if good and track.outcome is not Outcome.UNCHANGED:
             self._systemic.succeeded(deployment.release.label)
         if halt is not None:
             self._run.halt(halt.scope, halt.reason)
-        for waiter in self._needed_by.get((deployment.cluster.id, deployment.release.place), ()):
+        for waiter in self._waiters(track):
             waiter.waits_for -= 1
-            if waiter.phase is not Phase.WAITING:
+            if waiter.phase not in (Phase.WAITING, Phase.DEFERRED):
                 continue
             if not good:
-                needed = deployment.release.seen_from(waiter.deployment.release.namespace)
-                reason = f"needs {needed} on the same cluster, which ended {track.outcome}"
-                self._run.finish(waiter, Outcome.NOT_STARTED, reason)
+                self._end_waiter(track, waiter)
             elif not waiter.waits_for and waiter.deployment.wave <= self.wave and not self._run.halted:
                 self._release(waiter, self._run.now())
 
+    def _end_waiter(self, track: Track, waiter: Track) -> None:
+        """End what needs a deployment that was not brought about."""
+        needs = f"needs {_seen_from(track, waiter)} on the same cluster, which"
+        if track.outcome is Outcome.DEFERRED:
+            self._run.finish(waiter, Outcome.DEFERRED, f"{needs} is deferred: {track.reason}")
+        else:
+            self._run.finish(waiter, Outcome.NOT_STARTED, f"{needs} ended {track.outcome}")
+
     def _failed(self, track: Track) -> Halt | None:
-        """Count a failure; returns why to halt, if so. What never started is a consequence, not one more failure."""
-        if track.outcome is Outcome.NOT_STARTED:
+        """Count a failure; returns why to halt, if so.
+
+        What never started is a consequence, not one more failure; nor does a cloud that does not answer spend a budget.
+        """
+        unreachable, board = track.outcome is Outcome.UNREACHABLE, self._run.place(track)[0]
+        if track.outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED) or (
+            unreachable and (board.dead or board.health.outage)
+        ):
             return None
-        deployment, plan = track.deployment, self._run.plan
-        release, wave = deployment.release.label, deployment.wave
-        for scope in ("run", f"wave {wave}", f"release {release}"):
-            self._failures[scope] += 1
-        return (
-            self._over("run", "", "run", plan.gates.max_failures)
-            or self._over("wave", self._waves[wave].name, f"wave {wave}", self._waves[wave].max_failures)
-            or self._over("release", release, f"release {release}", plan.release_budgets.get(release))
-            or self._judge_cause(track)
-        )
+        plan, release, wave = self._run.plan, track.deployment.release.label, track.deployment.wave
+        gates, gate = plan.gates, self._waves[wave]
+        halts = [
+            self._spend("run", "", "run", gates.max_failures, gates.max_unreachable if unreachable else None),
+            self._spend(
+                "wave", gate.name, f"wave {wave}", gate.max_failures, gate.max_unreachable if unreachable else None
+            ),
+            self._spend("release", release, f"release {release}", plan.release_budgets.get(release), None),
+            self._judge_cause(track),
+        ]
+        return next((halt for halt in halts if halt is not None), None)
+
+    def _spend(self, scope: str, name: str, counter: str, budget: Share | None, own: Share | None) -> Halt | None:
+        """Count a failure in one scope, and judge its budget; `own`: that of unreachable ones, where it has one."""
+        total = self._totals[counter]
+        if own is not None:
+            counter = f"unreachable of {counter}"
+        self._failures[counter] += 1
+        if own is not None:
+            return over_unreachable(scope, name, self._failures[counter], total, own)
+        return over_budget(scope, name, self._failures[counter], total, budget)
 
     def _judge_cause(self, track: Track) -> Halt | None:
         """Halt when the failure is not isolated.
 
-        A cloud that is given up as a whole, or what somebody else does, says nothing about the others.
+        What another actor does says nothing about the others.
         """
-        if self._run.place(track)[0].dead or track.cause == THEIRS:
+        if track.cause == THEIRS:
             return None
         return self._systemic.failed(track.deployment.release.label, track.deployment.cluster.id, track.cause)
-
-    def _over(self, scope: str, name: str, counter: str, budget: Share | None) -> Halt | None:
-        return over_budget(scope, name, self._failures[counter], self._totals[counter], budget)
 
 
 def succeeded(track: Track) -> bool:
     """Whether what was wanted is there; a rollback that was asked for counts, one that undid a failure does not."""
     undone = track.outcome is Outcome.ROLLED_BACK and track.action in (Action.ROLLBACK, Action.DELETE)
     return undone or (track.outcome is not None and track.outcome.good)
+
+
+def _seen_from(needed: Track, waiter: Track) -> str:
+    return needed.deployment.release.seen_from(waiter.deployment.release.namespace)

@@ -70,11 +70,17 @@ class Run:
         self.durations: dict[str, Durations] = dict(learned)
         self.new_durations: dict[str, list[float]] = {}
         """Seconds that installs took in this part of the run, by chart; for the history."""
+        self.skipped: set[str] = set()
+        """Keys that an operator wants set aside as soon as nothing of them is under way."""
         self.halted: Halt | None = None
         self.denied = False
         """Whether a deployment ended because permission is missing."""
         self.on_finished: Callable[[Track], None] = lambda _: None
-        """Set by the rollout."""
+        """Set by the rollout, as the next two are."""
+        self.on_deferred: Callable[[Track], None] = lambda _: None
+        self.on_requeued: Callable[[Track], None] = lambda _: None
+        self.on_outage: Callable[[Board, str], None] = lambda _board, _reason: None
+        """Called with the reason when a whole cloud has not answered for too long."""
         self.on_room: Callable[[], object] = lambda: None
         """Called when it becomes known at which time the next call may leave; set by whoever has the pool."""
         self._values = lru_cache(maxsize=256)(self._load_values)
@@ -97,6 +103,8 @@ class Run:
         self.ports.listener.hear(event)
         if isinstance(event, e.Finished):
             self.on_finished(track)
+        elif isinstance(event, e.Deferred | e.Requeued):
+            (self.on_deferred if isinstance(event, e.Deferred) else self.on_requeued)(track)
 
     async def emit_durably(self, track: Track, event: e.Intended) -> None:
         """Make an intent a fact that would survive a crash, before anything leaves. Raises JournalError."""
@@ -165,9 +173,10 @@ class Run:
         board, queue = self.place(track)
         queue.watching.pop(track.key, None)
         queue.waiting.pop(track.key, None)
+        queue.aside.pop(track.key, None)
         queue.withdraw(track)
         queue.left -= 1
-        was_under_way = track.phase in UNDER_WAY
+        was_under_way = track.phase in UNDER_WAY and not track.aside
         confirmed = track.confirmed if track.shown is None else self.confirmed_state(track.shown)
         self.emit(
             track,

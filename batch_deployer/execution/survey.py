@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batch_deployer.execution.ask import answer
+from batch_deployer.execution.ask import answer, close
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
 from batch_deployer.execution.own_address import (
@@ -79,7 +79,8 @@ class Surveyor:
             board.holding = True
             board.ask(ChartsJob())
             board.ask(ClustersJob())
-        run.on_finished = self._ended
+        run.on_finished, run.on_deferred = self._ended, self._deferred
+        run.on_outage = lambda board, reason: close(run, board, reason)
         self._pool = Pool(self._boards, ports.clock, self._perform, self._keep_time)
         run.on_room = self._pool.arm
 
@@ -168,6 +169,10 @@ class Surveyor:
         """Take in a deployment that cannot be observed: its cluster is gone, denied, or does not answer."""
         if track.phase is Phase.FINISHED:
             self._keep(track, Decision(action=Action.BLOCKED, reason=track.reason))
+
+    def _deferred(self, track: Track) -> None:
+        """Take in a deployment whose cluster is not ready now."""
+        self._keep(track, Decision(action=Action.BLOCKED, reason=track.deferred_why, settling=True))
 
     def _keep(self, track: Track, decision: Decision) -> None:
         if track.key not in self._decisions:

@@ -8,7 +8,7 @@ from typing import Any
 
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState
-from batch_deployer.model.deployment import Action, ConfirmedState, Deployment, OnFailure, Operation, Outcome
+from batch_deployer.model.deployment import Action, ConfirmedState, Deferral, Deployment, OnFailure, Operation, Outcome
 from batch_deployer.rules.lifecycle import Phase, advance
 from batch_deployer.rules.settle import Baseline
 
@@ -31,8 +31,8 @@ class Track:
     """
 
     __slots__ = (
-        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "asked_of", "asking", "attempts", "cause", "collisions",
-        "confirmed", "deadline", "deployment", "limited", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
+        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "aside", "asked_of", "asking", "attempts", "cause", "collisions",
+        "confirmed", "deadline", "deferral", "deferred_since", "deferred_why", "deployment", "limited", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
         "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
         "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted", "unresolved",
         "waits_for", "was_pending",
@@ -111,6 +111,13 @@ class Track:
         """Whether the release exists although the last list left it out."""
         self.absence_confirmed_at = -math.inf
         """When a read of the release's own address that found nothing was sent."""
+        self.deferral: Deferral | None = None
+        """Why it is set aside; None: it is not."""
+        self.deferred_why = ""
+        self.deferred_since = 0.0
+        """When it was set aside, whatever the cause was then."""
+        self.aside = False
+        """Whether it is under way and deferred: it is not polled and takes no place under the caps."""
         self.waits_for = 0
         """Needed releases that have not been deployed yet."""
 
@@ -243,6 +250,20 @@ def _settled(track: Track, event: e.Settled, _now: float) -> None:
         track.old_created_at = event.confirmed.created_at if event.confirmed else ""
 
 
+def _deferred(track: Track, event: e.Deferred, now: float) -> None:
+    if track.deferral is None:
+        track.deferred_since = now
+    track.deferral, track.deferred_why = event.cause, event.why
+
+
+def _requeued(track: Track, _event: e.Requeued, _now: float) -> None:
+    track.deferral, track.deferred_why = None, ""
+    track.asked_of = ""
+    if track.phase is Phase.WAITING:
+        track.started_at = track.deadline = 0.0
+        track.action = None if track.action is Action.BLOCKED else track.action
+
+
 def _finished(track: Track, event: e.Finished, _now: float) -> None:
     track.outcome, track.reason, track.cause = event.outcome, event.reason, event.fingerprint
     track.status = sys.intern(event.status or track.status)
@@ -263,6 +284,8 @@ _TAKE_IN: Mapping[type, Callable[[Track, Any, float], None]] = MappingProxyType(
     {
         e.Planned: _planned,
         e.Undecided: lambda _track, _event, _now: None,
+        e.Deferred: _deferred,
+        e.Requeued: _requeued,
         e.Intended: _intended,
         e.Accepted: _accepted,
         e.Refused: _refused,

@@ -36,6 +36,8 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
     if answer.server_time is not None:
         board.ahead = answer.server_time - now
     verdict = judge(call, answer)
+    if verdict not in (Verdict.TRANSIENT, Verdict.AMBIGUOUS):
+        board.health.answered_at = now
     overload = _is_overload(board, call, answer, departed)
     job.limited = answer.status == SERVICE_UNAVAILABLE and board.overload.found
     board.verdicts[verdict] += 1

@@ -1,7 +1,7 @@
 """What a look that failed means for the cluster and everything on it."""
 
-from batch_deployer.execution.ask import hold
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.deferral import judge_phase
 from batch_deployer.execution.queue import ClusterQueue
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
@@ -42,10 +42,10 @@ def _forbidden_now(run: Run, board: Board, queue: ClusterQueue, answer: Answer) 
     """Take in that the cluster's state forbids even a look; what waits is held back or refused by its phase."""
     ready = readiness(queue.phase)
     if ready is Readiness.READY:  # it has changed since its phase was asked for
-        board.ask_phase(queue, run.now())
+        board.ask(*board.health.question(queue, run.now()))
     else:
         for track in list(queue.waiting.values()):
-            hold(run, queue, track)
+            judge_phase(run, queue, track)
     if queue.watching or (ready is Readiness.READY and queue.waiting):
         _fault(run, board, queue, answer)
 
@@ -57,23 +57,43 @@ def _fault(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
     again = queue.breaker.fault(now, run.ports.draw(), settings, within_budget=board.budget.spend())
     if queue.breaker.hopeless(now, settings):
         lasted = now - (queue.breaker.failing_since or now)
-        _give_up(run, queue, Outcome.UNREACHABLE, f"no usable answer for {lasted:.0f} s: {describe(answer)}", answer)
+        _no_hope(run, board, queue, answer, f"no usable answer for {lasted:.0f} s: {describe(answer)}")
         return
     if queue.breaker.tripped and not was_tripped:
-        board.ask_phase(queue, now)
+        board.ask(*board.health.question(queue, now))
         for track in queue.waiting.values():
             why = f"the cluster does not answer: {describe(answer)}"
             run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=why))
-    _time_out(run, queue, answer)
+    if not is_cloud_out(board, queue):
+        _time_out(run, queue, answer)
     asked = now + min(answer.retry_after or 0.0, settings.cap)
     board.look_soon(queue, max(again, asked))
+
+
+def is_cloud_out(board: Board, queue: ClusterQueue) -> bool:
+    """Whether nothing else of the cloud has answered either since this cluster last did."""
+    failing_since = queue.breaker.failing_since
+    return failing_since is not None and board.health.answered_at < failing_since
+
+
+def _no_hope(run: Run, board: Board, queue: ClusterQueue, answer: Answer, reason: str) -> None:
+    """Set everything on a cluster that is not ready aside, or on the cloud that does not answer; else end it."""
+    if readiness(queue.phase) is Readiness.LATER:
+        for track in queue.tracks():
+            judge_phase(run, queue, track)
+    elif is_cloud_out(board, queue):
+        run.on_outage(board, f"cloud {board.cloud.name}: {reason}")
+    else:
+        _give_up(run, queue, Outcome.UNREACHABLE, reason, answer)
 
 
 def _time_out(run: Run, queue: ClusterQueue, answer: Answer) -> None:
     """End what is overdue even though the cluster cannot be asked."""
     now = run.now()
     for track in list(queue.watching.values()):
-        if track.phase is Phase.WATCHING and now >= track.deadline:
+        if track.phase is Phase.WATCHING and now >= track.deadline and readiness(queue.phase) is Readiness.LATER:
+            judge_phase(run, queue, track)
+        elif track.phase is Phase.WATCHING and now >= track.deadline:
             reason = (
                 f"{track.operation} not finished within {track.deployment.release.timeout:g} s; last status "
                 f"{track.status or 'never seen'}, and the cluster does not answer: {describe(answer)}"

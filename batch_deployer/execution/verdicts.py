@@ -2,6 +2,7 @@
 
 import math
 
+from batch_deployer.execution.deferral import judge_phase, wait_in_line
 from batch_deployer.execution.jobs import HistoryJob
 from batch_deployer.execution.own_address import is_absence_confirmed
 from batch_deployer.execution.ownership import (
@@ -26,6 +27,7 @@ from batch_deployer.model.api import PENDING, ReleaseState, Status
 from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcome
 from batch_deployer.rules.decide import Decision, unknown_status
 from batch_deployer.rules.lifecycle import Phase
+from batch_deployer.rules.phases import Readiness, readiness
 from batch_deployer.rules.replies import fingerprint
 from batch_deployer.rules.settle import Sight, judge_sight, shows_effect
 
@@ -175,6 +177,8 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
     gone = sight is Sight.GONE and absent_long_enough(run, track) and is_absence_confirmed(run, track)
     if sight is Sight.BAD or gone:
         _operation_over(run, queue, track, state, failed=reason)
+    elif now >= track.deadline and readiness(queue.phase) is Readiness.LATER:
+        judge_phase(run, queue, track)
     elif now >= track.deadline:
         reason = _overdue(queue, track, state, sight)
         run.finish(track, Outcome.TIMED_OUT, reason, cause=f"timed out {track.status}", last=state)
@@ -258,7 +262,9 @@ def _next_step(
     run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
 ) -> None:
     _settle(run, queue, track, operation, state, failed=failed)
-    _line_up(run, queue, track)
+    wait_in_line(run, queue, track)
+    if track.phase is Phase.WAITING:
+        _line_up(run, queue, track)
 
 
 def _settle(

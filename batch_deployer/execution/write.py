@@ -4,6 +4,7 @@ import dataclasses
 
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.board import Board
+from batch_deployer.execution.deferral import wait_in_line
 from batch_deployer.execution.jobs import WriteJob
 from batch_deployer.execution.own_address import read_release
 from batch_deployer.execution.queue import ClusterQueue
@@ -88,7 +89,8 @@ async def write(run: Run, board: Board, job: WriteJob) -> None:
     # Asked again: the commit may have taken long, and meanwhile the process may have been stopped and overtaken, or
     # another write of this cloud may have been throttled.
     closed = run.closed()
-    if board.holding or board.writes.paused(run.now()) or closed or not run.ports.fence.may_write():
+    unwanted = queue.deferred or track.key in run.skipped
+    if unwanted or board.holding or board.writes.paused(run.now()) or closed or not run.ports.fence.may_write():
         board.writes.abandon(job.slot, run.now())
         _refuse(run, track, queue, "held back before it was sent", Answer(), wait=0.0)
         if not run.ports.fence.may_write():
@@ -133,7 +135,7 @@ def _take_in(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdic
             # Whoever holds it may change it, so the release is polled before the next try.
             _refuse(run, track, queue, "locked", answer, wait=around(settings.locked, draw()), anew=True)
         case Verdict.STATE:
-            run.place(track)[0].ask_phase(queue, run.now())
+            run.place(track)[0].ask(*run.place(track)[0].health.question(queue, run.now()))
             _refuse(run, track, queue, "cluster state", answer, wait=around(settings.locked, draw()), anew=True)
         case Verdict.UNSETTLED:
             _refuse(run, track, queue, "unsettled", answer, wait=around(settings.locked, draw()), anew=True)
@@ -203,7 +205,7 @@ def _not_sent(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> No
     within = board.budget.spend()
     queue.breaker.fault(run.now(), run.ports.draw(), settings, within_budget=within)
     # Looks may go well meanwhile, so the cluster's own record does not tell how long writes have been failing.
-    if run.now() - track.started_at >= settings.give_up_after:
+    if run.now() - track.started_at >= settings.give_up_after and board.health.answered_at >= track.started_at:
         run.finish(track, Outcome.UNREACHABLE, describe(answer), cause=_cause(answer))
         return
     wait = backoff(queue.breaker.faults, run.ports.draw(), settings) if within else settings.cap
@@ -216,7 +218,7 @@ def _refuse(
 ) -> None:
     """Put a deployment whose write was certainly not executed back in line; `anew`: look and decide again first."""
     board, _ = run.place(track)
-    if why in ENDLESS and run.now() - track.started_at > track.deployment.release.timeout:
+    if why in ENDLESS and not queue.deferred and run.now() - track.started_at > track.deployment.release.timeout:
         run.finish(track, Outcome.TIMED_OUT, f"kept being refused ({why}): {describe(answer)}", cause=_cause(answer))
         return
     run.emit(
@@ -226,8 +228,10 @@ def _refuse(
             message=answer.message, request_id=answer.request_id, wait=wait,
         ),
     )  # fmt: skip
-    queue.waiting[track.key] = track
     board.end(queue)
+    wait_in_line(run, queue, track)
+    if track.phase is not Phase.WAITING:
+        return
     if anew:
         track.asked_of = ""
         board.look_soon(queue, run.now() + wait)

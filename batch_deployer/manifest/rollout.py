@@ -49,7 +49,13 @@ def _wave(wave: WaveShape, node: Node) -> WaveSpec:
         spread=wave.spread or "",
         parts=wave.parts or 0,
     )
-    return WaveSpec(rule=rule, max_failures=wave.max_failures, soak=wave.soak or 0.0, place=node.place)
+    return WaveSpec(
+        rule=rule,
+        max_failures=wave.max_failures,
+        max_unreachable=wave.max_unreachable,
+        soak=wave.soak or 0.0,
+        place=node.place,
+    )
 
 
 def read_gates(model: ManifestShape) -> GateSettings:

@@ -185,6 +185,7 @@ class WaveShape(Shape):
     spread: Text | None = Field(default=None, description="A tag whose equal values are kept apart.")
     parts: Annotated[int, Field(ge=1, le=1000)] | None = None
     max_failures: ShareText | None = None
+    max_unreachable: ShareText | None = None
     soak: Duration | None = None
 
 
@@ -192,6 +193,13 @@ class RolloutShape(Shape):
     """Order and failure budgets."""
 
     max_failures: ShareText | None = None
+    max_unreachable: ShareText | None = Field(
+        default=None, description="Unreachable deployments; left out: they count as failures."
+    )
+    max_deferred: ShareText | None = Field(default=None, description="Deployments that may be deferred at the end.")
+    defer_for: Duration | None = Field(
+        default=None, description="How long each deferred deployment is waited for once everything else is done."
+    )
     systemic: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = None
     waves: list[WaveShape] | None = None

@@ -100,6 +100,7 @@ class WaveSpec:
 
     rule: WaveRule
     max_failures: Share | None = None
+    max_unreachable: Share | None = None
     soak: float = 0.0
     place: Place = Place()
 

@@ -41,6 +41,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"
+    DEFERRED = "deferred"
+    """Set aside for as long as the run lasted (`Deferral` names why): neither a success nor a failure."""
     NOT_STARTED = "not_started"
     ROLLED_BACK = "rolled_back"
 
@@ -48,6 +50,19 @@ class Outcome(StrEnum):
     def good(self) -> bool:
         """Whether it counts as success: what was wanted is there."""
         return self in _GOOD
+
+
+class Deferral(StrEnum):
+    """Why a deployment is set aside."""
+
+    CLUSTER = "cluster"
+    """Its cluster hibernates or is on its way to being ready."""
+    OPERATOR = "operator"
+    """`control RUN skip` named it; only `control RUN retry` takes it up again."""
+    NEEDS = "needs"
+    """A release that it needs is deferred."""
+    CLOUD = "cloud"
+    """Its whole cloud does not answer. At the end of the run such a deployment is unreachable."""
 
 
 _GOOD = (Outcome.DEPLOYED, Outcome.UNCHANGED)

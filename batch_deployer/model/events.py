@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome
+from batch_deployer.model.deployment import Action, ConfirmedState, Deferral, Operation, Outcome
 
 LAST_TIME = 253402300799.0
 """The last second of the year 9999."""
@@ -100,9 +100,22 @@ class Missing(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 class Undecided(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="undecided"):
-    """Why a deployment cannot start yet, when that changes (needs, cluster phase, breaker open)."""
+    """Why a deployment cannot start yet, when that changes (another operation under way, breaker open)."""
 
     why: str
+
+
+class Deferred(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="deferred"):
+    """Set aside, or set aside for another reason. One that is under way stays so, and is not polled meanwhile."""
+
+    cause: Deferral
+    why: str
+    phase: str = ""
+    """Phase of the cluster, where that is the cause."""
+
+
+class Requeued(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="requeued"):
+    """What had set the deployment aside is over."""
 
 
 class Seen(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="seen"):
@@ -168,7 +181,7 @@ class Halted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="halted"
     """Nothing more is started: a budget, a gate, a systemic failure, or an operator."""
 
     scope: str
-    """`run`, `wave`, `release`, `systemic`, `operator`, `auth`, `deadline`, `fence`, `window`."""
+    """`run`, `wave`, `release`, `systemic`, `deferred`, `operator`, `auth`, `deadline`, `fence`, `window`."""
     reason: str
 
 
@@ -228,7 +241,19 @@ class RunFinished(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ru
 
 
 DeploymentEvent: TypeAlias = (
-    Planned | Intended | Accepted | Refused | Uncertain | Confirmed | Missing | Undecided | Seen | Settled | Finished
+    Planned
+    | Intended
+    | Accepted
+    | Refused
+    | Uncertain
+    | Confirmed
+    | Missing
+    | Undecided
+    | Deferred
+    | Requeued
+    | Seen
+    | Settled
+    | Finished
 )
 RunEvent: TypeAlias = (
     RunStarted

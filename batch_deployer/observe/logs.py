@@ -10,6 +10,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.redact import Redactor
 from batch_deployer.model.text import clean, utc
 from batch_deployer.observe.tally import Tally
@@ -107,7 +108,8 @@ def _level(event: e.Event, tally: Tally) -> str | None:
     """How loud an event is; None: not logged."""
     match event:
         case e.Finished():
-            return "info" if tally.wanted(event.key, event.outcome) else "warning"
+            harmless = event.outcome is Outcome.DEFERRED or tally.wanted(event.key, event.outcome)
+            return "info" if harmless else "warning"
         case e.RunFinished():
             return "info" if event.exit_code == 0 else "error"
         case e.Halted():

@@ -57,6 +57,7 @@ class MetricsFile:
 
         self._planned = gauge("deployments", "Deployments of the plan")
         self._in_flight = gauge("in_flight", "Deployments under way")
+        self._deferred = gauge("deferred", "Deployments that are set aside now and looked at again; 0 after the run")
         self._started = gauge("run_start_timestamp_seconds", "When the run, or its last part, started")
         self._ended = gauge("run_end_timestamp_seconds", "When the run ended; 0 while it goes on or when it was killed")
         self._success = gauge("run_success_timestamp_seconds", "When a run last ended with exit code 0")
@@ -116,6 +117,7 @@ class MetricsFile:
     def _write(self) -> None:
         name = self._name
         self._in_flight.labels(name).set(self._tally.in_flight)
+        self._deferred.labels(name).set(self._tally.deferred)
         for outcome in Outcome:
             self._outcomes.labels(name, outcome.value).set(self._tally.outcomes[outcome.value])
         write_to_textfile(str(self._path), self.registry)

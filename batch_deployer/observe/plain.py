@@ -14,7 +14,9 @@ from batch_deployer.plan.frozen import Plan
 
 _MOST_FAILURES = 20
 """Single failures told at once; more are only counted, so that a bad night does not fill a disk."""
-_NO_NEWS = frozenset(get_args(e.DeploymentEvent)) - {e.Finished}
+_MOST_DEFERRALS = 20
+"""Single deferrals, and ends of such, told at once."""
+_NO_NEWS = frozenset(get_args(e.DeploymentEvent)) - {e.Finished, e.Deferred, e.Requeued}
 """What happens many times to each deployment and is never worth a line."""
 
 
@@ -42,7 +44,7 @@ class PlainProgress:
         self._quiet = quiet
         self._now = now
         self._last = ""
-        self._failures = 0
+        self._failures = self._deferrals = 0
         self._throttled_until = 0.0
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
@@ -111,6 +113,8 @@ class PlainProgress:
                 return "paused by an operator"
             case e.Continued():
                 return "continued by an operator"
+            case e.Deferred() | e.Requeued():
+                return self._deferral(event)
             case e.Warned():
                 return f"warning: {clean(event.message)}"
             case e.Throttled() if event.at >= self._throttled_until:
@@ -119,13 +123,22 @@ class PlainProgress:
         return ""
 
     def _failure(self, event: e.Finished) -> str:
-        if self._tally.wanted(event.key, event.outcome) or event.outcome is Outcome.NOT_STARTED:
+        unsaid = (Outcome.NOT_STARTED, Outcome.DEFERRED)
+        if self._tally.wanted(event.key, event.outcome) or event.outcome in unsaid:
             return ""
         self._failures += 1
         if self._failures > _MOST_FAILURES:
             return ""
         more = " (further failures are only counted)" if self._failures == _MOST_FAILURES else ""
         return f"{self._tally.name(event.key)} {event.outcome.value}: {clean(event.reason, 300)}{more}"
+
+    def _deferral(self, event: e.Deferred | e.Requeued) -> str:
+        self._deferrals += 1
+        if self._deferrals > _MOST_DEFERRALS:
+            return ""
+        more = " (further ones are only counted)" if self._deferrals == _MOST_DEFERRALS else ""
+        what = f"deferred: {clean(event.why, 300)}" if isinstance(event, e.Deferred) else "is no longer deferred"
+        return f"{self._tally.name(event.key)} {what}{more}"
 
     def _wave(self, wave: int) -> str:
         return repr(clean(self._plan.waves[wave].name)) if 0 <= wave < len(self._plan.waves) else str(wave)
@@ -137,6 +150,7 @@ def status_line(tally: Tally, now: float) -> str:
     text = f"{tally.ended:,}/{tally.total:,} ended"
     text += f" ({', '.join(counts)})" if counts else ""
     text += f", {tally.in_flight:,} in flight"
+    text += f", {tally.deferred:,} deferred" if tally.deferred else ""
     eta = tally.eta(now)
     if eta is not None and tally.exit_code is None:
         text += f"; {60 * tally.rate(now):.1f}/min, about {span(eta)} left"

@@ -25,6 +25,7 @@ _STYLES = {
     "rejected": "magenta",
     "timed_out": "yellow",
     "unreachable": "bright_magenta",
+    "deferred": "bright_blue",
     "not_started": "bright_black",
     "rolled_back": "yellow",
 }
@@ -79,6 +80,8 @@ class LiveProgress:
             if count:
                 line.append(f"  {count:,} {word.replace('_', ' ')}", style=_STYLES.get(word, ""))
         line.append(f"  {tally.in_flight:,} in flight", style="blue")
+        if tally.deferred:
+            line.append(f"  {tally.deferred:,} deferred", style=_STYLES["deferred"])
         if tally.started is not None:
             line.append(f"  {span(max(0.0, now - tally.started))}", style="dim")
         return line
@@ -91,7 +94,7 @@ class LiveProgress:
         for (wave, cloud), lane in sorted(shown.items()):
             name = self._waves[wave] if 0 <= wave < len(self._waves) else str(wave)
             bar = ProgressBar(total=max(1, lane.total), completed=lane.ended, width=30)
-            bad = lane.ended - lane.good
+            bad = lane.ended - lane.good - lane.deferred
             table.add_row(
                 Text(name),
                 Text(clean(cloud, 40)),

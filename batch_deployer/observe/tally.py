@@ -23,6 +23,8 @@ class Lane:
     total: int = 0
     ended: int = 0
     good: int = 0
+    deferred: int = 0
+    """Those of the ended ones that are neither good nor failures."""
     in_flight: int = 0
 
 
@@ -83,6 +85,8 @@ class Tally:
         self.paused = False
         self.halted = ""
         self.stopping = False
+        self._aside: set[str] = set()
+        """Keys of what is set aside and has not ended."""
         self.exit_code: int | None = None
         self._standing: dict[str, _UnderWay | Outcome] = {}
         """Of each deployment that was begun or has ended."""
@@ -100,6 +104,11 @@ class Tally:
     def good(self) -> int:
         """Those that ended as was wanted."""
         return sum(lane.good for lane in self.lanes.values())
+
+    @property
+    def deferred(self) -> int:
+        """Those that are set aside now, without an outcome."""
+        return len(self._aside)
 
     def name(self, key: str) -> str:
         """`cluster-name/namespace/release`, clean; the key itself when the plan does not know it."""
@@ -127,7 +136,7 @@ class Tally:
     def eta(self, now: float) -> float | None:
         """Seconds until all have ended at the present rate; None while there is none."""
         rate = self.rate(now)
-        return (self.total - self.ended) / rate if rate > 0 else None
+        return max(0, self.total - self.ended - self.deferred) / rate if rate > 0 else None
 
     def throttled(self, now: float) -> list[tuple[str, str, float]]:
         """(cloud, bucket, seconds left) of every bucket that is paused now."""
@@ -163,18 +172,29 @@ class Tally:
             self._leave(self._by_key[key])
             del self._standing[key]
 
+    def set_aside(self, key: str, *, aside: bool) -> None:
+        """A deployment is deferred, or is so no more."""
+        deployment = self._by_key.get(key)
+        if deployment is None:
+            return
+        (self._aside.add if aside else self._aside.discard)(deployment.key)
+
     def end(self, event: e.Finished) -> None:
         """A deployment has its outcome."""
         deployment, outcome = self._by_key.get(event.key), event.outcome
         if deployment is None:
             return
+        self.set_aside(deployment.key, aside=False)
         self._leave(deployment)
         good = deployment.satisfied_by(outcome)
         lane = self.lanes[deployment.wave, deployment.cluster.cloud]
         lane.ended += 1
         lane.good += good
+        lane.deferred += outcome is Outcome.DEFERRED
         self.outcomes[str(outcome)] += 1
         self._standing[deployment.key] = outcome
+        if outcome is Outcome.DEFERRED:
+            return
         self.ends.append(event.at)
         if not good and outcome is not Outcome.NOT_STARTED:
             self.failed.append(Failed(self.name(event.key), outcome.value, clean(event.reason, 300)))
@@ -187,6 +207,7 @@ class Tally:
             self.outcomes[str(before)] -= 1
             lane.ended -= 1
             lane.good -= deployment.satisfied_by(before)
+            lane.deferred -= before is Outcome.DEFERRED
         elif before is not None:
             lane.in_flight -= 1
             self.in_flight -= 1
@@ -255,6 +276,8 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
         e.Confirmed: lambda tally, event: tally.begin(event.key, _UnderWay.TAKEN),
         e.Refused: _refused,
         e.Missing: lambda tally, event: tally.take_back(event.key),
+        e.Deferred: lambda tally, event: tally.set_aside(event.key, aside=True),
+        e.Requeued: lambda tally, event: tally.set_aside(event.key, aside=False),
         e.Uncertain: _uncertain,
         e.Finished: Tally.end,
         e.Throttled: _throttled,

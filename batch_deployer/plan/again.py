@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Deployment, Outcome
+from batch_deployer.model.deployment import Deferral, Deployment, Outcome
 from batch_deployer.plan.frozen import Plan, budget_totals
 from batch_deployer.plan.undo import bind
 
@@ -16,6 +16,8 @@ class _Fates:
     outcomes: Mapping[str, Outcome]
     under_way: frozenset[str]
     """Without an outcome, and something of it may be in the cloud."""
+    deferred: frozenset[str]
+    """Without an outcome, and set aside."""
     written: Mapping[str, e.Finished]
     """Ends of those whose write took effect."""
 
@@ -23,6 +25,7 @@ class _Fates:
 def _fates(events: Iterable[e.Event]) -> _Fates:
     outcomes: dict[str, Outcome] = {}
     under_way: set[str] = set()
+    deferred: set[str] = set()
     executed: set[str] = set()
     written: dict[str, e.Finished] = {}
     for event in events:
@@ -30,6 +33,7 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
             case e.Finished():
                 outcomes[event.key] = event.outcome
                 under_way.discard(event.key)
+                deferred.discard(event.key)
                 if event.key in executed:
                     written[event.key] = event
             case e.Intended() | e.Confirmed() | e.Accepted():
@@ -37,17 +41,27 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
                 under_way.add(event.key)
                 if not isinstance(event, e.Intended):
                     executed.add(event.key)
+            case e.Deferred() if event.cause is not Deferral.CLOUD:
+                deferred.add(event.key)
+            case e.Deferred() | e.Requeued():
+                deferred.discard(event.key)
             case e.Refused() | e.Missing() if event.key not in executed:
                 under_way.discard(event.key)
             case _:
                 pass
-    return _Fates(outcomes, frozenset(under_way), written)
+    return _Fates(outcomes, frozenset(under_way), frozenset(deferred), written)
 
 
 def again(
-    plan: Plan, events: Iterable[e.Event], *, failed: bool, not_started: bool, without: Container[str] = ()
+    plan: Plan,
+    events: Iterable[e.Event],
+    *,
+    failed: bool = False,
+    not_started: bool = False,
+    deferred: bool = False,
+    without: Container[str] = (),
 ) -> Plan:
-    """Just those deployments of an ended run that failed (in any way) or were not started, in the same waves.
+    """Just those deployments of an ended run that failed (in any way), were not started or deferred, in the same waves.
 
     Percentages of budgets are still taken of the whole run. Those whose writes were all refused were not started. Those
     whose fate is open (the run was killed meanwhile) are in neither: `resume` is for them. `without`: keys to leave out.
@@ -57,8 +71,11 @@ def again(
     def wanted(deployment: Deployment) -> bool:
         if deployment.key in fates.under_way or deployment.key in without:
             return False
-        outcome = fates.outcomes.get(deployment.key, Outcome.NOT_STARTED)
-        return not_started if outcome is Outcome.NOT_STARTED else failed and not deployment.satisfied_by(outcome)
+        left = Outcome.DEFERRED if deployment.key in fates.deferred else Outcome.NOT_STARTED
+        outcome = fates.outcomes.get(deployment.key, left)
+        if outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED):
+            return not_started if outcome is Outcome.NOT_STARTED else deferred
+        return failed and not deployment.satisfied_by(outcome)
 
     chosen = (each for each in plan.deployments if wanted(each))
     deployments = tuple(_since(each, fates.written.get(each.key)) for each in chosen)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from batch_deployer.errors import BadInput, Fault, in_order
 from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.suggest import unknown
-from batch_deployer.manifest.wanted import Manifest
+from batch_deployer.manifest.wanted import Manifest, WaveSpec
 from batch_deployer.model.api import ClusterState
 from batch_deployer.model.deployment import Deployment, key_of
 from batch_deployer.model.values import is_inexact
@@ -81,9 +81,7 @@ class _Waves:
         self.wave_of = found.wave_of
         self._rules = [manifest.waves[rule].rule.name if rule >= 0 else "" for rule in found.rules]
         self.waves = [
-            Wave(name=name, max_failures=manifest.waves[rule].max_failures, soak=manifest.waves[rule].soak)
-            if rule >= 0
-            else Wave(name=name if manifest.waves else "all")
+            _wave(name, manifest.waves[rule]) if rule >= 0 else Wave(name=name if manifest.waves else "all")
             for name, rule in zip(found.names, found.rules, strict=True)
         ]
         used = set(found.wave_of.values())
@@ -129,6 +127,10 @@ class _Waves:
             profile=manifest.profile,
             sources=manifest.sources,
         )
+
+
+def _wave(name: str, spec: WaveSpec) -> Wave:
+    return Wave(name=name, max_failures=spec.max_failures, max_unreachable=spec.max_unreachable, soak=spec.soak)
 
 
 def _moved(deployment: Deployment, wave: int) -> Deployment:

@@ -18,6 +18,8 @@ class Wave:
     name: str
     max_failures: Share | None = None
     """None: only the run's budget applies."""
+    max_unreachable: Share | None = None
+    """Of the wave's unreachable deployments; None: they count as failures."""
     soak: float = 0.0
     """Seconds to wait after the wave's last deployment ended before the gate is judged."""
 

@@ -37,7 +37,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     deployments: int
     good: int
-    """Deployed or unchanged."""
+    """Deployed or unchanged. `deferred` counts neither here nor among the failures."""
     outcomes: dict[str, int]
     """Every outcome and `in_flight`, zeros included; adds up to `deployments`."""
     actions: dict[str, int]
@@ -82,6 +82,20 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     last: str | None
 
 
+class Deferred(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment that is set aside."""
+
+    key: str
+    cluster_name: str
+    name: str
+    cause: str
+    """`cluster`, `operator` or `needs`."""
+    phase: str
+    """Phase of the cluster; empty where that is not the cause."""
+    since: str | None
+    reason: str
+
+
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """Deployments not started, by reason."""
 
@@ -105,7 +119,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     p50: float | None
     p90: float | None
     p100: float | None
-    """When half, 90% and all of all deployments were good; null: never."""
+    """When half, 90% and all deployments that are not deferred were good; null: never."""
     points: list[tuple[float, int]]
     """(seconds, good so far), at most 200."""
 
@@ -189,6 +203,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """`ended`, or where it was left."""
     status: str
+    phase: str
+    """Phase of the cluster, where that defers the deployment."""
+    deferred_since: str | None
+    """Since when it is set aside; null: it is not."""
     revision: int
     attempts: int
     refusals: int
@@ -213,6 +231,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     releases: list[Group]
     failures: list[Failure]
     """Most frequent first."""
+    deferred: list[Deferred]
+    """In plan order, at most 1,000; each row has it too."""
     not_started: list[Held]
     slowest: list[Slow]
     curve: Curve

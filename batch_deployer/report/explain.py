@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.events import Event
 from batch_deployer.model.text import clean, span, utc
 from batch_deployer.plan.frozen import Plan
@@ -44,11 +45,13 @@ def _now(story: Story, record: DeploymentRecord, now: float) -> list[str]:
         return _ended(record)
     since = record.since if record.since is not None else (story.parts[0].started if story.parts else None)
     text = [f"State    {record.state.value.replace('_', ' ')}" + (f" since {_moment(since, now)}" if since else "")]
-    waits = why_not_started(story, record, now) if record.state is State.WAITING else [_under_way(story, record, now)]
+    unsent = record.deferral is not None or record.state in (State.WAITING, State.DEFERRED)
+    waits = why_not_started(story, record, now) if unsent else [_under_way(story, record, now)]
     moving = story.alive and story.end is None
     if story.end is not None:
         resumable = story.state == "interrupted" or record.word == IN_FLIGHT
-        how = "resume it to go on" if resumable else "`retry --not-started` takes it up in a new run"
+        option = "--deferred" if record.word == Outcome.DEFERRED else "--not-started"
+        how = "resume it to go on" if resumable else f"`retry {option}` takes it up in a new run"
         text.append(f"Waiting  for nothing: the run ended with exit code {story.end.exit_code}; {how}")
     elif not story.alive:
         text.append("Waiting  for nothing: no process is at work on this run; resume it to go on")
@@ -68,6 +71,10 @@ def _ended(record: DeploymentRecord) -> list[str]:
     text = [f"State    ended: {record.word}{last}"]
     if record.finished is not None:
         text.append(f"Since    {utc(record.finished)}{took}")
+    if record.deferred is not None:
+        text.append(
+            f"Deferred since {utc(record.deferred)}" + (f", phase {clean(record.phase)}" if record.phase else "")
+        )
     if record.reason:
         text.append(f"Reason   {clean(record.reason)}")
     if record.fingerprint:

@@ -14,7 +14,7 @@ COLUMNS = (
     *("key", "cluster_id", "cluster_name", "cloud", "namespace", "name", "chart", "version", "wave", "action"),
     *("outcome", "state", "status", "revision", "attempts", "refusals", "uncertain"),
     *("planned", "started", "accepted", "finished", "duration", "install_duration", "reason", "fingerprint"),
-    "request_ids",
+    *("request_ids", "phase", "deferred_since"),
 )
 _BATCH = 512
 """Lines a piece."""
@@ -40,6 +40,7 @@ def _cells(row: Row) -> Sequence[str | float | None]:
         *(row.revision, row.attempts, row.refusals, row.uncertain),
         *(times.planned, times.started, times.accepted, times.finished, row.duration, row.install_duration),
         *(_safe(row.reason), _safe(row.fingerprint), _safe(" ".join(row.request_ids))),
+        *(_shared(row.phase), row.deferred_since),
     )
 
 

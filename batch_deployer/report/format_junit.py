@@ -20,6 +20,7 @@ _ELEMENT = {
     Outcome.REJECTED.value: "error",
     Outcome.UNREACHABLE.value: "error",
     IN_FLIGHT: "error",
+    Outcome.DEFERRED.value: "skipped",
     Outcome.NOT_STARTED.value: "skipped",
 }
 """`failure`: it was tried and is not there. `error`: it could not be tried, or nobody knows. Others passed."""

@@ -25,6 +25,7 @@ def to_markdown(story: Story, summary: Summary | None = None, *, rows: Rows | No
     yield "".join(f"\n{kind}: {code_span(text)}\n" for kind, text in _remarks(summary))
     yield "\n## Totals\n\n" + _table(("Outcome", "Deployments"), _outcomes(summary))
     yield _failures(summary)
+    yield _deferred(summary)
     yield "\n## Waves\n\n" + _groups("Wave", summary.waves, good)
     yield "\n## Clouds\n\n" + _groups("Cloud", summary.clouds, good)
     yield "\n## Limits\n\n" + _limits(summary)
@@ -71,6 +72,24 @@ def _failures(summary: Summary) -> str:
         for failure in summary.failures[:50]
     )
     return "\n## Failures\n\n" + _table(("Count", "Outcome", "Reason (first)", "Clusters"), lines)
+
+
+def _deferred(summary: Summary) -> str:
+    if not summary.deferred:
+        return ""
+    lines = (
+        (
+            code_span(each.cluster_name),
+            code_span(each.name),
+            code_span(each.phase or each.cause),
+            each.since or "",
+            code_span(each.reason),
+        )
+        for each in summary.deferred[:50]
+    )
+    count = summary.totals.outcomes["deferred"]
+    more = f"\nand {count - 50:,} more; report.csv has all\n" if count > 50 else ""
+    return "\n## Deferred\n\n" + _table(("Cluster", "Release", "Phase or cause", "Since", "Reason"), lines) + more
 
 
 def _clusters(names: Sequence[str], count: int) -> str:

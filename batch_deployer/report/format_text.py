@@ -10,6 +10,7 @@ from batch_deployer.report.story import Story
 from batch_deployer.report.summary import summarise
 
 _MOST_FAILURES = 10
+_MOST_DEFERRED = 10
 
 
 def to_text(story: Story, width: int = 100, summary: Summary | None = None) -> Iterator[str]:
@@ -83,10 +84,22 @@ def _failures(summary: Summary, width: int) -> Iterator[str]:
             yield fit(text, width) + "\n"
     if len(summary.failures) > _MOST_FAILURES:
         yield f"  and {len(summary.failures) - _MOST_FAILURES} more kinds of failure; see the report files\n"
+    yield from _deferred(summary, width)
     if summary.not_started:
         yield "\nnot started\n"
     for held in summary.not_started[:5]:
         yield fit(f"  {held.count:,}: {held.reason}", width) + "\n"
+
+
+def _deferred(summary: Summary, width: int) -> Iterator[str]:
+    if summary.deferred:
+        yield "\ndeferred\n"
+    for each in summary.deferred[:_MOST_DEFERRED]:
+        phase = each.phase or each.cause
+        yield fit(f"  {each.cluster_name}/{each.name}: {phase} since {each.since}: {each.reason}", width) + "\n"
+    count = summary.totals.outcomes["deferred"]
+    if count > _MOST_DEFERRED:
+        yield f"  and {count - _MOST_DEFERRED:,} more; see the report files\n"
 
 
 def _groups(title: str, groups: Sequence[Group], width: int, good: frozenset[str]) -> Iterator[str]:

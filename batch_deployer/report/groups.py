@@ -3,17 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.text import clean, utc
-from batch_deployer.report.document import Failure, Group, Held, Slow, Totals
+from batch_deployer.report.document import Deferred, Failure, Group, Held, Slow, Totals
 from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord
 from batch_deployer.report.rows import reason_of
 from batch_deployer.report.story import Story, WaveTimes
 
 WORDS = (*(outcome.value for outcome in Outcome), IN_FLIGHT)
 """All that can stand as an outcome in a report."""
-_NO_FAILURES = frozenset({Outcome.NOT_STARTED.value, IN_FLIGHT})
+_NO_FAILURES = frozenset({Outcome.NOT_STARTED.value, Outcome.DEFERRED.value, IN_FLIGHT})
+_MOST_DEFERRED = 1000
 _MOST_CLUSTERS = 20
 
 
@@ -82,7 +84,7 @@ def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
     releases: dict[str, _Tally] = defaultdict(_Tally)
     for record in story.records.values():
         deployment, word, good = record.deployment, record.word, record.good
-        ended = None if record.outcome is Outcome.NOT_STARTED else record.finished
+        ended = None if record.outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED) else record.finished
         for tally in (waves[deployment.wave], clouds[deployment.cluster.cloud], releases[deployment.release.label]):
             tally.add(word, good, record.started, ended)
     by_wave = []
@@ -124,6 +126,23 @@ def _failure(fingerprint: str, outcome: str, records: list[DeploymentRecord]) ->
         first=utc(min(times)) if times else None,
         last=utc(max(times)) if times else None,
     )
+
+
+def deferred(story: Story, most: int = _MOST_DEFERRED) -> list[Deferred]:
+    """What is set aside, with its cluster's phase and since when."""
+    found = (record for record in story.records.values() if record.word == Outcome.DEFERRED)
+    return [
+        Deferred(
+            key=clean(record.deployment.key),
+            cluster_name=clean(record.deployment.cluster.name),
+            name=clean(record.deployment.release.name),
+            cause=str(record.deferral or ""),
+            phase=clean(record.phase),
+            since=None if record.deferred is None else utc(record.deferred),
+            reason=reason_of(story, record),
+        )
+        for record in islice(found, most)
+    ]
 
 
 def held_back(story: Story, most: int = 20) -> list[Held]:

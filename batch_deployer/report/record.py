@@ -7,16 +7,18 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from batch_deployer.model.deployment import Deployment, Operation, Outcome
+from batch_deployer.model.deployment import Deferral, Deployment, Operation, Outcome
 from batch_deployer.model.events import (
     Accepted,
     Confirmed,
+    Deferred,
     DeploymentEvent,
     Finished,
     Intended,
     Missing,
     Planned,
     Refused,
+    Requeued,
     Seen,
     Settled,
     Uncertain,
@@ -42,6 +44,8 @@ class State(StrEnum):
     """The cloud works on it."""
     BETWEEN = "between"
     """One operation of several is over."""
+    DEFERRED = "deferred"
+    """It is set aside with nothing of it under way."""
     ENDED = "ended"
     """It has its outcome."""
 
@@ -75,6 +79,12 @@ class DeploymentRecord:
     finished: float | None = None
     until: float | None = None
     """When a refused write may be tried again."""
+    deferral: Deferral | None = None
+    """Why it is set aside; None: it is not."""
+    phase: str = ""
+    """Phase of its cluster, where that sets it aside."""
+    deferred: float | None = None
+    """Since when it is set aside."""
     why: str = ""
     """Why it waits, was refused or must be read back, in the last such event's words."""
     reason: str = ""
@@ -84,10 +94,12 @@ class DeploymentRecord:
 
     @property
     def word(self) -> str:
-        """The outcome; `not_started` or `in_flight` while there is none."""
+        """The outcome; `deferred`, `not_started` or `in_flight` while there is none."""
         if self.outcome is not None:
             return str(self.outcome)
-        unsent = self.state is State.WAITING or (self.state is State.REFUSED and not self.executed)
+        if self.state is State.DEFERRED and self.deferral is not Deferral.CLOUD:
+            return Outcome.DEFERRED.value
+        unsent = self.state in (State.WAITING, State.DEFERRED) or (self.state is State.REFUSED and not self.executed)
         return Outcome.NOT_STARTED.value if unsent else IN_FLIGHT
 
     @property
@@ -122,11 +134,31 @@ class DeploymentRecord:
         if request_id:
             self.request_ids = f"{self.request_ids}\n{request_id}" if self.request_ids else request_id
 
+    def end_deferral(self) -> None:
+        """Note that it is set aside no more."""
+        self.deferral, self.phase, self.deferred = None, "", None
+
     def _reopen(self) -> None:
         """A resumed part takes up again what an earlier part had ended without starting it."""
         self.outcome = self.finished = self.until = None
+        self.end_deferral()
         self.reason = self.fingerprint = self.why = ""
         self.state = State.WAITING
+
+
+def _deferred(record: DeploymentRecord, event: Deferred) -> None:
+    if record.deferral is None:
+        record.deferred = event.at
+    record.deferral, record.phase, record.why = event.cause, event.phase, event.why
+    if record.state in (State.WAITING, State.REFUSED, State.BETWEEN):
+        record.enter(State.DEFERRED, event.at)
+
+
+def _requeued(record: DeploymentRecord, event: Requeued) -> None:
+    record.end_deferral()
+    record.why = ""
+    if record.state is State.DEFERRED:
+        record.enter(State.WAITING if not record.executed else State.BETWEEN, event.at)
 
 
 def _planned(record: DeploymentRecord, event: Planned) -> None:
@@ -200,6 +232,10 @@ def _settled(record: DeploymentRecord, event: Settled) -> None:
 def _finished(record: DeploymentRecord, event: Finished) -> None:
     _look(record, event)
     record.outcome, record.finished = event.outcome, event.at
+    if event.outcome is not Outcome.DEFERRED:
+        record.end_deferral()
+    elif record.deferred is None:  # with a release that it needs
+        record.deferral, record.deferred = Deferral.NEEDS, event.at
     record.reason, record.fingerprint, record.until = event.reason, event.fingerprint, None
     record.enter(State.ENDED, event.at)
 
@@ -220,6 +256,8 @@ _APPLY: Mapping[type, Callable[[DeploymentRecord, Any], None]] = MappingProxyTyp
         Confirmed: _confirmed,
         Missing: _missing,
         Undecided: _undecided,
+        Deferred: _deferred,
+        Requeued: _requeued,
         Seen: _seen,
         Settled: _settled,
         Finished: _finished,

@@ -62,6 +62,8 @@ def row(story: Story, record: DeploymentRecord) -> Row:
         outcome=record.word,
         state=str(record.state),
         status=clean(record.status),
+        phase=shared(record.phase),
+        deferred_since=_utc(record.deferred),
         revision=record.revision,
         attempts=record.attempts,
         refusals=record.refusals,
@@ -103,6 +105,8 @@ def reason_of(story: Story, record: DeploymentRecord) -> str:
         held = record.why or (story.halted[-1].reason if story.halted else "")
         left = "not started yet" if story.alive else "not started before the run ended"
         return clean(f"{left}: {held}" if held else left)
+    if record.state is State.DEFERRED:
+        return clean(record.why)
     operation = record.operation.value if record.operation else "release"
     left = {
         State.SENDING: f"the {operation} may have left; nothing is known of it until it is read back",

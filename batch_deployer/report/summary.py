@@ -3,7 +3,7 @@
 from batch_deployer.model.text import clean, utc
 from batch_deployer.report.curve import curve
 from batch_deployer.report.document import VERSION, RunInfo, Summary
-from batch_deployer.report.groups import failures, groups, held_back, slowest, totals
+from batch_deployer.report.groups import deferred, failures, groups, held_back, slowest, totals
 from batch_deployer.report.limits import api_calls, limits
 from batch_deployer.report.story import Story
 
@@ -21,6 +21,7 @@ def summarise(story: Story) -> Summary:
         clouds=by_cloud,
         releases=by_release,
         failures=failures(story),
+        deferred=deferred(story),
         not_started=held_back(story),
         slowest=slowest(story.records.values()),
         curve=curve(story),

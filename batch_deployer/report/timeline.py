@@ -115,6 +115,8 @@ _SAY: Mapping[type, Callable[[Any, Plan], str]] = MappingProxyType(
         e.Confirmed: _confirmed,
         e.Missing: _missing,
         e.Undecided: lambda event, _plan: f"cannot start yet: {event.why}",
+        e.Deferred: lambda event, _plan: f"deferred: {event.why}",
+        e.Requeued: lambda _event, _plan: "no longer deferred: it is due again",
         e.Seen: lambda event, _plan: f"seen: {_status(event.status, event.revision)}",
         e.Settled: _settled,
         e.Finished: _finished,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.text import span, utc
 from batch_deployer.report.record import DeploymentRecord, State
 from batch_deployer.report.story import Story
@@ -26,11 +26,12 @@ def why_not_started(story: Story, record: DeploymentRecord, now: float) -> list[
     """All that holds it now, the strongest first; never empty."""
     found = [
         *_stopped(story),
+        *_deferred(record),
         *_wave(story, record, now),
         *_needs(story, record),
         *_throttle(story, record, now),
     ]
-    if record.why:
+    if record.why and record.deferral is None:
         found.append(Wait(record.why))
     return found or [_turn(story, record)]
 
@@ -44,6 +45,20 @@ def _stopped(story: Story) -> Iterator[Wait]:
         yield Wait(
             f"an operator: the run is paused since {utc(story.paused)}", note="`batch-deployer control RUN continue`"
         )
+
+
+_ENDS = {
+    Deferral.CLUSTER: "the cluster is ready; it is looked at again as long as the run lasts",
+    Deferral.OPERATOR: "`batch-deployer control RUN retry KEY`",
+    Deferral.NEEDS: "that one is deployed",
+    Deferral.CLOUD: "the cloud answers; it is asked again as long as the run lasts",
+}
+
+
+def _deferred(record: DeploymentRecord) -> Iterator[Wait]:
+    if record.deferral is not None:
+        since = f" (deferred since {utc(record.deferred)})" if record.deferred is not None else ""
+        yield Wait(f"{record.why}{since}", note=_ENDS[record.deferral])
 
 
 def _wave(story: Story, record: DeploymentRecord, now: float) -> Iterator[Wait]:

@@ -18,8 +18,30 @@ def over_budget(scope: str, name: str, failures: int, total: int, budget: Share 
     """Halt when more than the allowed share of `total` failed; None means no limit."""
     if budget is None or failures <= budget.of(total):
         return None
-    whose = f"{scope} {name}" if name else f"the {scope}"
-    return Halt(scope, f"{failures} of {total} deployments of {whose} did not succeed; max_failures is {budget}")
+    return Halt(
+        scope, f"{failures} of {total} deployments of {_whose(scope, name)} did not succeed; max_failures is {budget}"
+    )
+
+
+def over_unreachable(scope: str, name: str, unreachable: int, total: int, budget: Share) -> Halt | None:
+    """Halt when more than the allowed share of `total` was unreachable."""
+    if unreachable <= budget.of(total):
+        return None
+    return Halt(
+        scope,
+        f"{unreachable} of {total} deployments of {_whose(scope, name)} were unreachable; max_unreachable is {budget}",
+    )
+
+
+def over_deferred(deferred: int, total: int, budget: Share) -> Halt | None:
+    """Halt when more than the allowed share of the run's `total` is still deferred at its end."""
+    if deferred <= budget.of(total):
+        return None
+    return Halt("deferred", f"{deferred} of {total} deployments of the run are deferred; max_deferred is {budget}")
+
+
+def _whose(scope: str, name: str) -> str:
+    return f"{scope} {name}" if name else f"the {scope}"
 
 
 class Systemic:

@@ -2,7 +2,10 @@
 
 WAITING ──Intended──> INTENDED ──Accepted──> WATCHING ──Finished──> FINISHED
    ^                     │  └────Uncertain──> UNCERTAIN ──Confirmed──^
-   └──Refused / Missing / Settled────────────────┘
+   ├──Refused / Missing / Settled────────────────┘
+   └──Deferred──> DEFERRED ──Requeued──> WAITING
+
+What is under way may be deferred too (its cluster cannot be asked for the time being); that changes no phase.
 """
 
 from enum import StrEnum
@@ -22,6 +25,8 @@ class Phase(StrEnum):
     """A write left and its fate must be read back."""
     WATCHING = "watching"
     """The cloud took the write; a terminal status is awaited."""
+    DEFERRED = "deferred"
+    """Nothing of the current operation is under way, and none is started until it is requeued."""
     FINISHED = "finished"
 
 
@@ -41,10 +46,18 @@ NEXT: dict[tuple[Phase, type[e.DeploymentEvent]], Phase] = {
     (Phase.UNCERTAIN, e.Seen): Phase.UNCERTAIN,
     (Phase.WATCHING, e.Seen): Phase.WATCHING,
     (Phase.WATCHING, e.Settled): Phase.WAITING,
+    (Phase.WAITING, e.Deferred): Phase.DEFERRED,
+    (Phase.DEFERRED, e.Deferred): Phase.DEFERRED,
+    (Phase.UNCERTAIN, e.Deferred): Phase.UNCERTAIN,
+    (Phase.WATCHING, e.Deferred): Phase.WATCHING,
+    (Phase.DEFERRED, e.Requeued): Phase.WAITING,
+    (Phase.UNCERTAIN, e.Requeued): Phase.UNCERTAIN,
+    (Phase.WATCHING, e.Requeued): Phase.WATCHING,
     (Phase.WAITING, e.Finished): Phase.FINISHED,
     (Phase.INTENDED, e.Finished): Phase.FINISHED,
     (Phase.UNCERTAIN, e.Finished): Phase.FINISHED,
     (Phase.WATCHING, e.Finished): Phase.FINISHED,
+    (Phase.DEFERRED, e.Finished): Phase.FINISHED,
 }
 
 

@@ -69,41 +69,6 @@ def test_another_actor_s_upgrade_of_the_same_chart_is_not_called_deployed(make, 
     )
 
 
-def test_a_cluster_that_hibernates_before_its_start_refuses_with_its_phase(make, act):
-    plan = make.plan(3)
-    show = act(plan, faults=[make.rule("phase", phase="Hibernation", cluster="cluster-1")])
-    outcome, reason = make.outcomes(show, plan)[plan.deployments[1].key]
-    assert outcome == "rejected"
-    assert reason.startswith("the cluster is Hibernation")
-    assert make.tally(show, plan) == {"deployed": 2, "rejected": 1}
-    assert len(show.sent("create_release")) == 2
-
-
-def test_a_cluster_that_hibernates_midway_is_told_apart_from_one_that_is_gone(make, act):
-    plan = make.plan(3)
-    show = act(plan, faults=[make.rule("phase", phase="Hibernation", cluster="cluster-1", starts=8.0)])
-    outcome, reason = make.outcomes(show, plan)[plan.deployments[1].key]
-    assert outcome in ("rejected", "timed_out", "unreachable")
-    assert "accepted" in reason or "not finished" in reason
-    assert "Hibernation" in reason
-    assert make.tally(show, plan)["deployed"] == 2
-
-
-def test_a_cluster_that_is_being_upgraded_is_deferred_and_deployed_afterwards(make, act):
-    plan = make.plan(2)
-    show = act(plan, faults=[make.rule("phase", phase="Upgrading", cluster="cluster-0", until=200.0)])
-    assert make.tally(show, plan) == {"deployed": 2}
-    late = next(each for each in show.sent("create_release") if each.call.cluster_id == plan.deployments[0].cluster.id)
-    assert late.at > 200.0
-    assert [event.why for event in show.of(e.Undecided)] == ["the cluster is Upgrading"]
-
-
-def test_a_cluster_that_stays_in_upgrade_is_refused_after_the_timeout(make, act):
-    plan = make.plan(1, spec={"timeout": 120.0})
-    show = act(plan, faults=[make.rule("phase", phase="Upgrading")])
-    assert only(make, show, plan) == ("rejected", "the cluster is Upgrading")
-
-
 def test_a_cluster_that_does_not_exist_is_rejected_and_the_others_are_deployed(make, act):
     plan = make.plan(3)
     world = make.world(make.plan(2))

@@ -85,6 +85,8 @@ def test_json_has_each_deployment_once_with_all_that_was_promised(story, plan):
         "install_duration": 30.0,
         "reason": "=cmd|' /C calc'!A0 <script>alert(\"x\")</script> & ]]> |`@team`",
         "fingerprint": "helm",
+        "phase": "",
+        "deferred_since": None,
         "request_ids": ["req-lost"],
     }
     assert {"version", "run", "totals", "api_calls", "limits", "deployments"} <= set(document)

@@ -8,7 +8,7 @@ import pytest
 
 from batch_deployer.errors import IllegalMove
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, Operation, Outcome
+from batch_deployer.model.deployment import Action, Deferral, Operation, Outcome
 from batch_deployer.rules.lifecycle import NEXT, UNDER_WAY, Phase, advance
 
 LEGAL = {
@@ -17,11 +17,26 @@ LEGAL = {
         "undecided": "waiting",
         "intended": "intended",
         "confirmed": "watching",
+        "deferred": "deferred",
         "finished": "finished",
     },
+    "deferred": {"deferred": "deferred", "requeued": "waiting", "finished": "finished"},
     "intended": {"accepted": "watching", "refused": "waiting", "uncertain": "uncertain", "finished": "finished"},
-    "uncertain": {"confirmed": "watching", "missing": "waiting", "seen": "uncertain", "finished": "finished"},
-    "watching": {"seen": "watching", "settled": "waiting", "finished": "finished"},
+    "uncertain": {
+        "confirmed": "watching",
+        "missing": "waiting",
+        "seen": "uncertain",
+        "deferred": "uncertain",
+        "requeued": "uncertain",
+        "finished": "finished",
+    },
+    "watching": {
+        "seen": "watching",
+        "settled": "waiting",
+        "deferred": "watching",
+        "requeued": "watching",
+        "finished": "finished",
+    },
     "finished": {},
 }
 
@@ -36,6 +51,8 @@ EVENTS = {
     "confirmed": e.Confirmed(**CREATE),
     "missing": e.Missing(**CREATE),
     "undecided": e.Undecided(**KEY, why="waits for cert-manager"),
+    "deferred": e.Deferred(**KEY, cause=Deferral.CLUSTER, why="the cluster is Hibernation", phase="Hibernation"),
+    "requeued": e.Requeued(**KEY),
     "seen": e.Seen(**KEY, status="PENDING_INSTALL"),
     "settled": e.Settled(**CREATE),
     "finished": e.Finished(**KEY, outcome=Outcome.DEPLOYED),

@@ -10,14 +10,14 @@ def test_a_usable_cluster_is_ready(phase):
     assert readiness(phase) is Readiness.READY
 
 
-@pytest.mark.parametrize("phase", ["Creating", "Resizing", "Upgrading", "Awaking", "RollingBack"])
-def test_a_cluster_on_its_way_is_asked_again_later(phase):
+@pytest.mark.parametrize(
+    "phase", ["Creating", "Resizing", "Upgrading", "Awaking", "RollingBack", "Hibernating", "Hibernation"]
+)
+def test_a_cluster_that_hibernates_or_is_on_its_way_is_asked_again_later(phase):
     assert readiness(phase) is Readiness.LATER
 
 
-@pytest.mark.parametrize(
-    "phase", ["Hibernating", "Hibernation", "Unavailable", "Deleting", "Empty", "RollbackFailed", "Error"]
-)
+@pytest.mark.parametrize("phase", ["Unavailable", "Deleting", "Empty", "RollbackFailed", "Error"])
 def test_a_cluster_that_will_not_come_back_within_the_run_is_refused(phase):
     assert readiness(phase) is Readiness.NEVER
 
