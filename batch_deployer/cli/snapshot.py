@@ -39,7 +39,8 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
 
     Each CLOUD is an entry of clouds.yaml, or a cloud of the manifest given. Values that the cloud masks become secrets
     that must be supplied before the snapshot can be used; the file says which. Secrets that the manifest names
-    are named in the snapshot too; any other value is written as the cloud shows it.
+    are named in the snapshot too; any other value is written as the cloud shows it. Where nothing runs, no file is
+    written, and the command says so.
     """
     from batch_deployer.cli.launch import open_store
     from batch_deployer.compose.clouds import Patience
@@ -54,6 +55,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     target = output / "manifest.yaml"
     if target.exists():
         raise BadInput(f"{target} is there already; choose another --output, a snapshot never overwrites one")
+    made = not output.exists()
     check_folder(output)
     store = open_store(session)
     specs = _specs(clouds, manifest, store)
@@ -63,15 +65,26 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
     folders = _secret_folders(snapshot.manifest, target)
     snapshot.notes += [f"secret files lie in {each}; use this file with --allow-secrets {each}" for each in folders]
-    write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
+    if snapshot.releases:
+        write_whole(target, [to_yaml(snapshot, f"{now:%Y-%m-%d %H:%M:%S}Z")])
+    elif made:
+        with suppress(OSError):
+            output.rmdir()
     for note in snapshot.notes:
         say(f"note: {clean(note)}")
     for line in snapshot.masked:
         say(f"masked, to be supplied in the environment: {clean(line)}")
     left_out = f", {snapshot.left_out} left out" if snapshot.left_out else ""
+    code = 1 if snapshot.left_out or any(one.unread for one in found) else 0
+    if not snapshot.releases:
+        say(
+            f"there is nothing to save: 0 releases on {snapshot.clusters} clusters of {', '.join(clouds)}{left_out}; "
+            f"{target} was not written"
+        )
+        return code
     say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters{left_out}")
     _check_loads(target, snapshot.masked, folders)
-    return 1 if snapshot.left_out or any(one.unread for one in found) else 0
+    return code
 
 
 def _secret_folders(manifest: "Mapping[str, Any]", target: Path) -> "list[str]":

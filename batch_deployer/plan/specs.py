@@ -14,6 +14,7 @@ from batch_deployer.manifest.wanted import Override, Release
 from batch_deployer.model.deployment import Cluster, Parameters, ReleaseSpec, is_protected
 from batch_deployer.model.values import compact, merge
 from batch_deployer.plan.fleet import Member
+from batch_deployer.rules.release_names import MAX_TEMPLATE, literals_of
 
 
 class Specs:
@@ -102,14 +103,15 @@ class Specs:
         }
         template = spec.parameters.name_template
         try:
+            if template:
+                template = fill(template, cluster, words, as_json=False)
+                self._check_template(index, template, place)
             return self._shared(
                 replace(
                     spec,
                     values_json=fill(spec.values_json, cluster, words, as_json=True),
                     description=fill(spec.description, cluster, words, as_json=False),
-                    parameters=replace(spec.parameters, name_template=fill(template, cluster, words, as_json=False))
-                    if template
-                    else spec.parameters,
+                    parameters=replace(spec.parameters, name_template=template),
                 )
             )
         except BadPlaceholder as error:
@@ -118,6 +120,19 @@ class Specs:
                 self._said.add((index, missing))
                 self.faults.append(place.fault(f'release "{self._releases[index].ref}": {error}'))
             return spec
+
+    def _check_template(self, index: int, template: str, place: Place) -> None:
+        """A name without a text of its own would not be found again, so each run would create one more release."""
+        if literals_of(template) or (index, "name_template") in self._said:
+            return
+        self._said.add((index, "name_template"))
+        self.faults.append(
+            place.fault(
+                f'release "{self._releases[index].ref}": `name_template` needs some text besides its {{{{...}}}}, in at most '
+                f"{MAX_TEMPLATE:,} characters, as later runs find the release by it; write for example "
+                f'"{self._releases[index].name}-{{{{ randAlpha 5 | lower }}}}"'
+            )
+        )
 
 
 def _or(value: Any, other: Any) -> Any:

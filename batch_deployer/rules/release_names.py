@@ -8,7 +8,7 @@ from batch_deployer.model.deployment import ReleaseSpec
 
 _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TELLING = re.compile(r"[a-z0-9]")
-_MAX_TEMPLATE = 1000
+MAX_TEMPLATE = 1000
 """Characters of a template that names are compared with."""
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?")
 
@@ -20,7 +20,7 @@ def is_name(text: str) -> bool:
 
 def literals_of(template: str | None) -> list[str]:
     """The texts around the actions of a template; empty without a template, or when no text tells its names apart."""
-    if not template or len(template) > _MAX_TEMPLATE:
+    if not template or len(template) > MAX_TEMPLATE:
         return []
     literals = [part.strip() for part in _ACTION.split(template)]
     return literals if any(map(_TELLING.search, literals)) else []

@@ -78,3 +78,21 @@ def test_a_lost_cluster_s_releases_come_back_from_the_snapshot_on_its_replacemen
     )
     assert code == 0, out + err
     assert sorted(written("create")[seen:]) == ["create 3/db", "create 3/web"], "what still runs is left alone"
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["folder there", "folder made"])
+def test_of_a_project_without_releases_nothing_is_saved_and_it_says_so(project, exists):
+    if exists:
+        (project.folder / "backup").mkdir()
+    code, out, err = project.run("snapshot", "sim", "--manifest", "m.yaml", "--output", "backup")
+
+    assert (code, out) == (0, "")
+    assert err == ("there is nothing to save: 0 releases on 3 clusters of sim; backup/manifest.yaml was not written\n")
+    assert (project.folder / "backup").exists() is exists
+    for command in ("validate", "plan", "run"):
+        code, _, err = project.run(command, "backup/manifest.yaml")
+        assert (code, "backup/manifest.yaml" in err, err.count("\n")) == (2, True, 1), err
+
+    deployed(project, "--limit", "prod-1/shop/web")
+    assert project.run("snapshot", "sim", "--manifest", "m.yaml", "--output", "backup")[0] == 0
+    assert project.run("validate", "backup/manifest.yaml")[0] == 0
