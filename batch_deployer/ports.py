@@ -1,6 +1,7 @@
 """What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -107,12 +108,25 @@ class Command(StrEnum):
     PAUSE = "pause"
     CONTINUE = "continue"
     HALT = "halt"
+    SKIP = "skip"
+    """Set deployments aside; comes as a `Selection`."""
+    RETRY = "retry"
+    """Take deployments up again that were set aside; comes as a `Selection`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A command to some deployments of a live run."""
+
+    command: Command
+    glob: str
+    """As `--limit` takes it."""
 
 
 class Control(Protocol):
     """Commands from another shell."""
 
-    def poll(self) -> Command | None:
+    def poll(self) -> Command | Selection | None:
         """The oldest command not yet taken, if any. Called about once a second."""
         ...
 

@@ -17,12 +17,13 @@ from batch_deployer.execution.recheck import Recheck
 from batch_deployer.execution.resume import replay
 from batch_deployer.execution.rollout import Rollout
 from batch_deployer.execution.run import Ports, Run
+from batch_deployer.execution.steering import steer
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.write import write
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.plan.frozen import CloudSpec, Plan
-from batch_deployer.ports import Command
+from batch_deployer.ports import Command, Selection
 from batch_deployer.rules.cadence import Durations
 from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 from batch_deployer.rules.pacing import Bucket
@@ -34,7 +35,9 @@ STALL = 30.0
 MAX_NAMED = 5
 """Deployments that one message names."""
 CONTROL_EVERY = 1.0
-"""Seconds between two looks for an operator's command."""
+"""Seconds between two looks for an operator's commands."""
+MAX_ORDERS = 100
+"""Commands that are taken at one look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +187,11 @@ class Engine:
             self._rollout.tick(now)
         if run.ports.control is not None and now >= self._control_at:
             self._control_at = now + CONTROL_EVERY
-            self._obey(run.ports.control.poll())
+            for _ in range(MAX_ORDERS):
+                order = run.ports.control.poll()
+                self._obey(order)
+                if order is None:
+                    break
         if now >= self._measured_at + MEASURE_EVERY:
             self._measure()
         if self._is_over(now):
@@ -248,9 +255,11 @@ class Engine:
             return not watched
         return False
 
-    def _obey(self, command: Command | None) -> None:
+    def _obey(self, command: Command | Selection | None) -> None:
         run = self._run
-        if command is Command.PAUSE and not self._paused:
+        if isinstance(command, Selection):
+            steer(run, command)
+        elif command is Command.PAUSE and not self._paused:
             self._paused = True
             run.announce(e.Paused(at=run.wall()))
             self._hold(hold=True)

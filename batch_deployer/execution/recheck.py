@@ -52,7 +52,7 @@ class Recheck:
     def _waited_until(self) -> float:
         """When each that is deferred has been waited for as long as the manifest wants."""
         wait = self._run.plan.gates.defer_for
-        if not wait:
+        if not wait or not self._rollout.aside:
             return -math.inf
         return max(track.deferred_since for track in self._rollout.aside.values()) + wait
 

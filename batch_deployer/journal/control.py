@@ -6,18 +6,22 @@ from pathlib import Path
 from batch_deployer.errors import BadInput
 from batch_deployer.journal import private
 from batch_deployer.journal.runs import RunDir
-from batch_deployer.ports import Command
+from batch_deployer.model.text import clean
+from batch_deployer.ports import Command, Selection
 
-_LONGEST = max(len(command) for command in Command) + 1
+_SELECTING = frozenset({Command.SKIP, Command.RETRY})
+_LONGEST = 2048
+"""Bytes of a line; a longer one is no command."""
 
 
-def post(run: RunDir, command: Command) -> None:
-    """Ask a run to pause, continue or halt. Whether it lives is for the caller to know; BadInput when it cannot be asked."""
+def post(run: RunDir, order: Command | Selection) -> None:
+    """Send a command to a run. The caller knows whether it lives; BadInput when it cannot be sent."""
+    line = _line(order)
     try:
         private.touch(run.control_path)
         handle = os.open(run.control_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            os.write(handle, f"{command}\n".encode())  # appends of one line do not mix, whoever else writes
+            os.write(handle, line)  # appends of one line do not mix, whoever else writes
         finally:
             os.close(handle)
     except OSError as error:
@@ -31,16 +35,16 @@ class ControlInbox:
         self._path: Path = run.control_path
         self._taken = self._size()
 
-    def poll(self) -> Command | None:
+    def poll(self) -> Command | Selection | None:
         """The oldest command not yet taken. Costs one stat when there is none."""
         while self._size() > self._taken:
             with self._path.open("rb") as file:
                 file.seek(self._taken)
                 line = file.readline(_LONGEST)
             self._taken += len(line)
-            word = line.decode("ascii", "replace").strip()
-            if word in set(Command):
-                return Command(word)
+            order = _order(line)
+            if order is not None:
+                return order
         return None
 
     def _size(self) -> int:
@@ -48,3 +52,22 @@ class ControlInbox:
             return self._path.stat().st_size
         except OSError:
             return 0
+
+
+def _line(order: Command | Selection) -> bytes:
+    text = f"{order.command} {order.glob}" if isinstance(order, Selection) else str(order)
+    line = f"{text}\n".encode()
+    if clean(text) != text or len(line) > _LONGEST:
+        raise BadInput(f"{clean(text, 100)!r} names no deployment: it is too long or holds control characters")
+    return line
+
+
+def _order(line: bytes) -> Command | Selection | None:
+    """The command of a line; None for anything else."""
+    word, _, glob = line.decode("utf-8", "replace").strip().partition(" ")
+    if word not in set(Command):
+        return None
+    command = Command(word)
+    if command in _SELECTING:
+        return Selection(command, glob) if glob else None
+    return None if glob else command

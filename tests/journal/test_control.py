@@ -8,7 +8,7 @@ import pytest
 from batch_deployer.errors import BadInput
 from batch_deployer.journal.control import ControlInbox, post
 from batch_deployer.journal.runs import RunDir, RunMeta
-from batch_deployer.ports import Command
+from batch_deployer.ports import Command, Selection
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from batch_deployer.journal.control import post
 from batch_deployer.journal.runs import RunDir, RunMeta
-from batch_deployer.ports import Command
+from batch_deployer.ports import Command, Selection
 post(RunDir(id="r", path=Path(sys.argv[1]), meta=RunMeta(manifest="m", started=0.0)), Command.PAUSE)
 """
     assert python(code, run.path).communicate(timeout=60) == ("", "")
@@ -65,3 +65,25 @@ def test_a_run_that_is_gone_cannot_be_asked(tmp_path):
     run = RunDir(id="r", path=tmp_path / "gone", meta=RunMeta(manifest="m", started=0.0))
     with pytest.raises(BadInput, match=r"cannot reach run r by .*: No such file or directory"):
         post(run, Command.HALT)
+
+
+@pytest.mark.parametrize("glob", ["prod-*", "prod-1/shop/web", "a b", "ümlaut", "*"])
+def test_a_command_to_some_deployments_arrives_with_their_names(run, glob):
+    inbox = ControlInbox(run)
+    post(run, Selection(Command.SKIP, glob))
+    post(run, Selection(Command.RETRY, glob))
+    assert [inbox.poll() for _ in range(3)] == [Selection(Command.SKIP, glob), Selection(Command.RETRY, glob), None]
+
+
+@pytest.mark.parametrize("glob", ["a\nhalt", "x" * 3000, "\x1b[31m"])
+def test_names_that_would_be_another_command_are_not_sent(run, glob):
+    inbox = ControlInbox(run)
+    with pytest.raises(BadInput, match="names no deployment"):
+        post(run, Selection(Command.SKIP, glob))
+    assert inbox.poll() is None
+
+
+def test_lines_that_name_nothing_or_too_much_are_passed_over(run):
+    inbox = ControlInbox(run)
+    run.control_path.write_text("skip\nskip \nhalt now\nretry x\n")
+    assert [inbox.poll(), inbox.poll()] == [Selection(Command.RETRY, "x"), None]
