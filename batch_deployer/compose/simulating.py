@@ -74,7 +74,7 @@ def point_at(plan: Plan, world: World, url: str) -> Plan:
                 "auth_url": f"{url}/v3",
                 "username": account.user,
                 "password": account.password,
-                "domain": account.domain,
+                "user_domain": account.domain,
                 "project_id": project,
             },
         )
