@@ -109,6 +109,10 @@ class JournalError(BatchDeployerError):
     """The journal cannot be written or read, so nothing more may be sent."""
 
 
+class StateLocked(JournalError):
+    """A file of the state folder is locked by another process just now."""
+
+
 class IllegalMove(BatchDeployerError):
     """An event arrived that the lifecycle table forbids: a bug of ours, and nothing was changed."""
 

@@ -1,12 +1,13 @@
 """What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event
+from batch_deployer.rules.shared_limit import Membership, SlotReply, SlotRequest
 
 
 def unheard() -> None:
@@ -91,6 +92,35 @@ class Fence(Protocol):
 
     def missing(self) -> str:
         """What is gone without which the lock cannot be held, such as its file; empty while all is well. Cheap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """One exchange with the other runs of a project."""
+
+    membership: Membership
+    replies: Mapping[str, SlotReply]
+    """By bucket."""
+    renewed_at: float
+    """When the run was renewed, monotonic seconds; it counts as taking part for some time from then on."""
+    rejoined: bool = False
+    """Whether it had been put out meanwhile, so that what was granted before is void."""
+
+
+class SharedLimits(Protocol):
+    """The rate limits of one project, which several runs share: one that is alone uses its own limiter."""
+
+    async def exchange(self, requests: Mapping[str, SlotRequest], *, sharing: bool) -> Exchanged:
+        """Renew this run, tell what its calls did, and get slots; by bucket (`reads`, `writes`).
+
+        `sharing`: the requests tell all calls that count, and slots are used from now on. Raises StateLocked when others
+        keep the store busy, and JournalError when it cannot be used; then nothing was told.
+        """
+        ...
+
+    async def leave(self, requests: Mapping[str, SlotRequest]) -> None:
+        """Tell the last calls and take this run out. Never raises."""
         ...
 
 

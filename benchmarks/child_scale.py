@@ -27,8 +27,9 @@ from own import own_cpu, own_peak, quantile
 from batch_deployer.compose import running
 from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.rehearsal import play
-from batch_deployer.compose.running import Runner, Task
+from batch_deployer.compose.running import Runner
 from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.compose.task import Task
 from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import new_run_id
 from batch_deployer.journal.state import StateDir

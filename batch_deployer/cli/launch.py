@@ -16,9 +16,10 @@ from batch_deployer.cli.options import same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.loop import run_in_loop
-from batch_deployer.compose.running import Runner, Task
+from batch_deployer.compose.running import Runner
 from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all
 from batch_deployer.compose.stopping import undisturbed
+from batch_deployer.compose.task import Task
 from batch_deployer.errors import BatchDeployerError, LockHeld
 from batch_deployer.execution.ending import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id

@@ -15,7 +15,7 @@ from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
 from batch_deployer.settings import Settings
-from batch_deployer.transport.connect import open_cloud
+from batch_deployer.transport.connect import OpenCloud, open_cloud
 
 _FIRST_PAUSE = 8.0
 """Seconds after the first tries to log in at a cloud that did not answer; doubled with each further one."""
@@ -105,14 +105,20 @@ LONGEST_LOOK = 60.0
 
 @contextlib.asynccontextmanager
 async def opened(
-    plan: Plan, *, store: SecretStore, clock: Clock, fence: Fence | None = None, patience: Patience = IMPATIENT
+    plan: Plan,
+    *,
+    store: SecretStore,
+    clock: Clock,
+    fence: Fence | None = None,
+    patience: Patience = IMPATIENT,
+    on_login: Callable[[str, OpenCloud], None] = lambda _name, _found: None,
 ) -> AsyncIterator[Mapping[str, Api]]:
     """Log in everywhere and close everything at the end. AuthFailed and BadInput of any cloud pass through.
 
     A cloud that does not answer is tried again during the run, unless none answers within the patience: then
-    CloudUnreachable passes too.
+    CloudUnreachable passes too. `on_login`: receives the name of each cloud and what its login told.
     """
-    openers = {name: _opener(plan, name, store, clock, fence) for name in plan.clouds}
+    openers = {name: _opener(plan, name, store, clock=clock, fence=fence, on_login=on_login) for name in plan.clouds}
     async with contextlib.AsyncExitStack() as stack:
         apis: dict[str, Api] = {}
         failed: list[BatchDeployerError] = []
@@ -202,23 +208,31 @@ async def _open_all(openers: Mapping[str, Opener], tries: int) -> Mapping[str, A
     return {name: found[name] for name in openers}
 
 
-def _opener(plan: Plan, name: str, store: SecretStore, clock: Clock, fence: Fence | None) -> Opener:
+def _opener(
+    plan: Plan,
+    name: str,
+    store: SecretStore,
+    *,
+    clock: Clock,
+    fence: Fence | None,
+    on_login: Callable[[str, OpenCloud], None],
+) -> Opener:
     cloud = plan.clouds[name]
 
     async def open_one(tries: int) -> Api:
-        return (
-            await open_cloud(
-                cloud,
-                wire=plan.settings.wire,
-                connections=cloud.limits.connections,
-                secrets=store,
-                clock=clock,
-                fence=fence,
-                on_secret=store.remember,
-                tries=tries,
-                permissions=store.permissions,
-            )
-        ).api
+        found = await open_cloud(
+            cloud,
+            wire=plan.settings.wire,
+            connections=cloud.limits.connections,
+            secrets=store,
+            clock=clock,
+            fence=fence,
+            on_secret=store.remember,
+            tries=tries,
+            permissions=store.permissions,
+        )
+        on_login(name, found)
+        return found.api
 
     return open_one
 

@@ -1,6 +1,6 @@
 """What runs learn from each other through the state folder: paces, install times, writes that still count."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from batch_deployer.errors import JournalError
@@ -13,10 +13,19 @@ _WINDOW_MARGIN = 10.0
 """Seconds beyond a window in which a write is still remembered: a commit may have held it up for as long, and clocks differ."""
 
 
-def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -> tuple[Past, str]:
+def past_of(
+    state: StateDir,
+    plan: Plan,
+    history: Iterable[Event],
+    *,
+    scopes: Mapping[str, str],
+    sharing: Collection[str],
+    now: float,
+) -> tuple[Past, str]:
     """All that earlier runs on the same accounts left behind, and why a part of it cannot be used, if so.
 
-    `now`: wall clock seconds.
+    `scopes`: what the provider throttles as one, by cloud. `sharing`: those whose limits are shared with runs that are
+    live, so that what they have sent is known. `now`: wall clock seconds.
     """
     paces: Mapping[tuple[str, str], float] = {}
     durations: Mapping[str, Sequence[float]] = {}
@@ -28,28 +37,28 @@ def past_of(state: StateDir, plan: Plan, history: Iterable[Event], now: float) -
     recent: dict[str, Sequence[float]] = {}
     known: dict[tuple[str, str], float] = {}
     for name, cloud in plan.clouds.items():
-        scope = cloud.scope
-        recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
+        scope = scopes[name]
+        if scope not in sharing:
+            recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
         known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
     return Past(history=history, durations=durations, paces=known, recent_writes=recent), trouble
 
 
-def learn(state: StateDir, plan: Plan, engine: Engine) -> str:
+def learn(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> str:
     """Keep what the engine found out; returns why it could not be kept, if so."""
     try:
         if engine.learned:
             state.shared.add_durations(engine.learned)
         for (name, bucket), pace in engine.paces.items():
-            state.shared.save_pace(plan.clouds[name].scope, bucket, pace)
+            state.shared.save_pace(scopes[name], bucket, pace)
     except JournalError as error:
         return f"paces and durations of this run are not kept for the next: {error}"
     return ""
 
 
-def scopes(plan: Plan) -> Mapping[str, str]:
+def scopes_of_clusters(plan: Plan, scopes: Mapping[str, str]) -> Mapping[str, str]:
     """Cluster id to the scope whose limits its writes count against."""
-    by_cloud = {name: cloud.scope for name, cloud in plan.clouds.items()}
-    return {each.cluster.id: by_cloud[each.cluster.cloud] for each in plan.deployments}
+    return {each.cluster.id: scopes[each.cluster.cloud] for each in plan.deployments}
 
 
 def known_durations(folder: Path) -> Mapping[str, Sequence[float]]:

@@ -5,19 +5,20 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
+from batch_deployer.compose.limits import scope_of, shared_limits
 from batch_deployer.compose.listening import Audience, BothListeners
 from batch_deployer.compose.memory import ReleaseMemory
 from batch_deployer.compose.opening_fence import OpeningFence
-from batch_deployer.compose.past import learn, past_of, scopes
-from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.compose.past import learn, past_of, scopes_of_clusters
 from batch_deployer.compose.stopping import Stopper
+from batch_deployer.compose.task import Task
 from batch_deployer.errors import AuthFailed, BatchDeployerError, JournalError
 from batch_deployer.execution.ending import Ending
 from batch_deployer.execution.engine import Engine, Past
@@ -28,7 +29,6 @@ from batch_deployer.journal.lock import RunLock
 from batch_deployer.journal.machine import here, stamp
 from batch_deployer.journal.runs import RunDir, RunMeta
 from batch_deployer.journal.sqlite import SqliteJournal
-from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome, Remembered
 from batch_deployer.model.text import span
@@ -36,35 +36,7 @@ from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
 from batch_deployer.ports import Api, Fence
 from batch_deployer.rules.wall_clock import Opening
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What this process is to run, and where it leaves its traces."""
-
-    plan: Plan
-    run_id: str
-    state: StateDir
-    store: SecretStore
-    folder: RunDir | None = None
-    """Set for a run that is taken up again."""
-    left: Callable[[], tuple[Mapping[str, str], str]] = lambda: ({}, "")
-    """Asked once the lock is held: deployments without an outcome that a later run wrote (key to run), which are left as they
-    are, and what the report says of it."""
-    extra: Mapping[str, str] = field(default_factory=dict)
-    """What later commands want to know of a new run."""
-    wait: bool = False
-    """Wait for the lock instead of failing."""
-    seed: int | None = None
-    """Of the spread of retries; None: by chance."""
-    deadline: float | None = None
-    """Seconds in which something may be started; None: no deadline."""
-    opening: Callable[[], Opening | None] = lambda: None
-    """The opening of the maintenance window that it starts in; writes leave only within it."""
-    may_start: Callable[[], None] = lambda: None
-    """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
-    simulated: bool = False
-    """What is learned from a simulated cloud must not be believed of a real one."""
+from batch_deployer.transport.connect import OpenCloud
 
 
 class Runner:
@@ -85,6 +57,8 @@ class Runner:
         self._last: e.RunStarted | e.RunFinished | None = None
         """Last start or end of this run before this process."""
         self._torn = False
+        self._scopes = {name: cloud.scope for name, cloud in task.plan.clouds.items()}
+        """What the provider of each cloud throttles as one, as far as the logins told."""
 
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
@@ -100,7 +74,12 @@ class Runner:
                     opening = task.opening()
                     writes = fence if opening is None else OpeningFence(fence, opening)
                     async with opened(
-                        task.plan, store=task.store, clock=SystemClock(), fence=writes, patience=self._patience()
+                        task.plan,
+                        store=task.store,
+                        clock=SystemClock(),
+                        fence=writes,
+                        patience=self._patience(),
+                        on_login=self._take_scope,
                     ) as apis:
                         self.folder = task.folder or self._new_folder()
                         self._torn = is_log_torn(self.folder.journal_path)
@@ -121,11 +100,17 @@ class Runner:
             seconds = min(seconds, self._task.deadline)
         return Patience(seconds=seconds, tell=lambda text: self._audience.hear(e.Warned(at=time.time(), message=text)))
 
+    def _take_scope(self, name: str, found: OpenCloud) -> None:
+        self._scopes[name] = scope_of(self._task.plan.clouds[name], found.endpoint, found.identity.project_id)
+
     def _new_folder(self) -> RunDir:
         task = self._task
         meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
         return task.state.create_run(
-            task.run_id, freeze(task.plan), meta, scopes={} if task.simulated else scopes(task.plan)
+            task.run_id,
+            freeze(task.plan),
+            meta,
+            scopes={} if task.simulated else scopes_of_clusters(task.plan, self._scopes),
         )
 
     async def _journalled(
@@ -195,41 +180,70 @@ class Runner:
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.deadline))
-        past = Past(history=history)
-        remembered: Mapping[str, Remembered] = {}
-        if not task.simulated:
-            past, unlearned = past_of(task.state, plan, history, clock.wall())
-            remembered, unknown = self._memory.recalled()
-            for trouble in filter(None, (unlearned, unknown)):
-                self._warn(journal, trouble)
-        past = replace(past, lost_reads=self._lost_reads(journal))
-        engine = Engine(
-            plan,
-            Ports(
-                apis=apis,
-                clock=clock,
-                journal=journal,
-                fence=fence,
-                secrets=task.store,
-                listener=BothListeners(self._audience, self._memory),
-                draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
-                control=ControlInbox(folder),
-                opening=opening,
-                digest=task.state.value_digest,
-                remembered=remembered,
-            ),
-            past,
-        )
+        scopes = dict(self._scopes)  # a cloud that is logged in to later keeps the scope of its manifest
+        async with shared_limits(
+            task.state,
+            {} if task.simulated else plan.clouds,
+            task.run_id,
+            scopes=scopes,
+            clock=clock,
+            warn=lambda text: self._warn(journal, text),
+        ) as shared:
+            sharing = {scope for scope, limits in shared.items() if limits.joined.sharing}
+            past, remembered = self._known(journal, plan, history, scopes=scopes, sharing=sharing)
+            engine = Engine(
+                plan,
+                Ports(
+                    apis=apis,
+                    clock=clock,
+                    journal=journal,
+                    fence=fence,
+                    secrets=task.store,
+                    listener=BothListeners(self._audience, self._memory),
+                    draw=random.Random(task.seed).random,  # noqa: S311 - spreads retries in time
+                    control=ControlInbox(folder),
+                    opening=opening,
+                    digest=task.state.value_digest,
+                    shared_limits=shared,
+                    scopes=scopes,
+                    remembered=remembered,
+                ),
+                past,
+            )
+            return await self._drive(engine, journal, fence, scopes)
+
+    async def _drive(self, engine: Engine, journal: SqliteJournal, fence: Fence, scopes: Mapping[str, str]) -> Ending:
+        """Run the engine, and keep what it has learned."""
+        task = self._task
         assert self._stopper is not None  # noqa: S101 - set by run
         self._stopper.serve(engine)
         spare_the_plan()
         try:
             return await engine.run()
         finally:
-            self.overtaken = fence.overtaken() and task.state.last_holder(plan.name) == task.run_id
-            for trouble in () if task.simulated else (learn(task.state, plan, engine), self._memory.keep()):
+            self.overtaken = fence.overtaken() and task.state.last_holder(task.plan.name) == task.run_id
+            for trouble in () if task.simulated else (learn(task.state, scopes, engine), self._memory.keep()):
                 if trouble:
                     self._warn(journal, trouble)
+
+    def _known(
+        self,
+        journal: SqliteJournal,
+        plan: Plan,
+        history: Iterable[e.Event],
+        *,
+        scopes: Mapping[str, str],
+        sharing: Collection[str],
+    ) -> tuple[Past, Mapping[str, Remembered]]:
+        """What earlier runs have left. Read once this run shares its limits: until then others may write without it."""
+        past = Past(history=history)
+        remembered: Mapping[str, Remembered] = {}
+        if not self._task.simulated:
+            past, unlearned = past_of(self._task.state, plan, history, scopes=scopes, sharing=sharing, now=time.time())
+            remembered, unknown = self._memory.recalled()
+            for trouble in filter(None, (unlearned, unknown)):
+                self._warn(journal, trouble)
+        return replace(past, lost_reads=self._lost_reads(journal)), remembered
 
     def _lost_reads(self, journal: SqliteJournal) -> float:
         """Seconds for which nothing may be written because the journal may lack writes that reads do not show yet."""

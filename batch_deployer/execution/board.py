@@ -28,6 +28,7 @@ from batch_deployer.rules.concurrency import Concurrency
 from batch_deployer.rules.overload import OverloadDetector
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.retry import RetryBudget
+from batch_deployer.rules.shared_limit import AHEAD_SECONDS
 from batch_deployer.settings import Settings
 
 ILL_SHARE = 4
@@ -183,6 +184,18 @@ class Board:
         """Note that the call is over."""
         self.calls -= 1
         self.ill_calls -= job.ill
+
+    def has_work(self) -> bool:
+        """Whether any call is wanted, now or later."""
+        return bool(self._line or self._asks or self._firsts or self._looks or self._later)
+
+    def demand(self, bucket: str, now: float) -> int:
+        """Calls that could leave now or within a moment if there was no rate limit."""
+        if bucket == "writes":
+            may_write = self._may_write() and now >= self.writable_from
+            return min(len(self._line), self.cap - self.under_way) if may_write else 0
+        looks = len(self._looks) if self._looks and self._looks[0][0] <= now + AHEAD_SECONDS else 0
+        return len(self._asks) + (looks + len(self._firsts) if self.open else 0)
 
     def wake_at(self, now: float) -> float:
         """When `take` may have something; infinity when only the end of a call under way can change that."""

@@ -17,6 +17,7 @@ from batch_deployer.execution.recheck import Recheck
 from batch_deployer.execution.resume import replay
 from batch_deployer.execution.rollout import Rollout
 from batch_deployer.execution.run import Ports, Run
+from batch_deployer.execution.sharing import sharings
 from batch_deployer.execution.steering import steer
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.write import write
@@ -27,6 +28,7 @@ from batch_deployer.ports import Command, Selection
 from batch_deployer.rules.cadence import Durations
 from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 from batch_deployer.rules.pacing import Bucket
+from batch_deployer.rules.shared_bucket import SharedBucket
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
@@ -90,7 +92,9 @@ class Engine:
         self._recheck = Recheck(self._run, self._rollout)
         self._run.on_outage = lambda board, reason: pause_cloud(self._run, board, reason)
         self._rollout.replay(replay(self._run, past.history))
-        self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time)
+        self._sharings = sharings(self._run, self._busy_boards())
+        background = [each.work for each in self._sharings]
+        self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time, background)
         self._run.on_room = self._pool.arm
 
     # -- from outside --------------------------------------------------------------------------------------------------
@@ -101,7 +105,11 @@ class Engine:
         for board in self._busy_boards():
             board.ask(ChartsJob())
             board.ask(ClustersJob())
-        await self._pool.run()
+        try:
+            await self._pool.run()
+        finally:
+            for sharing in self._sharings:
+                await sharing.leave()
         self._explain_deadline()
         self._measure()
         ending = ending_of(run, self._signal)
@@ -136,9 +144,10 @@ class Engine:
 
     def _board(self, cloud: CloudSpec, past: Past) -> Board:
         """Clouds that the provider throttles as one share their buckets, under the strictest of their limits."""
-        alike = [other for other in self._run.plan.clouds.values() if other.scope == cloud.scope]
+        scope = self._run.scope(cloud)
+        alike = [other for other in self._run.plan.clouds.values() if self._run.scope(other) == scope]
         for board in self._run.boards.values():
-            if board.cloud.scope == cloud.scope:
+            if self._run.scope(board.cloud) == scope:
                 return Board(cloud, self._run.settings, writes=board.writes, reads=board.reads)
         paces, run = past.paces, self._run
         behind = run.wall() - run.now()
@@ -146,11 +155,12 @@ class Engine:
         recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
         writes = min((other.limits.writes for other in alike), key=lambda rate: rate.per_second)
         reads = min((other.limits.reads for other in alike), key=lambda rate: rate.per_second)
+        bucket = SharedBucket if scope in run.ports.shared_limits else Bucket
         return Board(
             cloud,
             run.settings,
-            writes=Bucket(writes, pace=paces.get((cloud.name, "writes")), recent=recent),
-            reads=Bucket(reads, pace=paces.get((cloud.name, "reads"))),
+            writes=bucket(writes, pace=paces.get((cloud.name, "writes")), recent=recent),
+            reads=bucket(reads, pace=paces.get((cloud.name, "reads"))),
         )
 
     def _busy_boards(self) -> Sequence[Board]:
@@ -218,6 +228,8 @@ class Engine:
             return
         boards = self._busy_boards()
         if any(board.calls or board.wake_at(now) < math.inf for board in boards):
+            return
+        if any(sharing.is_awaited(now) for sharing in self._sharings):
             return
         waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
         if not waiting and self._rollout.left > len(self._rollout.aside):

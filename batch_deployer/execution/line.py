@@ -32,6 +32,10 @@ class Line:
         """Whether anybody may be in line."""
         return bool(self._heap)
 
+    def __len__(self) -> int:
+        """How many clusters are in line, at most."""
+        return len(self._heap)
+
     @property
     def rounds(self) -> int:
         """Rounds left of the cluster in front, refusals taken off; 0 when there is none."""

@@ -6,7 +6,8 @@ wait waits as an entry in a heap.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
@@ -29,8 +30,13 @@ class Pool:
         clock: Clock,
         perform: Callable[[Board, Job], Awaitable[None]],
         keep_time: Callable[[float], float | None],
+        background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
-        """`keep_time(now)` does what is due and gives the next time it wants to be called; None when the run is over."""
+        """`keep_time(now)` does what is due and gives the next time it wants to be called; None when the run is over.
+
+        `background`: what goes on beside the calls until then.
+        """
+        self._background = background
         self._boards = list(boards)
         self._clock = clock
         self._perform = perform
@@ -51,6 +57,8 @@ class Pool:
             async with anyio.create_task_group() as group:
                 for _ in range(self._lanes):
                     group.start_soon(self._lane)
+                for work in self._background:
+                    group.start_soon(work)
                 await self._time_keeper()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:

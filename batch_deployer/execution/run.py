@@ -16,8 +16,8 @@ from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec, Remembered
 from batch_deployer.model.text import span
 from batch_deployer.model.values import Json, compact, load_values, plain_digest, render, render_values
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets
+from batch_deployer.plan.frozen import CloudSpec, Plan
+from batch_deployer.ports import Api, Clock, Control, Fence, Journal, Listener, Secrets, SharedLimits
 from batch_deployer.rules.cadence import Durations, lesson, next_gap
 from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.gates import Halt
@@ -49,6 +49,10 @@ class Ports:
     """The opening of the maintenance window in which writes may leave."""
     digest: Callable[[str], str] = plain_digest
     """Keyed digest of a text, by a key that all runs of one state folder share."""
+    shared_limits: Mapping[str, SharedLimits] = field(default_factory=dict)
+    """By scope; clouds of other scopes have limiters of their own."""
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    """Cloud to the scope that its provider throttles as one, as the login tells it; otherwise as the plan does."""
     remembered: Mapping[str, Remembered] = field(default_factory=dict)
     """What earlier runs sent, by key of the deployment."""
 
@@ -195,6 +199,10 @@ class Run:
         cluster = track.deployment.cluster
         board = self.boards[cluster.cloud]
         return board, board.queues[cluster.id]
+
+    def scope(self, cloud: CloudSpec) -> str:
+        """What the provider of a cloud throttles as one."""
+        return self.ports.scopes.get(cloud.name, cloud.scope)
 
     def catalogue(self, track: Track) -> Catalogue:
         """The charts of a deployment's cloud."""

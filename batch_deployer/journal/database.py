@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from batch_deployer.errors import JournalError
+from batch_deployer.errors import JournalError, StateLocked
 from batch_deployer.journal import private
 from batch_deployer.journal.named import named
 from batch_deployer.model.text import clean
@@ -48,6 +48,7 @@ class Database:
     is only read, and its writer is not disturbed. `shared` files have short transactions of many processes and keep
     SQLite's plain rollback journal; the others have one writer and use the write-ahead log.
     `still`: nobody writes it now, so it is read without making any file beside it.
+    `patience`: seconds to wait for another process that keeps it locked (StateLocked).
     `longest`: bytes that one row may have. A file whose tables are not those of `schema` is refused: whoever wrote it could
     make a query never end.
     """
@@ -62,6 +63,7 @@ class Database:
         shared: bool = False,
         still: bool = False,
         longest: int | None = None,
+        patience: float = 10.0,
     ) -> None:
         self.path = path
         self._sql = named(queries)
@@ -76,7 +78,7 @@ class Database:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{mode}",
                 uri=True,
-                timeout=10.0,
+                timeout=patience,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -191,7 +193,8 @@ class Database:
 
     def _failure(self, doing: str, error: sqlite3.Error | OSError) -> JournalError:
         why = advice(error) if isinstance(error, sqlite3.Error) else error.strerror or str(error)
-        return JournalError(f"cannot {doing} {self.path}: {why}")
+        locked = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return (StateLocked if locked else JournalError)(f"cannot {doing} {self.path}: {why}")
 
 
 def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:

@@ -211,6 +211,14 @@ class Throttled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="thro
     message: str = ""
 
 
+class LimitShared(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="limit_shared"):
+    """Other runs share the rate limits of a cloud's project from now on, or none does any more."""
+
+    cloud: str
+    runs: tuple[str, ...] = ()
+    """Ids of the other runs."""
+
+
 class Measured(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="measured"):
     """Counters of one cloud since this process took up the run. The last one of each part (RunStarted) counts."""
 
@@ -264,6 +272,7 @@ RunEvent: TypeAlias = (
     | Continued
     | Stopping
     | Throttled
+    | LimitShared
     | Measured
     | Warned
     | RunFinished

@@ -120,6 +120,10 @@ class PlainProgress:
             case e.Throttled() if event.at >= self._throttled_until:
                 self._throttled_until = event.at + max(event.wait, 30.0)
                 return f"cloud {clean(event.cloud)} throttles {event.bucket}: waiting {span(event.wait)}"
+            case e.LimitShared():
+                runs = ", ".join(clean(run, 60) for run in event.runs)
+                cloud = f"the limits of cloud {clean(event.cloud)} are"
+                return f"{cloud} shared with {runs}" if runs else f"{cloud} no longer shared"
         return ""
 
     def _failure(self, event: e.Finished) -> str:

@@ -122,6 +122,11 @@ class LiveProgress:
             Text(f"{clean(cloud, 40)}: {bucket} throttled for {span(left)}", style="yellow")
             for cloud, bucket, left in tally.throttled(now)[:4]
         ]
+        lines += [
+            Text(f"{clean(cloud, 40)}: limits shared with {', '.join(clean(run, 60) for run in runs)}", style="dim")
+            for cloud, runs in list(tally.shared_with.items())[:4]
+            if runs
+        ]
         if tally.paused:
             lines.append(Text("paused by an operator: no new writes", style="yellow"))
         if tally.stopping:

@@ -77,6 +77,8 @@ class Tally:
         self.ends: deque[float] = deque(maxlen=_WINDOW)
         """Times of the latest ends."""
         self.failed: deque[Failed] = deque(maxlen=_RECENT)
+        self.shared_with: dict[str, tuple[str, ...]] = {}
+        """Ids of the runs that share the limits of a cloud now, by cloud."""
         self.throttles: dict[tuple[str, str], Throttle] = {}
         self.writes = self.refusals = self.uncertain = 0
         self.started: float | None = None
@@ -235,6 +237,10 @@ def _throttled(tally: Tally, event: e.Throttled) -> None:
     tally.throttles[event.cloud, event.bucket] = Throttle(event.at + event.wait, event.rate, count)
 
 
+def _limit_shared(tally: Tally, event: e.LimitShared) -> None:
+    tally.shared_with[event.cloud] = event.runs
+
+
 def _refused(tally: Tally, event: e.Refused) -> None:
     tally.refusals += 1
     tally.take_back(event.key)
@@ -281,6 +287,7 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
         e.Uncertain: _uncertain,
         e.Finished: Tally.end,
         e.Throttled: _throttled,
+        e.LimitShared: _limit_shared,
         e.Paused: _paused,
         e.Continued: _continued,
         e.Halted: _halted,

@@ -239,6 +239,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     api_calls: ApiCalls
     limits: dict[str, dict[str, Limit]]
     """By cloud and bucket."""
+    shared_with: dict[str, list[str]]
+    """By cloud: ids of the runs that shared its limits for some time. Peaks are those of this run alone."""
     warnings: list[str]
 
 

@@ -29,6 +29,8 @@ def to_markdown(story: Story, summary: Summary | None = None, *, rows: Rows | No
     yield "\n## Waves\n\n" + _groups("Wave", summary.waves, good)
     yield "\n## Clouds\n\n" + _groups("Cloud", summary.clouds, good)
     yield "\n## Limits\n\n" + _limits(summary)
+    for cloud, runs in summary.shared_with.items():
+        yield f"\nThe limits of {code_span(cloud)} were shared with {', '.join(map(code_span, runs))}.\n"
     yield from _deployments(rows or Rows(story), summary.totals.deployments, good)
 
 

@@ -145,3 +145,5 @@ def _limits(summary: Summary, width: int) -> Iterator[str]:
                 )
     yield "\n"
     yield from table(lines, width, frozenset({1, 2, 3}))
+    for cloud, runs in summary.shared_with.items():
+        yield f"  limits of {cloud} shared with {fit(', '.join(runs), max(20, width - len(cloud) - 26))}\n"

@@ -9,6 +9,7 @@ from batch_deployer.model.events import (
     Continued,
     Event,
     Halted,
+    LimitShared,
     Measured,
     Paused,
     RunFinished,
@@ -80,6 +81,8 @@ class Story:
     end: RunFinished | None = None
     """None: it goes on, or it was killed."""
     throttles: dict[tuple[str, str], Throttling] = field(default_factory=dict)
+    shared_with: dict[str, set[str]] = field(default_factory=dict)
+    """Ids of the runs that shared the limits of a cloud, by cloud."""
     intents: dict[str, list[float]] = field(default_factory=dict)
     """Times of every intended write, by cloud."""
     warnings: dict[str, int] = field(default_factory=dict)
@@ -165,6 +168,11 @@ def _stopping(story: Story, event: Stopping) -> None:
     story.stopping = event
 
 
+def _limit_shared(story: Story, event: LimitShared) -> None:
+    if event.runs:
+        story.shared_with.setdefault(event.cloud, set()).update(event.runs)
+
+
 def _throttled(story: Story, event: Throttled) -> None:
     throttling = story.throttles.setdefault((event.cloud, event.bucket), Throttling())
     throttling.count += 1
@@ -198,6 +206,7 @@ _RUN_EVENTS: Mapping[type, Callable[[Story, Any], None]] = MappingProxyType(
         Continued: _continued,
         Stopping: _stopping,
         Throttled: _throttled,
+        LimitShared: _limit_shared,
         Measured: _measured,
         Warned: _warned,
         RunFinished: _run_finished,

@@ -27,6 +27,7 @@ def summarise(story: Story) -> Summary:
         curve=curve(story),
         api_calls=api_calls(story),
         limits=limits(story),
+        shared_with={cloud: sorted(map(clean, runs)) for cloud, runs in sorted(story.shared_with.items())},
         warnings=_warnings(story),
     )
 

@@ -19,7 +19,7 @@ def timeline(plan: Plan, events: Iterable[e.Event], deployment: Deployment) -> I
             ended = isinstance(event, e.Finished)
         elif key is not None or (ended and not isinstance(event, e.RunStarted | e.RunFinished)):
             continue
-        if isinstance(event, e.Throttled) and event.cloud != deployment.cluster.cloud:
+        if isinstance(event, e.Throttled | e.LimitShared) and event.cloud != deployment.cluster.cloud:
             continue
         if isinstance(event, e.WaveStarted | e.WavePassed) and event.wave > deployment.wave:
             continue
@@ -97,6 +97,11 @@ def _throttled(event: e.Throttled, _plan: Plan) -> str:
     return f"cloud {event.cloud} throttled its {event.bucket} for {span(event.wait)}{said}"
 
 
+def _limit_shared(event: e.LimitShared, _plan: Plan) -> str:
+    with_whom = f"shared with {', '.join(event.runs)}" if event.runs else "no longer shared"
+    return f"the limits of cloud {event.cloud} are {with_whom}"
+
+
 def _run_finished(event: e.RunFinished, _plan: Plan) -> str:
     return f"run ended with exit code {event.exit_code}" + (f": {event.reason}" if event.reason else "")
 
@@ -128,6 +133,7 @@ _SAY: Mapping[type, Callable[[Any, Plan], str]] = MappingProxyType(
         e.Continued: lambda _event, _plan: "continued by an operator",
         e.Stopping: lambda event, _plan: f"signal {event.signal}: nothing more is started",
         e.Throttled: _throttled,
+        e.LimitShared: _limit_shared,
         e.RunFinished: _run_finished,
     }
 )

@@ -49,6 +49,11 @@ STEP = 0.05
 """Pace regained, as a share of the configured one, per period in which calls could leave and nothing told of a limit."""
 
 
+def window_span(rate: Rate) -> float:
+    """Seconds for which a call counts, from its latest possible arrival."""
+    return rate.period + min(GUARD_MOST, GUARD_SHARE * rate.period)
+
+
 class Bucket:
     """The calls of one kind (reads or writes) to one cloud."""
 
@@ -71,7 +76,7 @@ class Bucket:
         self.throttles = 0
         self.peak = 0
         """Most departures seen in any one period."""
-        self._span = rate.period + min(GUARD_MOST, GUARD_SHARE * rate.period)
+        self._span = window_span(rate)
         """How long a call occupies its place after it arrived at the latest."""
         self._late = max(LATE_LEAST, LATE_SHARE * rate.period)
         self._taken = 0
@@ -156,6 +161,10 @@ class Bucket:
         self._order.append(slot)
         if self._place_at == math.inf:
             self._place_at = place_at  # no other call that left occupies its place for longer
+        return self._count(now)
+
+    def _count(self, now: float) -> int:
+        """Count a departure; returns the how-manieth it is of those within a period."""
         departures = self._departures
         departures.append(now)
         horizon = now - self.rate.period
@@ -171,12 +180,12 @@ class Bucket:
         self._quickest = min(self._quickest * QUICKEST_FADES, took)
         unhurried = 0.0 if self._strange else self._quickest
         self._strange -= bool(self._strange)
-        if self._unanswered.pop(slot, None) is not None:
-            self._settle(departed + min(took - unhurried, self._late))
+        if self._is_unanswered(slot):
+            self._settle(slot, departed + min(took - unhurried, self._late))
 
     def abandon(self, slot: int, now: float) -> None:
         """Give a reserved call up that never left. It still occupies its place: a limit is never widened by a fault."""
-        self._settle(now)
+        self._settle(slot, now)
         if slot == self._probe:
             self._probe = None
 
@@ -238,7 +247,11 @@ class Bucket:
         self._slack = slack if slack > TOGETHER else 0.0
         self._place_slack = min(self._slack, PLACE_WAIT * self.rate.period)
 
-    def _settle(self, arrived: float) -> None:
+    def _is_unanswered(self, slot: int) -> bool:
+        """Whether a call that departed counts as unanswered; it no longer does."""
+        return self._unanswered.pop(slot, None) is not None
+
+    def _settle(self, slot: int, arrived: float) -> None:  # noqa: ARG002 - for limits that are shared
         """Note when a call arrived at the latest, or would have."""
         heapq.heappush(self._answered, arrived + self._span)
         first = self._first_place()

@@ -42,7 +42,7 @@ def test_who_finds_the_file_locked_for_long_is_told_so(database):
 
 
 def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, database, monkeypatch):
-    steps = {**named("state_schema.sql"), "version_3": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);"}
+    steps = {**named("state_schema.sql"), "version_4": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);"}
     monkeypatch.setattr(
         "batch_deployer.journal.database.named", lambda file: steps if "schema" in file else named(file)
     )
@@ -50,7 +50,7 @@ def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, datab
     newer = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     assert newer._connection.execute("SELECT cloud, at FROM paces").fetchall() == [("de", None)]
     assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
-    assert newer._connection.execute("PRAGMA user_version").fetchone() == (3,)
+    assert newer._connection.execute("PRAGMA user_version").fetchone() == (4,)
     newer.close()
 
 

@@ -1,0 +1,39 @@
+"""What one process is to run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.journal.runs import RunDir
+from batch_deployer.journal.state import StateDir
+from batch_deployer.plan.frozen import Plan
+from batch_deployer.rules.wall_clock import Opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What this process is to run, and where it leaves its traces."""
+
+    plan: Plan
+    run_id: str
+    state: StateDir
+    store: SecretStore
+    folder: RunDir | None = None
+    """Set for a run that is taken up again."""
+    left: Callable[[], tuple[Mapping[str, str], str]] = lambda: ({}, "")
+    """Asked once the lock is held: deployments without an outcome that a later run wrote (key to run), which are left as they
+    are, and what the report says of it."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """What later commands want to know of a new run."""
+    wait: bool = False
+    """Wait for the lock instead of failing."""
+    seed: int | None = None
+    """Of the spread of retries; None: by chance."""
+    deadline: float | None = None
+    """Seconds in which something may be started; None: no deadline."""
+    opening: Callable[[], Opening | None] = lambda: None
+    """The opening of the maintenance window that it starts in; writes leave only within it."""
+    may_start: Callable[[], None] = lambda: None
+    """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
+    simulated: bool = False
+    """What is learned from a simulated cloud must not be believed of a real one."""
