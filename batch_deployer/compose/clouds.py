@@ -1,6 +1,7 @@
 """The APIs of a plan's clouds: all logged in before anything is sent, each freed of secrets that a server echoes."""
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -37,8 +38,10 @@ Opener: TypeAlias = Callable[[int], Awaitable[Api]]
 class LateApi:
     """A cloud that could not be logged in to yet: tried again while the others work, unreachable until then."""
 
-    def __init__(self, opener: Opener, why: str, clock: Clock) -> None:
-        """`why`: what the first try said."""
+    def __init__(self, opener: Opener, why: str, clock: Clock, pause: float = 0.0) -> None:
+        """`why`: what the first try said. `pause`: seconds after the login in which nothing is sent yet."""
+        self._pause_after_login = pause
+        self._usable_at = math.inf
         self._open = opener
         self._why = why
         self._clock = clock
@@ -72,13 +75,14 @@ class LateApi:
             if self._api is None and not self._refused and self._clock.monotonic() >= self._next:
                 try:
                     self._api = await self._open(1)
+                    self._usable_at = self._clock.monotonic() + self._pause_after_login
                 except CloudUnreachable as error:
                     self._why = str(error)
                 except (AuthFailed, BadInput) as error:
                     self._refused = str(error)
                 self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
                 self._next = self._clock.monotonic() + self._pause
-            return self._api
+            return self._api if self._clock.monotonic() >= self._usable_at else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +116,13 @@ async def opened(
     fence: Fence | None = None,
     patience: Patience = IMPATIENT,
     on_login: Callable[[str, OpenCloud], None] = lambda _name, _found: None,
+    late_pause: float = 0.0,
 ) -> AsyncIterator[Mapping[str, Api]]:
     """Log in everywhere and close everything at the end. AuthFailed and BadInput of any cloud pass through.
 
     A cloud that does not answer is tried again during the run, unless none answers within the patience: then
     CloudUnreachable passes too. `on_login`: receives the name of each cloud and what its login told.
+    `late_pause`: seconds after a login during the run in which nothing is sent to its cloud.
     """
     openers = {name: _opener(plan, name, store, clock=clock, fence=fence, on_login=on_login) for name in plan.clouds}
     async with contextlib.AsyncExitStack() as stack:
@@ -125,7 +131,7 @@ async def opened(
         for name, result in (await _open_in_time(openers, clock, patience)).items():
             if isinstance(result, BatchDeployerError):
                 failed.append(result)
-                result = LateApi(openers[name], str(result), clock)  # noqa: PLW2901 - used only if it is no more than late
+                result = LateApi(openers[name], str(result), clock, late_pause)  # noqa: PLW2901 - used only if it is no more than late
             apis[name] = RedactingApi(result, store.redactor)
             stack.push_async_callback(result.close)
         late = [error for error in failed if isinstance(error, CloudUnreachable)]

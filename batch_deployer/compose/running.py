@@ -1,14 +1,12 @@
 """One run in this process: lock, folder, journal, clouds, engine; and an orderly end whatever happens."""
 
 import asyncio
-import os
 import random
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from batch_deployer import __version__
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.garbage import collect_rarely, spare_the_plan
@@ -18,13 +16,14 @@ from batch_deployer.compose.memory import ReleaseMemory
 from batch_deployer.compose.opening_fence import OpeningFence
 from batch_deployer.compose.past import learn, past_of, scopes_of_clusters
 from batch_deployer.compose.stopping import Stopper
-from batch_deployer.compose.task import Task
+from batch_deployer.compose.task import Task, run_started
 from batch_deployer.errors import AuthFailed, BatchDeployerError, JournalError
 from batch_deployer.execution.ending import Ending
 from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.execution.run import Ports
 from batch_deployer.journal.control import ControlInbox
 from batch_deployer.journal.gaps import is_log_torn, lost_reads
+from batch_deployer.journal.limits import StoredLimits
 from batch_deployer.journal.lock import RunLock
 from batch_deployer.journal.machine import here, stamp
 from batch_deployer.journal.runs import RunDir, RunMeta
@@ -35,8 +34,12 @@ from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
 from batch_deployer.ports import Api, Fence
+from batch_deployer.rules.shared_limit import USABLE_SECONDS
 from batch_deployer.rules.wall_clock import Opening
 from batch_deployer.transport.connect import OpenCloud
+
+LATE_PAUSE_SECONDS = USABLE_SECONDS + 2.0
+"""After a login during the run, until its limits are shared with the runs of the project that it leads to."""
 
 
 class Runner:
@@ -59,6 +62,7 @@ class Runner:
         self._torn = False
         self._scopes = {name: cloud.scope for name, cloud in task.plan.clouds.items()}
         """What the provider of each cloud throttles as one, as far as the logins told."""
+        self._shared: Mapping[str, StoredLimits] = {}
 
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
@@ -80,6 +84,7 @@ class Runner:
                         fence=writes,
                         patience=self._patience(),
                         on_login=self._take_scope,
+                        late_pause=LATE_PAUSE_SECONDS,
                     ) as apis:
                         self.folder = task.folder or self._new_folder()
                         self._torn = is_log_torn(self.folder.journal_path)
@@ -101,7 +106,10 @@ class Runner:
         return Patience(seconds=seconds, tell=lambda text: self._audience.hear(e.Warned(at=time.time(), message=text)))
 
     def _take_scope(self, name: str, found: OpenCloud) -> None:
+        before = self._scopes[name]
         self._scopes[name] = scope_of(self._task.plan.clouds[name], found.endpoint, found.identity.project_id)
+        if limits := self._shared.get(before):
+            limits.move(self._scopes[name])
 
     def _new_folder(self) -> RunDir:
         task = self._task
@@ -143,7 +151,7 @@ class Runner:
 
     async def _begin(self, folder: RunDir, journal: SqliteJournal, *, resumed: bool) -> None:
         task = self._task
-        started = self._started(resumed=resumed)
+        started = run_started(task, resumed=resumed)
         await journal.record(started)
         self._audience.hear(started)
         for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
@@ -180,7 +188,7 @@ class Runner:
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.deadline))
-        scopes = dict(self._scopes)  # a cloud that is logged in to later keeps the scope of its manifest
+        scopes = dict(self._scopes)  # the engine keeps the scope of the manifest for a cloud that is logged in to later
         async with shared_limits(
             task.state,
             {} if task.simulated else plan.clouds,
@@ -189,6 +197,7 @@ class Runner:
             clock=clock,
             warn=lambda text: self._warn(journal, text),
         ) as shared:
+            self._shared = shared
             sharing = {scope for scope, limits in shared.items() if limits.joined.sharing}
             past, remembered = self._known(journal, plan, history, scopes=scopes, sharing=sharing)
             engine = Engine(
@@ -257,25 +266,12 @@ class Runner:
             )
         return seconds
 
-    def _started(self, *, resumed: bool) -> e.RunStarted:
-        task = self._task
-        return e.RunStarted(
-            at=time.time(),
-            run=task.run_id,
-            manifest=task.plan.name,
-            pid=os.getpid(),
-            resumed=resumed,
-            version=__version__,
-            host=here().host,
-            boot=here().boot,
-        )
-
     def _unwritten(self, error: JournalError) -> None:
         """The journal cannot say how it ended, so at least the report does."""
         if self.folder is None:
             return
         if not self._audience.story.parts:
-            self._audience.hear(self._started(resumed=self._task.folder is not None))
+            self._audience.hear(run_started(self._task, resumed=self._task.folder is not None))
         self._audience.hear(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
 
     def _interrupted(self) -> Ending:

@@ -1,11 +1,16 @@
 """What one process is to run."""
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from batch_deployer import __version__
 from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.journal.machine import here
 from batch_deployer.journal.runs import RunDir
 from batch_deployer.journal.state import StateDir
+from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.rules.wall_clock import Opening
 
@@ -37,3 +42,18 @@ class Task:
     """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
     simulated: bool = False
     """What is learned from a simulated cloud must not be believed of a real one."""
+
+
+def run_started(task: Task, *, resumed: bool) -> e.RunStarted:
+    """The first event of this process."""
+    place = here()
+    return e.RunStarted(
+        at=time.time(),
+        run=task.run_id,
+        manifest=task.plan.name,
+        pid=os.getpid(),
+        resumed=resumed,
+        version=__version__,
+        host=place.host,
+        boot=place.boot,
+    )

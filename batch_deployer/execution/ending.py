@@ -11,7 +11,7 @@ from batch_deployer.execution.track import Track
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 
-EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "state": 1}
+EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "limits": 1, "state": 1}
 OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 
 

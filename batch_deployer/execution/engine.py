@@ -262,8 +262,8 @@ class Engine:
         if now >= self._stop_at:
             return True
         if self._run.halted or self._signal:
-            auth = self._run.halted is not None and self._run.halted.scope == "auth"
-            watched = not auth and any(board.under_way for board in self._run.boards.values())
+            blind = self._run.halted is not None and self._run.halted.scope in {"auth", "limits"}
+            watched = not blind and any(board.under_way for board in self._run.boards.values())
             return not watched
         return False
 

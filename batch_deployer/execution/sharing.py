@@ -17,6 +17,8 @@ STEP_SECONDS = 0.02
 """Between two looks whether there is anything to ask for or to tell."""
 RENEW_SECONDS = 1.0
 """Between two exchanges that nothing else asks for."""
+GIVE_UP_SECONDS = 30.0
+"""After so long a run that shares its limits ends when the store cannot be used, for another reason than a lock."""
 NEWS_SHARE = 0.25
 """Share of a limit's period for which news may wait: a slot is free again only once its call is known to have arrived."""
 
@@ -48,6 +50,9 @@ class LimitSharing:
         self._exchanged_at = -math.inf
         self._alone = False
         self._trouble = ""
+        self._failing_since = math.inf
+        self._given_up = False
+        """Whether this run goes on without the others, since the store cannot be used."""
 
     def is_awaited(self, now: float) -> bool:
         """Whether calls may wait for slots, now or later."""
@@ -57,7 +62,7 @@ class LimitSharing:
     async def work(self) -> None:
         """Exchange with the other runs for as long as the run lasts."""
         clock = self._run.ports.clock
-        while True:
+        while not self._given_up:
             await self._exchange()
             while not self._is_due(self._run.now()):
                 await clock.sleep(ALONE_SECONDS if self._alone else STEP_SECONDS)
@@ -77,10 +82,9 @@ class LimitSharing:
             found = await self._limits.exchange(requests, sharing=sharing)
         except JournalError as error:
             self._take_back(requests)
-            self._alone = False
-            self._report(error)
+            self._fail(error)
             return
-        self._trouble = ""
+        self._trouble, self._failing_since = "", math.inf
         membership = found.membership
         if not (membership.alone or (sharing and membership.ready)):
             self._take_back(requests)
@@ -107,8 +111,8 @@ class LimitSharing:
         since = now - self._exchanged_at
         if since >= RENEW_SECONDS:
             return True
-        if self._alone or self._trouble:
-            return False
+        if self._alone or self._trouble or self._given_up:
+            return self._given_up
         for name, bucket in self._buckets.items():
             if bucket.has_news() and since >= min(RENEW_SECONDS, NEWS_SHARE * bucket.rate.period):
                 return True
@@ -133,13 +137,20 @@ class LimitSharing:
     def _runs(self) -> int:
         return 1 + len(self._others)
 
-    def _report(self, error: JournalError) -> None:
-        """Say once why nothing is sent."""
+    def _fail(self, error: JournalError) -> None:
+        """Wait for a locked store, and say so once. One that cannot be used is given up: at once by a run that is alone."""
         if not self._trouble:
-            what = "it is waited for" if isinstance(error, StateLocked) else "nothing is sent until that works"
-            message = f"the rate limits that other runs share cannot be read: {error}; {what}"
+            self._trouble = str(error)
+            message = f"the rate limits that other runs share cannot be read: {error}; it is waited for"
+            if self._alone and not isinstance(error, StateLocked):
+                self._given_up = True
+                message = f"rate limits are no longer shared with other runs of this state folder: {error}"
+                for bucket in self._buckets.values():
+                    bucket.usable_until = math.inf
             self._run.announce(e.Warned(at=self._run.wall(), message=message))
-        self._trouble = str(error)
+        self._failing_since = min(self._failing_since, self._exchanged_at)
+        if not isinstance(error, StateLocked) and self._exchanged_at - self._failing_since >= GIVE_UP_SECONDS:
+            self._run.halt("limits", f"the rate limits that other runs share cannot be used: {error}")
 
     def _announce(self, others: tuple[str, ...]) -> None:
         if others != self._others:

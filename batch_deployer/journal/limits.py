@@ -32,7 +32,7 @@ class StoredLimits:
     def __init__(self, path: Path, scope: str, run: str) -> None:
         """`scope`: what the provider throttles as one. Nothing is opened yet."""
         self._path = path
-        self._scope = scope
+        self._scope = self._next_scope = scope
         self._me = Member(id=0, run=run, process=_process(), mode=Mode.JOINING, renewed=-math.inf, rates={})
         self._arrived: dict[str, tuple[float, ...]] = {}
         """What joining told of calls of other runs, for the limiters that are made afterwards."""
@@ -61,6 +61,10 @@ class StoredLimits:
         self.joined = found.membership
         return found.membership
 
+    def move(self, scope: str) -> None:
+        """Take part in another project's limits from the next exchange on: the login came late, and told which it is."""
+        self._next_scope = scope
+
     async def leave(self, requests: Mapping[str, SlotRequest]) -> None:
         """Tell the last calls and take this run out."""
         with suppress(JournalError):
@@ -79,6 +83,10 @@ class StoredLimits:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _exchange(self, requests: Mapping[str, SlotRequest], *, sharing: bool, begins: bool) -> Exchanged:
+        moves = self._next_scope != self._scope
+        if moves:
+            self._leave({})
+            self._scope = self._next_scope
         database = self._open()
         if self._is_still_alone(database, requests, sharing=sharing):
             assert self._last is not None  # noqa: S101 - it has been alone
@@ -93,7 +101,7 @@ class StoredLimits:
                 self._me, requests, now, sharing=sharing, begins=begins, alive=_is_alive
             )
             _save(database, self._scope, old, ledger)
-        rejoined = bool(before) and before != self._me.id
+        rejoined = moves or (bool(before) and before != self._me.id)
         found = Exchanged(membership=membership, replies=replies, renewed_at=now, rejoined=rejoined)
         told_once = {name: replace(reply, arrived=()) for name, reply in replies.items()}
         self._last = replace(found, replies=told_once)

@@ -159,11 +159,11 @@ class SharedBucket(Bucket):
         self._adopt(reply, now)
 
     def _adopt(self, reply: SlotReply, now: float) -> None:
-        """Go at the rate that another run has learned, and pause as it does."""
-        if reply.pace != self._pace():
+        """Go at the rate that another run has learned, and pause as it does. What was learned meanwhile is told next."""
+        if self._pace() == self._pace_told != reply.pace:
             self._go_at(min(1.0, reply.pace / self.rate.per_second))
             self._recovered_at = self._paused_at = now
-        self._pace_told = self._pace()
+            self._pace_told = self._pace()
         if reply.paused_until > max(now, self.paused_until):
             if self.paused_until == -math.inf:
                 self._paused_at = now

@@ -1,6 +1,7 @@
 """Several engines on one project: together they keep its limits and use them."""
 
 import asyncio
+import math
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from batch_deployer.clock.system import SystemClock
 from batch_deployer.clock.virtual import EPOCH, run_virtually
 from batch_deployer.compose.nobody import Deaf
 from batch_deployer.compose.rehearsal import OpenFence, placeholder
-from batch_deployer.errors import StateLocked
+from batch_deployer.errors import JournalError, StateLocked
 from batch_deployer.execution.engine import Engine
 from batch_deployer.execution.run import Ports
 from batch_deployer.model import events as e
@@ -27,7 +28,8 @@ TAKES = 0.01
 class InMemory:
     """ports.SharedLimits of one run, over a ledger that several share."""
 
-    def __init__(self, ledger, run, dead=frozenset(), locked=(0.0, 0.0)):
+    def __init__(self, ledger, run, dead=frozenset(), locked=(0.0, 0.0), error=StateLocked):
+        self.error = error
         self.ledger, self.run, self.dead, self.locked = ledger, run, dead, locked
         self.me = Member(id=0, run=run, process=run, mode=Mode.JOINING, renewed=0.0, rates={})
         self.exchanges = 0
@@ -38,7 +40,7 @@ class InMemory:
         now = asyncio.get_running_loop().time()
         if self.locked[0] <= now < self.locked[1]:
             await asyncio.sleep(1.0)
-            raise StateLocked("it is locked")
+            raise self.error("it is so")
         before = self.me.id
         membership, replies = self.ledger.exchange(
             self.me, requests, now, sharing=sharing, begins=False, alive=lambda process: process not in self.dead
@@ -207,3 +209,21 @@ def test_a_rate_that_one_engine_learned_holds_for_all(make):
     last = [player.of(e.Measured)[-1].rates["writes"] for player in players]
     assert max(last) <= 12.0
     assert Strict.refused <= 0.25 * 300
+
+
+def test_a_store_that_breaks_while_an_engine_is_alone_is_a_warning(make):
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    fleet, (player,) = together(make, limits, number=1, each=200, locked=(4.0, math.inf), error=JournalError)
+    assert player.ending.exit_code == 0
+    assert writes(fleet)[-1] - EPOCH <= 25.0
+    assert "no longer shared" in player.of(e.Warned)[0].message
+
+
+def test_a_store_that_breaks_while_engines_share_ends_them(make):
+    limits = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    fleet, players = together(make, limits, number=2, each=30, locked=(4.0, math.inf), error=JournalError)
+    for player in players:
+        assert player.ending.exit_code == 1
+        assert "cannot be used: it is so" in player.ending.reason
+    assert fleet.throttles["sim", "writes"].peak <= 10
+    assert writes(fleet)[-1] - EPOCH <= 12.0

@@ -128,3 +128,23 @@ def test_a_file_that_cannot_be_used_is_a_warning_and_limits_are_not_shared(make_
     code, _, err, _ = provider.run(provider.write("b", clusters=range(2, 4), reads="20/s"))
     assert code == 0
     assert "rate limits are not shared with other runs of this state folder" in err
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_three_processes_learn_the_limit_of_nginx_together(make_provider, make_limiter, status):
+    provider = make_provider(clusters=45, writes="50/s", reads="100/s")
+    limiter = make_limiter(provider, status=status, writes="2r/s")
+    manifests = [
+        provider.write(
+            f"m{number}",
+            clusters=range(number * 15, number * 15 + 15),
+            endpoint=limiter.url,
+            writes="10/s",
+            reads="50/s",
+        )
+        for number in range(3)
+    ]
+    ends = finish([provider.start("run", each, "--yes") for each in manifests])
+    assert [code for code, _, _ in ends] == [0, 0, 0], ends
+    assert provider.process.ledger()["duplicates"] == []
+    assert limiter.writes()[status] <= 45

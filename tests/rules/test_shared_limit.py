@@ -289,3 +289,13 @@ def test_a_call_without_an_answer_counts_as_if_it_arrived_late():
     first.bucket.answered(slot, 0.0, 1.1)
     first.exchange(2.0)
     assert ledger.limits["writes"].slots[first.me.id, slot] == pytest.approx(1.1)
+
+
+def test_what_is_learned_during_an_exchange_is_not_undone_by_its_answer():
+    bucket = SharedBucket(RATE)
+    bucket.depart(bucket.take(0.0), 0.0)
+    bucket.request(0.0, 0, 1)
+    bucket.throttled(0.1, 5.0, 0.0, 1)
+    bucket.take_in(grant(LimitState(releases=[], rates=[RATE]), SlotRequest(rate=RATE), 0.0), 0.2)
+    assert bucket.factor == pytest.approx(0.9)
+    assert bucket.request(0.3, 0, 1).pace == pytest.approx(0.9 * RATE.per_second)
