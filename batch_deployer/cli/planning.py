@@ -123,19 +123,19 @@ def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
             hidden += 1
             continue
         wave = plan.waves[deployment.wave].name
-        rows.append((decision.action.value, clean(readable(deployment)), clean(wave), clean(decision.explanation)))
+        rows.append((decision.word, clean(readable(deployment)), clean(wave), clean(decision.explanation)))
     if len(rows) > 1:
         yield from table(rows, width())
     if hidden:
         yield f"  and {hidden:,} more; --format json has all\n"
-    counts = Counter(decision.action.value for decision in survey.decisions.values())
+    counts = Counter(decision.word for decision in survey.decisions.values())
     told = ", ".join(f"{count:,} {action}" for action, count in counts.most_common())
     yield f"{plan.name}: {len(plan.deployments):,} deployments: {told}\n"
 
 
 def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]]) -> dict[str, Any]:
     """The same as JSON, with every deployment and, for upgrades, each value that changes."""
-    counts = Counter(decision.action.value for decision in survey.decisions.values())
+    counts = Counter(decision.word for decision in survey.decisions.values())
     return {
         "version": 1,
         "name": plan.name,
@@ -150,7 +150,7 @@ def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]])
                 "name": deployment.release.name,
                 "version": deployment.release.version,
                 "wave": plan.waves[deployment.wave].name,
-                "action": survey.decisions[deployment.key].action.value,
+                "action": survey.decisions[deployment.key].word,
                 "reason": survey.decisions[deployment.key].explanation,
                 "status": survey.decisions[deployment.key].status,
                 "revision": survey.decisions[deployment.key].revision,

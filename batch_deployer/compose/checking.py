@@ -226,7 +226,7 @@ class _Checker:
             elif said := identities.contradiction(cluster):
                 found.problem(said)
             elif readiness(state.phase) is Readiness.LATER:
-                found.problem(f"cluster {name} is {state.phase}: a run waits until it is Available")
+                found.problem(f"cluster {name} is {state.phase}: a run defers it until it is Available")
             elif readiness(state.phase) is Readiness.NEVER:
                 found.problem(f"cluster {name} is {state.phase}: it cannot be deployed to")
 

@@ -80,14 +80,15 @@ async def look_around(plan: Plan, store: SecretStore, state: StateDir, patience:
 
 
 def basis(survey: Survey) -> Mapping[str, str]:
-    """What a saved plan rests on, by key."""
-    return {key: decision.basis for key, decision in survey.decisions.items()}
+    """What a saved plan rests on, by key; nothing where the cluster was not ready."""
+    return {key: decision.basis for key, decision in survey.decisions.items() if not decision.deferred}
 
 
 def check_unmoved(plan: Plan, survey: Survey) -> None:
     """Raise WorldMoved when the clouds do not look as they did when the plan was saved."""
     now = basis(survey)
-    moved = [key for key, was in plan.expected.items() if now.get(key) != was]
+    deferred = {key for key, decision in survey.decisions.items() if decision.deferred}
+    moved = [key for key, was in plan.expected.items() if now.get(key) != was and key not in deferred]
     if moved:
         told = "; ".join(f"{key}: was {plan.expected[key]}, is {now.get(key, 'gone')}" for key in moved[:_MOST])
         more = f"; and {len(moved) - _MOST} more" if len(moved) > _MOST else ""

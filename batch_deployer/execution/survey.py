@@ -160,8 +160,8 @@ class Surveyor:
         if readiness(queue.phase) is Readiness.READY:
             decision = self._run.decide(track, state)
         else:
-            later = readiness(queue.phase) is Readiness.LATER
-            decision = Decision(action=Action.BLOCKED, reason=f"the cluster is {queue.phase}", settling=later)
+            reason, later = f"the cluster is {queue.phase}", readiness(queue.phase) is Readiness.LATER
+            decision = _deferred(reason) if later else Decision(action=Action.BLOCKED, reason=reason)
         del queue.waiting[track.key]
         self._keep(track, decision)
 
@@ -172,9 +172,14 @@ class Surveyor:
 
     def _deferred(self, track: Track) -> None:
         """Take in a deployment whose cluster is not ready now."""
-        self._keep(track, Decision(action=Action.BLOCKED, reason=track.deferred_why, settling=True))
+        self._keep(track, _deferred(track.deferred_why))
 
     def _keep(self, track: Track, decision: Decision) -> None:
         if track.key not in self._decisions:
             self._decisions[track.key] = decision
             self._left -= 1
+
+
+def _deferred(reason: str) -> Decision:
+    note = "it is not ready now, so a run defers this and looks again as long as it lasts"
+    return Decision(action=Action.BLOCKED, reason=reason, note=note, settling=True, deferred=True)

@@ -11,7 +11,7 @@ from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.wanted import Manifest, WaveSpec
 from batch_deployer.model.api import ClusterState
-from batch_deployer.model.deployment import Deployment, key_of
+from batch_deployer.model.deployment import Cluster, Deployment, key_of
 from batch_deployer.model.values import is_inexact
 from batch_deployer.plan.choose import Globs
 from batch_deployer.plan.fleet import Fleet
@@ -65,7 +65,7 @@ def build_plan(
         raise BadInput(in_order(faults, manifest.file))
     warnings = [*manifest.warnings, *fleet.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
-        chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves))
+        chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), left_out=fleet.left_out)
         drafts = _without_missing_needs(chosen, drafts, specs, warnings)
     return waves.plan(manifest, [draft.deployment for draft in drafts], warnings)
 
@@ -137,7 +137,14 @@ def _moved(deployment: Deployment, wave: int) -> Deployment:
     return Deployment(key=deployment.key, cluster=deployment.cluster, release=deployment.release, wave=wave)
 
 
-def _chosen(drafts: Sequence[_Draft], limit: Sequence[str], exclude: Sequence[str], waves: set[int]) -> list[_Draft]:
+def _chosen(
+    drafts: Sequence[_Draft],
+    limit: Sequence[str],
+    exclude: Sequence[str],
+    waves: set[int],
+    *,
+    left_out: Sequence[Cluster] = (),
+) -> list[_Draft]:
     wanted, unwanted = Globs("--limit", limit), Globs("--exclude", exclude)
     chosen = []
     for draft in drafts:
@@ -145,9 +152,11 @@ def _chosen(drafts: Sequence[_Draft], limit: Sequence[str], exclude: Sequence[st
         fits = not limit or wanted.fit(each.cluster, each.release)
         if not (exclude and unwanted.fit(each.cluster, each.release)) and fits and each.wave in waves:
             chosen.append(draft)
+    wanted.expect(left_out)
+    unwanted.expect(left_out)
     everything = [draft.deployment for draft in drafts]
     faults = [*wanted.faults(everything), *unwanted.faults(everything)]
-    if faults or not chosen:
+    if faults or (not chosen and not left_out):
         raise BadInput(faults or [Fault("the options --limit, --exclude and --wave together leave no deployment")])
     return chosen
 

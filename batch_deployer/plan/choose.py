@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 
 from batch_deployer.errors import Fault
 from batch_deployer.manifest.suggest import nearest
@@ -34,6 +34,15 @@ class Globs:
                 self._used.add(glob)
                 found = True
         return found
+
+    def expect(self, clusters: Iterable[Cluster]) -> None:
+        """Let globs match clusters that have no deployment: what begins with their name or id is no fault."""
+        for cluster in clusters:
+            for glob, _, _ in self._globs:
+                start = glob.partition("/")[0]
+                named = fnmatchcase(cluster.name, start) or fnmatchcase(cluster.id, start.lower())
+                if named and start.strip("*?"):
+                    self._used.add(glob)
 
     def faults(self, deployments: Iterable[Deployment]) -> list[Fault]:
         """One fault for each glob that matched none of the deployments given to `fit`; these are all of them."""

@@ -14,6 +14,8 @@ from batch_deployer.model.api import ClusterState
 from batch_deployer.model.deployment import Cluster
 from batch_deployer.rules.selectors import matches
 
+MAX_NAMED = 20
+"""Clusters that one warning names."""
 MAX_HINTS = 10
 """Names for which a near one is looked for; among thousands of clusters that takes its time."""
 
@@ -36,8 +38,13 @@ class Fleet:
         self._hints = 0
         self._discovered = {cloud: self._usable(cloud, states) for cloud, states in discovered.items()}
         members = {entry.cluster.id: Member(*entry) for entry in manifest.clusters}
+        self._left_out: dict[str, Cluster] = {}
         for question in manifest.discover:
             self._ask(question, members)
+        self.left_out = [cluster for cluster in self._left_out.values() if cluster.id not in members]
+        """Clusters that a `discover` asks for in everything but its `phase`."""
+        self._left_out_names = {name for cluster in self.left_out for name in (cluster.id, cluster.name)}
+        self._warn_of_left_out()
         self.members = list(members.values())
         """Those in `gone` were taken over by another."""
         self.gone: set[int] = set()
@@ -67,12 +74,12 @@ class Fleet:
             message = f'the clusters of cloud "{question.cloud}" must be discovered before this can be planned'
             self.faults.append(question.place.fault(message))
             return
-        found = [state for state in self._discovered[question.cloud] if _fits(question, state)]
-        if not found:
+        fitting = [state for state in self._discovered[question.cloud] if _fits(question, state)]
+        if not fitting:
             total = len(self._discovered[question.cloud])
             message = f'none of the {total} clusters of cloud "{question.cloud}" fits this discover'
             self.faults.append(question.place.fault(message))
-        for state in found:
+        for state in fitting:
             known = members.get(state.id)
             cluster = Cluster(
                 id=state.id,
@@ -82,11 +89,34 @@ class Fleet:
                 priority=question.priority,
                 phase=state.phase,
             )
+            if question.phases and state.phase not in question.phases:
+                self._left_out[cluster.id] = cluster
+                continue
             if known is None:
                 members[state.id] = Member(cluster, question.values, question.place)
             else:  # what the manifest says of a cluster wins over what is discovered
                 tags = {**cluster.tags, **known.cluster.tags}
                 members[state.id] = known._replace(cluster=replace(known.cluster, tags=tags, phase=state.phase))
+
+    def _warn_of_left_out(self) -> None:
+        clouds: dict[str, list[Cluster]] = {}
+        for cluster in self.left_out:
+            clouds.setdefault(cluster.cloud, []).append(cluster)
+        for cloud, clusters in clouds.items():
+            named = ", ".join(f"{each.name} ({each.phase or 'no phase'})" for each in clusters[:MAX_NAMED])
+            more = f" and {len(clusters) - MAX_NAMED:,} more" if len(clusters) > MAX_NAMED else ""
+            count = "1 cluster is" if len(clusters) == 1 else f"{len(clusters):,} clusters are"
+            self.warnings.append(
+                f"cloud {cloud}: {count} left out by the phase that `discover` asks for: {named}{more}"
+            )
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a cluster of the plan has this name or id."""
+        return name in self._by_name or name in self._by_id or name.lower() in self._by_id
+
+    def is_left_out(self, name: str) -> bool:
+        """Whether a name or id is that of a cluster that only its phase keeps out of the plan."""
+        return name in self._left_out_names or name.lower() in self._left_out_names
 
     def find(self, name: str, place: Place) -> int | None:
         """Index of the cluster with this id or name; None, and a fault, when there is not exactly one."""
@@ -149,14 +179,11 @@ class Fleet:
 
 
 def _fits(question: DiscoverSpec, state: ClusterState) -> bool:
+    """Whether a cluster is what a `discover` asks for, its phase left aside."""
     named = not question.names or any(
         fnmatchcase(name, glob) for glob in question.names for name in (state.name, state.alias) if name
     )
-    return (
-        named
-        and (not question.phases or state.phase in question.phases)
-        and matches(question.selector, {**state.tags, **question.tags})
-    )
+    return named and matches(question.selector, {**state.tags, **question.tags})
 
 
 def _is_id(text: str) -> bool:

@@ -27,7 +27,7 @@ def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
     for index, release in enumerate(manifest.releases):
         if release.targets is not None:
             chosen = _targeted(release.targets, fleet)
-            if not chosen:
+            if not chosen and not any(matches(release.targets, each.tags) for each in fleet.left_out):
                 hint = _why_none(release.targets, fleet)
                 message = f'no cluster matches the targets of release "{release.ref}"{hint}'
                 faults.append(release.targets_place.fault(message))
@@ -94,7 +94,8 @@ def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Faul
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
     seen: dict[tuple[int, int], Place] = {}
     for pair in manifest.pairs:
-        cluster = fleet.find(pair.cluster, pair.place)
+        left_out = pair.cluster not in fleet and fleet.is_left_out(pair.cluster)
+        cluster = None if left_out else fleet.find(pair.cluster, pair.place)
         if cluster is None:
             continue
         key = cluster, indices[pair.release]

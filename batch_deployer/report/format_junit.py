@@ -66,6 +66,7 @@ def _case(rows: Rows, record: DeploymentRecord) -> str:
     line = rows.of(record)
     message = line.reason or line.outcome
     if element == "skipped":
+        message = f"deferred: {message}" if line.outcome == Outcome.DEFERRED else message
         return f"    <testcase{head}><skipped{_attributes(message=message)}/></testcase>\n"
     story_of_it = [
         f"outcome: {line.outcome}",

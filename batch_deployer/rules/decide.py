@@ -37,10 +37,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the plan shows beside the reason; it changes nothing."""
     settling: bool = False
     """With BLOCKED: somebody else's operation is under way; look again, then decide anew."""
+    deferred: bool = False
+    """With BLOCKED: the cluster is not ready now; a run looks again as long as it lasts."""
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     """Paths of values, as a Comparison has them."""
+
+    @property
+    def word(self) -> str:
+        """What `plan` calls it."""
+        return "deferred" if self.deferred else self.action.value
 
     @property
     def explanation(self) -> str:
