@@ -198,9 +198,8 @@ class Engine:
         if run.ports.control is not None and now >= self._control_at:
             self._control_at = now + CONTROL_EVERY
             for _ in range(MAX_ORDERS):
-                order = run.ports.control.poll()
-                self._obey(order)
-                if order is None:
+                self._obey(order := run.ports.control.poll())
+                if not isinstance(order, Selection):
                     break
         if now >= self._measured_at + MEASURE_EVERY:
             self._measure()
