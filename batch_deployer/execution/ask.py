@@ -122,30 +122,30 @@ def _open(run: Run, board: Board) -> None:
 def _wait_to_open(run: Run, board: Board, question: Opening, reply: Answer) -> None:
     """Ask again later, for as long as any other question would be asked."""
     now, settings = run.now(), run.settings.retry
-    board.opening_faults += 1
-    if board.failing_since is None:
-        board.failing_since = now
+    board.health.opening_faults += 1
+    if board.health.failing_since is None:
+        board.health.failing_since = now
         until = span(settings.give_up_after)
         message = f"cloud {board.cloud.name} does not answer ({describe(reply)}); waiting for it for up to {until}"
         if reply.code != UNTRUSTED:
             run.announce(e.Warned(at=run.wall(), message=message))
-    lasted = now - board.failing_since
+    lasted = now - board.health.failing_since
     reason = f"cloud {board.cloud.name} does not answer: {describe(reply)}"
     if reply.code == UNTRUSTED:
         close(run, board, reason)
         return
     if lasted >= settings.give_up_after and not board.health.outage:
         run.on_outage(board, reason)
-        if board.dead:
+        if board.health.dead:
             return
-    pause = min(LONGEST_OPENING_PAUSE, backoff(board.opening_faults, run.ports.draw(), settings))
+    pause = min(LONGEST_OPENING_PAUSE, backoff(board.health.opening_faults, run.ports.draw(), settings))
     left = settings.give_up_after - lasted
     board.later(now + (pause if board.health.outage else min(pause, left)), question)
 
 
 def close(run: Run, board: Board, reason: str) -> None:
     """Give a whole cloud up."""
-    board.dead = reason
+    board.health.dead = reason
     for queue in board.queues.values():
         set_aside = [track for track in queue.aside.values() if track.deferral in (Deferral.CLUSTER, Deferral.CLOUD)]
         for track in [*queue.tracks(), *set_aside]:

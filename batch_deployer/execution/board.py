@@ -56,27 +56,17 @@ class Board:
         """Deployments that may be under way at once."""
         self.under_way = 0
         self.calls = 0
-        """Calls under way now."""
         self.ill_calls = 0
         self.unanswered: set[type[Question]] = {ChartsJob, ClustersJob}
-        self.opening_faults = 0
-        self.failing_since: float | None = None
-        """When the first of a cloud's first questions failed; None: none has."""
         self.open = False
         """Whether the first questions (charts, clusters) are answered."""
         self.holding = False
         """No new writes: paused, halted or stopping."""
         self.writable_from = -math.inf
         """Earliest time of a write, and of the read that it rests on."""
-        self.dead = ""
-        """Why nothing can be done in this cloud at all; empty while it can."""
         self.health = CloudHealth()
         self.ahead: float | None = None
         """Wall seconds of the cloud's clock at monotonic zero of ours; None while it has not told its time."""
-        self.refused = -1
-        """Newest generation of the credential that was refused."""
-        self.refusals = 0
-        """Generations refused in a row, none of which worked."""
         self.kinds: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()

@@ -19,6 +19,15 @@ class CloudHealth:
 
     def __init__(self) -> None:
         """The cloud answers and all clusters are ready."""
+        self.opening_faults = 0
+        self.failing_since: float | None = None
+        """When the first of a cloud's first questions failed; None: none has."""
+        self.dead = ""
+        """Why nothing can be done in this cloud at all; empty while it can."""
+        self.refused = -1
+        """Newest generation of the credential that was refused."""
+        self.refusals = 0
+        """Generations refused in a row, none of which worked."""
         self.outage = ""
         """Why the cloud is paused: nothing of it answers; empty while something does."""
         self.answered_at = -math.inf

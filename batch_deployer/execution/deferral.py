@@ -96,7 +96,7 @@ def pause_cloud(run: Run, board: Board, reason: str) -> None:
     if board.open:
         board.open, board.unanswered = False, {ClustersJob}
         board.ask(ClustersJob())
-    board.failing_since = run.now() if board.failing_since is None else board.failing_since
+    board.health.failing_since = run.now() if board.health.failing_since is None else board.health.failing_since
     message = f"{reason}; the cloud is paused, and asked again as long as the run lasts"
     run.announce(e.Warned(at=run.wall(), message=message))
     for queue in board.queues.values():
@@ -106,7 +106,7 @@ def pause_cloud(run: Run, board: Board, reason: str) -> None:
 
 def end_pause(run: Run, board: Board) -> None:
     """Take a cloud up again that has answered."""
-    board.health.outage, board.opening_faults, board.failing_since = "", 0, None
+    board.health.outage, board.health.opening_faults, board.health.failing_since = "", 0, None
     run.announce(e.Warned(at=run.wall(), message=f"cloud {board.cloud.name} answers again"))
     for queue in board.queues.values():
         queue.breaker.passed()

@@ -4,13 +4,17 @@ import signal as signals
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
+from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.rollout import succeeded
 from batch_deployer.execution.run import Run
 from batch_deployer.execution.track import Track
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.lifecycle import Phase
 
+MAX_NAMED = 5
+"""Deployments that one message names."""
 EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "limits": 1, "state": 1}
 OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
 
@@ -45,6 +49,14 @@ def ending_of(run: Run, signal: int) -> Ending:
     (reason, alike), *_ = reasons.most_common(1)
     cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
     return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")
+
+
+def raise_endless_wait(run: Run) -> NoReturn:
+    """Raise IllegalMove that names what can never start: holding the lock for ever would help nobody."""
+    stuck = [track.deployment for track in run.tracks.values() if track.phase is not Phase.FINISHED]
+    named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
+    more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
+    raise IllegalMove(f"nothing is under way or due, and these deployments can never start: {named}{more}")
 
 
 def _of_deferred(deferred: Sequence[Track], total: int) -> Ending:

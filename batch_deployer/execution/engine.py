@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batch_deployer.errors import IllegalMove
 from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.deferral import pause_cloud
-from batch_deployer.execution.ending import OVERTAKEN, Ending, ending_of
+from batch_deployer.execution.ending import OVERTAKEN, Ending, ending_of, raise_endless_wait
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
 from batch_deployer.execution.look import look, read_one
 from batch_deployer.execution.pool import Pool
@@ -26,7 +25,7 @@ from batch_deployer.model.deployment import Outcome
 from batch_deployer.plan.frozen import CloudSpec, Plan
 from batch_deployer.ports import Command, Selection
 from batch_deployer.rules.cadence import Durations
-from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
+from batch_deployer.rules.lifecycle import UNDER_WAY
 from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.shared_bucket import SharedBucket
 
@@ -34,12 +33,9 @@ MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
 STALL = 30.0
 """Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
-MAX_NAMED = 5
-"""Deployments that one message names."""
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's commands."""
-MAX_ORDERS = 100
-"""Commands that are taken at one look."""
+MAX_ORDERS_PER_LOOK = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +193,7 @@ class Engine:
             self._rollout.tick(now)
         if run.ports.control is not None and now >= self._control_at:
             self._control_at = now + CONTROL_EVERY
-            for _ in range(MAX_ORDERS):
+            for _ in range(MAX_ORDERS_PER_LOOK):
                 self._obey(order := run.ports.control.poll())
                 if not isinstance(order, Selection):
                     break
@@ -232,7 +228,7 @@ class Engine:
             return
         waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
         if not waiting and self._rollout.left > len(self._rollout.aside):
-            self._end_endless_wait()
+            raise_endless_wait(self._run)
         for board, queue in waiting:
             board.look_soon(queue, now + STALL)
         if waiting:
@@ -240,13 +236,6 @@ class Engine:
                 "nothing was under way or due although deployments wait, so all are looked at again: report this bug"
             )
             self._run.announce(e.Warned(at=self._run.wall(), message=message))
-
-    def _end_endless_wait(self) -> None:
-        """Raise IllegalMove that names what can never start: holding the lock for ever would help nobody."""
-        stuck = [track.deployment for track in self._run.tracks.values() if track.phase is not Phase.FINISHED]
-        named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
-        more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
-        raise IllegalMove(f"nothing is under way or due, and these deployments can never start: {named}{more}")
 
     def _is_too_late(self, now: float) -> str:
         """Why nothing more may be started: the deadline, by monotonic time, or the window, by the wall clock."""

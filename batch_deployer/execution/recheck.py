@@ -66,7 +66,7 @@ class Recheck:
     @staticmethod
     def _opens(board: Board) -> bool:
         """Whether a resumed run still waits for the first answers of a cloud, which show what is ready now."""
-        waits = not board.open and not board.dead and not board.health.outage
+        waits = not board.open and not board.health.dead and not board.health.outage
         return waits and any(queue.aside for queue in board.queues.values())
 
     def _end(self) -> None:

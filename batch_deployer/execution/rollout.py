@@ -40,7 +40,7 @@ class Rollout:
         self._systemic = Systemic(run.plan.gates.systemic)
         self.aside: dict[str, Track] = {}
         """Deferred deployments, by key: no gate waits for them."""
-        run.on_finished, run.on_deferred, run.on_requeued = self.finished, self.deferred, self.requeued
+        run.on = {e.Finished: self.finished, e.Deferred: self.deferred, e.Requeued: self.requeued}
         self._count()
 
     def _count(self) -> None:
@@ -126,8 +126,8 @@ class Rollout:
         board, queue = self._run.place(track)
         if track.phase is not Phase.WAITING or track.key in queue.waiting:
             return
-        if board.dead:
-            self._run.finish(track, Outcome.UNREACHABLE, board.dead, cause="cloud does not answer")
+        if board.health.dead:
+            self._run.finish(track, Outcome.UNREACHABLE, board.health.dead, cause="cloud does not answer")
         elif board.health.outage:
             defer(self._run, track, Deferral.CLOUD, board.health.outage)
         elif queue.deferred:
@@ -206,7 +206,7 @@ class Rollout:
         """
         unreachable, board = track.outcome is Outcome.UNREACHABLE, self._run.place(track)[0]
         if track.outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED) or (
-            unreachable and (board.dead or board.health.outage)
+            unreachable and (board.health.dead or board.health.outage)
         ):
             return None
         plan, release, wave = self._run.plan, track.deployment.release.label, track.deployment.wave

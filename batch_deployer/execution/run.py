@@ -66,7 +66,6 @@ class Run:
         self.ports = ports
         self.settings = plan.settings
         self.now = ports.clock.monotonic
-        """Monotonic seconds."""
         self._steps = StepDetector(ports.clock.wall(), ports.clock.monotonic())
         self.boards: dict[str, Board] = {}
         self.tracks: dict[str, Track] = {}
@@ -79,10 +78,8 @@ class Run:
         self.halted: Halt | None = None
         self.denied = False
         """Whether a deployment ended because permission is missing."""
-        self.on_finished: Callable[[Track], None] = lambda _: None
-        """Set by the rollout, as the next two are."""
-        self.on_deferred: Callable[[Track], None] = lambda _: None
-        self.on_requeued: Callable[[Track], None] = lambda _: None
+        self.on: dict[type[e.DeploymentEvent], Callable[[Track], None]] = {}
+        """What follows an event of a deployment, by its type."""
         self.on_outage: Callable[[Board, str], None] = lambda _board, _reason: None
         """Called with the reason when a whole cloud has not answered for too long."""
         self.on_room: Callable[[], object] = lambda: None
@@ -105,10 +102,8 @@ class Run:
             queue.refused = 0 if isinstance(event, e.Accepted) else queue.refused + (event.wait > 0)
         self.ports.journal.note(event)
         self.ports.listener.hear(event)
-        if isinstance(event, e.Finished):
-            self.on_finished(track)
-        elif isinstance(event, e.Deferred | e.Requeued):
-            (self.on_deferred if isinstance(event, e.Deferred) else self.on_requeued)(track)
+        if (follow := self.on.get(type(event))) is not None:
+            follow(track)
 
     async def emit_durably(self, track: Track, event: e.Intended) -> None:
         """Make an intent a fact that would survive a crash, before anything leaves. Raises JournalError."""

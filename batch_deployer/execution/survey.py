@@ -25,6 +25,7 @@ from batch_deployer.execution.run import Ports, Run
 from batch_deployer.execution.track import Track
 from batch_deployer.execution.trouble import attempt
 from batch_deployer.execution.unreachable import look_failed
+from batch_deployer.model import events as e
 from batch_deployer.model.api import ListReleases, ReleaseState
 from batch_deployer.model.deployment import Action
 from batch_deployer.plan.frozen import Plan
@@ -79,7 +80,7 @@ class Surveyor:
             board.holding = True
             board.ask(ChartsJob())
             board.ask(ClustersJob())
-        run.on_finished, run.on_deferred = self._ended, self._deferred
+        run.on = {e.Finished: self._ended, e.Deferred: self._deferred}
         run.on_outage = lambda board, reason: close(run, board, reason)
         self._pool = Pool(self._boards, ports.clock, self._perform, self._keep_time)
         run.on_room = self._pool.arm
@@ -99,7 +100,7 @@ class Surveyor:
             decisions={key: self._decisions.get(key, not_seen) for key in keys},
             states={key: self._states[key] for key in keys if key in self._states},
             calls=calls,
-            dead=[board.dead for board in self._boards if board.dead],
+            dead=[board.health.dead for board in self._boards if board.health.dead],
             halted=run.halted.reason if run.halted else "",
             exit_code=code,
         )

@@ -51,8 +51,8 @@ async def attempt(run: Run, board: Board, job: Job, call: Call) -> tuple[Answer,
         elif answer.sent is Sent.MAYBE and not isinstance(job, LookJob):
             # A look that hangs tells of its cluster; it is the breaker's business, not the whole cloud's.
             board.concurrency.timed_out()
-    if answer.status not in (0, 401) and answer.credential > board.refused:
-        board.refusals = 0
+    if answer.status not in (0, 401) and answer.credential > board.health.refused:
+        board.health.refusals = 0
     if verdict is Verdict.OK:
         board.budget.earn()
     elif verdict is Verdict.EXPIRED:
@@ -99,10 +99,10 @@ async def _renew(run: Run, board: Board, answer: Answer) -> Verdict:
 
     One that is refused although it is fresh may have been revoked by chance; when the next is too, it is no chance.
     """
-    if answer.credential > board.refused:
-        board.refused = answer.credential
-        board.refusals += 1
-    if board.refusals > FRESH_TRIES:
+    if answer.credential > board.health.refused:
+        board.health.refused = answer.credential
+        board.health.refusals += 1
+    if board.health.refusals > FRESH_TRIES:
         run.halt("auth", f"cloud {board.cloud.name} refuses even a fresh credential: {describe(answer)}")
         return Verdict.AUTH
     try:
