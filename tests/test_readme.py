@@ -16,7 +16,11 @@ from batch_deployer.cli.main import COMMANDS, group
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
 
 
 def rows_of(heading):
@@ -83,7 +87,7 @@ def test_every_command_of_the_tour_runs_and_shows_what_the_readme_says(tmp_path,
                 assert wanted in real, (command, line)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_to_a_file_leads_somewhere(page):
     prose = re.sub(r"`[^`]*`", "", page.read_text())
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", prose):
@@ -93,8 +97,8 @@ def test_every_link_to_a_file_leads_somewhere(page):
 
 def test_every_page_of_the_docs_is_in_the_index():
     index = (ROOT / "docs/index.md").read_text()
-    for page in PAGES[1:]:
-        assert page.name == "index.md" or f"({page.name})" in index, page.name
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.name == "index.md" or f"({page.relative_to(ROOT / 'docs')})" in index, page
 
 
 def test_the_page_of_commands_is_up_to_date():
