@@ -6,6 +6,7 @@
     ├── AuthFailed                 5   the cloud refuses the credential; trying again risks an account lock
     ├── CloudUnreachable           1   nothing at a cloud's address answers at all
     ├── JournalError               1   the journal cannot be written or read (disk full, read-only, torn)
+    ├── OutOfResources             1   the system grants no further open file, thread or memory
     ├── WorldMoved                 2   a saved plan no longer fits what the clouds run
     ├── TooLate                    6   a window or start-by time is missed, and nothing was started
     └── IllegalMove                3   a bug of ours: an event that the lifecycle table forbids
@@ -13,6 +14,7 @@
 The class says what the catcher can do about it; the message says what happened, where, and what to do.
 """
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -113,7 +115,35 @@ class StateLocked(JournalError):
     """A file of the state folder is locked by another process just now."""
 
 
+class OutOfResources(BatchDeployerError):
+    """The system grants this process no further open file, thread or memory."""
+
+
 class IllegalMove(BatchDeployerError):
     """An event arrived that the lifecycle table forbids: a bug of ours, and nothing was changed."""
 
     exit_code = 3
+
+
+_SHORTAGES = {
+    errno.EMFILE: "too many open files in this process; raise its limit (`ulimit -n`)",
+    errno.ENFILE: "too many open files on this machine",
+    errno.ENOMEM: "no memory is left; raise the limit of this process or container",
+}
+_NO_THREAD = "no further thread can be started; raise the limit of processes (`ulimit -u`, or pids of the container) or of memory"
+
+
+def shortage(error: BaseException) -> str:
+    """What the system did not grant this process, and the remedy; empty for any other error."""
+    if isinstance(error, MemoryError):
+        return _SHORTAGES[errno.ENOMEM]
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return _NO_THREAD
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        return f"{where}{_SHORTAGES[error.errno]}"
+    if isinstance(error, ImportError) and (
+        "failed to map segment" in str(error) or "cannot allocate" in str(error).lower()
+    ):
+        return _SHORTAGES[errno.ENOMEM]
+    return ""

@@ -90,6 +90,11 @@ class Fence(Protocol):
         """Whether somebody else has taken over for certain, so that nothing here is ours any more. Cheap while all is well."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the lease could not be renewed at the last attempt; empty when it could."""
+        ...
+
     def missing(self) -> str:
         """What is gone without which the lock cannot be held, such as its file; empty while all is well. Cheap."""
         ...

@@ -13,8 +13,9 @@ import click
 from batch_deployer import __version__
 from batch_deployer.cli.session import Session
 from batch_deployer.cli.streams import trouble
+from batch_deployer.compose.shortages import shortage_behind
 from batch_deployer.compose.stopping import Stopped
-from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove
+from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove, OutOfResources
 
 EXIT_CODES: dict[int, str] = {
     0: "all deployed or unchanged; a command did what it was asked",
@@ -80,15 +81,29 @@ def failed(error: BaseException, session: Session) -> int:
         for fault in known.faults:
             say(session.redact(f"error: {fault}"))
         return known.exit_code
-    if isinstance(known, BatchDeployerError) and not isinstance(known, IllegalMove):
-        say(session.redact(f"error: {known}"))
-        return known.exit_code
-    if isinstance(known, OSError) and known.filename is not None:
-        say(f"error: {known.filename}: {(known.strerror or str(known)).lower()}")
-        return BatchDeployerError.exit_code
+    code, reason = judged(known)
+    if code != IllegalMove.exit_code:
+        say(session.redact(f"error: {reason}"))
+        return code
     for line in _crash(error, session).split("\n"):
         say(line)
-    return IllegalMove.exit_code
+    return code
+
+
+def judged(error: BaseException) -> tuple[int, str]:
+    """The exit code for an error, and its reason in one line: the same for the process, the report and the journal."""
+    known = innermost(error)
+    if isinstance(known, BatchDeployerError):
+        return known.exit_code, str(known)
+    if isinstance(known, Stopped):
+        return 128 + known.number, f"stopped by {known}"
+    if isinstance(known, KeyboardInterrupt):
+        return 130, "interrupted"
+    if reason := shortage_behind(known):
+        return OutOfResources.exit_code, reason
+    if isinstance(known, OSError) and known.filename is not None:
+        return BatchDeployerError.exit_code, f"{known.filename}: {(known.strerror or str(known)).lower()}"
+    return IllegalMove.exit_code, f"ended by {type(known).__name__}, a bug of ours"
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -107,7 +122,9 @@ def _crash(error: BaseException, session: Session) -> str:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     head = f"batch-deployer {__version__}, Python {sys.version.split()[0]} on {sys.platform}, {stamp}Z\n\n"
     summary = session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
-    folders = [Path(tempfile.gettempdir())]
+    folders: list[Path] = []
+    with contextlib.suppress(OSError):
+        folders.append(Path(tempfile.gettempdir()))
     with contextlib.suppress(BadInput):
         folders.insert(0, session.state or session.use_state(None))
     for folder in folders:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch_deployer.cli.console import is_live, show, width
-from batch_deployer.cli.failures import say
+from batch_deployer.cli.failures import judged, say
 from batch_deployer.cli.manner import Manner
 from batch_deployer.cli.options import same_state
 from batch_deployer.cli.session import Session
@@ -107,7 +107,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     runner = Runner(task, audience)
     try:
         with audience:
-            ending = _work(runner, audience)
+            ending = _work(runner, audience, store.redact)
     except LockHeld as error:
         if manner.overlap != "skip":
             raise
@@ -136,7 +136,7 @@ def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) ->
     return True
 
 
-def _work(runner: Runner, audience: Audience) -> Ending:
+def _work(runner: Runner, audience: Audience, redact: Callable[[str], str]) -> Ending:
     try:
         return run_in_loop(runner.run)
     except BatchDeployerError as error:
@@ -145,9 +145,11 @@ def _work(runner: Runner, audience: Audience) -> Ending:
         raise
     except BaseException as error:
         # The journal is left without a last word, so that the run can be resumed; its report has one.
-        audience.hear(
-            e.RunFinished(at=time.time(), exit_code=3, reason=f"ended by {type(error).__name__}, a bug of ours")
-        )
+        code, reason = judged(error)
+        if audience.story.parts:
+            audience.hear(e.RunFinished(at=time.time(), exit_code=code, reason=redact(reason)))
+        else:
+            audience.failed(redact(reason))
         raise
 
 

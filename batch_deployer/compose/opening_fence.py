@@ -17,6 +17,11 @@ class OpeningFence:
         """Whether a write may leave now."""
         return self._inner.may_write() and not self._opening.problem(time.time())
 
+    @property
+    def trouble(self) -> str:
+        """Why the lease could not be renewed at the last attempt."""
+        return self._inner.trouble
+
     def missing(self) -> str:
         """What is gone without which the lock cannot be held."""
         return self._inner.missing()

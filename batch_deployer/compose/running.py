@@ -15,9 +15,13 @@ from batch_deployer.compose.listening import Audience, BothListeners
 from batch_deployer.compose.memory import ReleaseMemory
 from batch_deployer.compose.opening_fence import OpeningFence
 from batch_deployer.compose.past import learn, past_of, scopes_of_clusters
+from batch_deployer.compose.preloading import load_what_the_end_needs
+from batch_deployer.compose.resources import RUN_THREADS, check_memory, check_threads, fit_connections
+from batch_deployer.compose.run_record import failure_after_the_end, record_end, record_failure, record_left
+from batch_deployer.compose.shortages import shortage_behind
 from batch_deployer.compose.stopping import Stopper
 from batch_deployer.compose.task import Task, run_started
-from batch_deployer.errors import AuthFailed, BatchDeployerError, JournalError
+from batch_deployer.errors import BatchDeployerError, JournalError, OutOfResources
 from batch_deployer.execution.ending import Ending
 from batch_deployer.execution.engine import Engine, Past
 from batch_deployer.execution.run import Ports
@@ -29,7 +33,7 @@ from batch_deployer.journal.machine import here, stamp
 from batch_deployer.journal.runs import RunDir, RunMeta
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Outcome, Remembered
+from batch_deployer.model.deployment import Remembered
 from batch_deployer.model.text import span
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.plan.store import freeze
@@ -63,11 +67,18 @@ class Runner:
         self._scopes = {name: cloud.scope for name, cloud in task.plan.clouds.items()}
         """What the provider of each cloud throttles as one, as far as the logins told."""
         self._shared: Mapping[str, StoredLimits] = {}
+        self._plan = task.plan
+        """The plan with as many connections as this process may open."""
+        self._shortage = ""
+        self._ending: Ending | None = None
 
     async def run(self) -> Ending:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
         task, settings = self._task, self._task.plan.settings
         collect_rarely()
+        check_memory()
+        check_threads(RUN_THREADS + len(task.plan.clouds))
+        self._plan, self._shortage = fit_connections(task.plan)
         task.state.value_digest("")  # a key that cannot be used is told before anything is sent
         self._stopper = Stopper()
         lock = RunLock(task.state.locks_path, task.plan.name, task.run_id, settings.lease, settings.wire.write_timeout)
@@ -78,7 +89,7 @@ class Runner:
                     opening = task.opening()
                     writes = fence if opening is None else OpeningFence(fence, opening)
                     async with opened(
-                        task.plan,
+                        self._plan,
                         store=task.store,
                         clock=SystemClock(),
                         fence=writes,
@@ -86,6 +97,8 @@ class Runner:
                         on_login=self._take_scope,
                         late_pause=LATE_PAUSE_SECONDS,
                     ) as apis:
+                        load_what_the_end_needs()
+                        check_memory()
                         self.folder = task.folder or self._new_folder()
                         self._torn = is_log_torn(self.folder.journal_path)
                         with SqliteJournal(self.folder.journal_path) as journal:
@@ -97,6 +110,12 @@ class Runner:
             except JournalError as error:
                 self._unwritten(error)
                 raise
+            except Exception as error:
+                if self._ending is None:
+                    raise
+                # The journal holds the end, so that what fails afterwards must not tell of another one.
+                self._audience.hear(e.Warned(at=time.time(), message=failure_after_the_end(error, task.store.redact)))
+                return self._ending
 
     def _patience(self) -> Patience:
         """As long as any other question would be asked, and not beyond the deadline."""
@@ -130,17 +149,19 @@ class Runner:
             await self._begin(folder, journal, resumed=resumed)
             return await self._work(folder, journal, fence, apis, opening, resumed=resumed)
         except asyncio.CancelledError:
-            await self._end(journal, self._interrupted())
+            await record_end(journal, self._audience, self._interrupted())
             raise
         except JournalError:
             raise
         except BatchDeployerError as error:
-            reason = self._task.store.redact(str(error))
-            scope = "auth" if isinstance(error, AuthFailed) else "run"
-            await self._end(
-                journal, Ending(error.exit_code, reason), e.Halted(at=time.time(), scope=scope, reason=reason)
-            )
+            await record_failure(journal, self._audience, error, self._task.store.redact)
             raise
+        except Exception as error:
+            if self._ending is not None or not (why := shortage_behind(error)):
+                raise
+            failure = OutOfResources(why)
+            await record_failure(journal, self._audience, failure, self._task.store.redact)
+            raise failure from error
 
     def _recalled(self, journal: SqliteJournal) -> Iterator[e.Event]:
         for event in journal.stream():
@@ -157,21 +178,12 @@ class Runner:
         for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
             self._warn(journal, f"the secret {name} is not what it was when the run began")
         folder.remember_secrets(task.store.resolved())
+        if self._shortage:
+            self._warn(journal, self._shortage)
         left, note = task.left()
         if note:
             self._warn(journal, note)
-        ended = [
-            e.Finished(
-                at=time.time(),
-                key=key,
-                outcome=Outcome.NOT_STARTED,
-                reason=f"left as it is: run {run} has written it since",
-            )
-            for key, run in left.items()
-        ]
-        await journal.record(*ended)
-        for event in ended:
-            self._audience.hear(event)
+        await record_left(journal, self._audience, left)
 
     async def _work(
         self,
@@ -187,7 +199,7 @@ class Runner:
         # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
         history = journal.stream() if resumed else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
-        plan = replace(task.plan, settings=replace(task.plan.settings, deadline=task.deadline))
+        plan = replace(self._plan, settings=replace(task.plan.settings, deadline=task.deadline))
         scopes = dict(self._scopes)  # the engine keeps the scope of the manifest for a cloud that is logged in to later
         async with shared_limits(
             task.state,
@@ -228,12 +240,13 @@ class Runner:
         self._stopper.serve(engine)
         spare_the_plan()
         try:
-            return await engine.run()
+            self._ending = await engine.run()
         finally:
             self.overtaken = fence.overtaken() and task.state.last_holder(task.plan.name) == task.run_id
             for trouble in () if task.simulated else (learn(task.state, scopes, engine), self._memory.keep()):
                 if trouble:
                     self._warn(journal, trouble)
+        return self._ending
 
     def _known(
         self,
@@ -283,9 +296,3 @@ class Runner:
         warned = e.Warned(at=time.time(), message=message)
         journal.note(warned)
         self._audience.hear(warned)
-
-    async def _end(self, journal: SqliteJournal, ending: Ending, *before: e.RunEvent) -> None:
-        last = (*before, e.RunFinished(at=time.time(), exit_code=ending.exit_code, reason=ending.reason))
-        await journal.record(*last)
-        for event in last:
-            self._audience.hear(event)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.compose.clouds import Patience, opened
 from batch_deployer.compose.memory import ReleaseMemory
+from batch_deployer.compose.resources import fit_connections
 from batch_deployer.compose.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, WorldMoved
 from batch_deployer.execution.run import Ports
@@ -37,6 +38,8 @@ class Told:
 class _Closed:
     """A fence that lets nothing through: a survey writes nothing, whatever happens."""
 
+    trouble = ""
+
     def may_write(self) -> bool:
         """No."""
         return False
@@ -58,6 +61,7 @@ async def look_around(plan: Plan, store: SecretStore, state: StateDir, patience:
     remembered, trouble = ReleaseMemory(state, plan, store).recalled()
     clock, fence = SystemClock(), _Closed()
     until = clock.monotonic() + patience.seconds
+    plan, _ = fit_connections(plan)
     async with opened(plan, store=store, clock=clock, fence=fence, patience=patience) as apis:
         left = max(_SHORTEST, until - clock.monotonic())
         settings = replace(plan.settings, retry=replace(plan.settings.retry, give_up_after=left))

@@ -8,6 +8,7 @@ from batch_deployer.execution.ask import answer
 from batch_deployer.execution.board import Board
 from batch_deployer.execution.deferral import pause_cloud
 from batch_deployer.execution.ending import OVERTAKEN, Ending, ending_of, raise_endless_wait
+from batch_deployer.execution.heartbeat import HeartbeatWatch
 from batch_deployer.execution.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
 from batch_deployer.execution.look import look, read_one
 from batch_deployer.execution.pool import Pool
@@ -71,6 +72,7 @@ class Engine:
         self._control_at = self._started
         self._deadline = math.inf if plan.settings.deadline is None else self._started + plan.settings.deadline
         self._deadline_missed = False
+        self._heartbeat = HeartbeatWatch()
         for name, cloud in plan.clouds.items():
             self._run.boards[name] = self._board(cloud, past)
         for ordinal, deployment in enumerate(plan.deployments):
@@ -92,8 +94,6 @@ class Engine:
         background = [each.work for each in self._sharings]
         self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time, background)
         self._run.on_room = self._pool.arm
-
-    # -- from outside --------------------------------------------------------------------------------------------------
 
     async def run(self) -> Ending:
         """Work to the end. Raises JournalError when the journal can no longer be written; nothing is sent after that."""
@@ -135,8 +135,6 @@ class Engine:
         """Calls a second at the end, by (cloud, bucket)."""
         pairs = ((board, name) for board in self._run.boards.values() for name in ("writes", "reads"))
         return {(board.cloud.name, name): getattr(board, name).pace for board, name in pairs}
-
-    # -- inside --------------------------------------------------------------------------------------------------------
 
     def _board(self, cloud: CloudSpec, past: Past) -> Board:
         """Clouds that the provider throttles as one share their buckets, under the strictest of their limits."""
@@ -185,6 +183,7 @@ class Engine:
             else:
                 self._stop_at = min(self._stop_at, now + run.settings.stop.grace)
                 run.halt("deadline", reason)
+        self._heartbeat.check(run)
         if run.halted is None and (run.ports.fence.missing() or run.ports.fence.overtaken()):
             run.halt_unlocked(OVERTAKEN)
         if not self._signal:

@@ -161,6 +161,8 @@ class Run:
             self.halt(
                 "state", f"the lock file {gone} is gone: the state folder was moved or removed; nothing more is written"
             )
+        elif (trouble := self.ports.fence.trouble) and not self.ports.fence.overtaken():
+            self.halt("state", f"the run lock could not be renewed, so nothing more is written: {trouble}")
         else:
             self.halt("fence", lost)
 

@@ -3,7 +3,7 @@
 import threading
 from contextlib import suppress
 
-from batch_deployer.errors import JournalError
+from batch_deployer.errors import JournalError, shortage
 from batch_deployer.journal.lease import Lease
 from batch_deployer.journal.leases import Leases
 
@@ -75,8 +75,8 @@ class LeaseFence:
         while not self._lost and not self._stop.wait(self._heartbeat):
             try:
                 renewed = self._leases.renew(self._lease)
-            except JournalError as error:
-                self.trouble = str(error)  # the lease runs on; the next beat may succeed
+            except Exception as error:  # noqa: BLE001 - the lease runs on, and the next heartbeat may succeed
+                self.trouble = shortage(error) or str(error) or type(error).__name__
                 continue
             self.trouble = ""
             if renewed is None and self.missing():

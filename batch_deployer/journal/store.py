@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from batch_deployer.errors import JournalError
+from batch_deployer.errors import JournalError, shortage
 from batch_deployer.journal.codec import join
 from batch_deployer.journal.database import Database
 
@@ -36,7 +36,7 @@ class Store:
             except JournalError as error:
                 self.failure = error
             except Exception as error:  # noqa: BLE001 - whoever waits must hear of a bug of ours too
-                self.failure = JournalError(f"cannot write {self._database.path}: {error!r}")
+                self.failure = JournalError(f"cannot write {self._database.path}: {shortage(error) or repr(error)}")
         return self.failure
 
     def close(self) -> None:

@@ -9,17 +9,15 @@ class Background:
     """Does what it is given, in order, one at a time. What fails is told to `warn` and changes nothing else."""
 
     def __init__(self, name: str, warn: Callable[[str], None]) -> None:
-        """The thread starts with the first task."""
+        """Starts the thread, so that one that cannot be started is an error before a run rather than at its end."""
         self._name = name
         self._warn = warn
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def do(self, task: Callable[[], None]) -> None:
         """Queue a task; returns at once."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
         self._tasks.put(task)
 
     def close(self, timeout: float) -> bool:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,18 +23,28 @@ _BATCH = 256
 _WIDE, _HIGH = 1040, 190
 
 
-def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
-    """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
+@cache
+def prepare() -> Environment:
+    """The environment with every template loaded: a report must not need the program's files, which may be replaced."""
     environment = Environment(
         loader=PackageLoader("batch_deployer.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters["span"] = _span
     environment.globals["outcome"] = _outcome
     environment.filters["count"] = lambda number: f"{number:,}"
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
+
+
+def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
+    """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
+    environment = prepare()
     script = environment.get_template("report.js").render()
     summary, good = summary or summarise(story), good_words(story)
     yield from environment.get_template("report.html").generate(

@@ -25,6 +25,17 @@ FORMATS = tuple(_WHERE)
 """Names that `render` takes."""
 
 
+def load_all() -> None:
+    """Load what every format needs, so that nothing is read from the program's files later."""
+    for where in _WHERE.values():
+        module = import_module(f"batch_deployer.report.{where.split(':')[0]}")
+        getattr(module, "prepare", _nothing)()
+
+
+def _nothing() -> None:
+    pass
+
+
 def render(name: str, story: Story, summary: Summary | None = None, rows: Rows | None = None) -> Iterator[str]:
     """The story in a format, piece by piece; joined they are the whole text. Raises BadInput for an unknown name.
 

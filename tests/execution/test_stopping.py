@@ -129,6 +129,8 @@ def test_a_deadline_that_is_kept_is_not_noticed(make, act):
 class Lease:
     """Lets through for so many questions."""
 
+    trouble = ""
+
     def __init__(self, number):
         self.left = number
 

@@ -257,6 +257,8 @@ def test_after_a_call_timed_out_on_an_idle_connection_the_others_are_not_used(se
 class Closed:
     """A fence that was lost."""
 
+    trouble = ""
+
     def may_write(self):
         return False
 
