@@ -23,6 +23,7 @@ from batch_deployer.compose.task import Task
 from batch_deployer.errors import BatchDeployerError, LockHeld
 from batch_deployer.execution.ending import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id
+from batch_deployer.journal.sharing import group_id
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.plan.frozen import Plan
@@ -75,7 +76,8 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
             f"warning: the state folder {folder} is new, so no other run's lock, journal or learned pace is known here; "
             "see docs/runners.md"
         )
-    state = StateDir(folder)
+    group = None if manner.state_group is None else group_id(manner.state_group)
+    state = StateDir(folder, group=group)
     made = manner.report is not None and not manner.report.exists()
     if manner.report is not None:
         check_folder(manner.report)
@@ -158,6 +160,7 @@ def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: boo
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
     summary = summarise(story)
     written = write_reports(story, folders, summary)
+    folder.share_report()
     for fault in written.faults:
         say(f"warning: {fault}")
     if manner.quiet and unchanged and not written.faults:

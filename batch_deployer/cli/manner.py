@@ -40,6 +40,13 @@ _MAX_URL_BYTES = 64 * 1024
 
 manner_options = together(
     state_dir_option,
+    click.option(
+        "--state-group",
+        metavar="NAME",
+        envvar="BATCH_DEPLOYER_STATE_GROUP",
+        show_envvar=True,
+        help="Let this group read runs and reports in the state folder, and steer live runs with `control`.",
+    ),
     click.option("--report", type=FOLDER, help="Also write the report files into this folder."),
     click.option("--deadline", type=DURATION, metavar="DURATION", help="Start nothing more after this long; exit 6."),
     click.option(
@@ -103,6 +110,7 @@ class Manner:
     """These options, as given."""
 
     state_dir: Path | None
+    state_group: str | None
     report: Path | None
     deadline: float | None
     overlap: Literal["fail", "wait", "skip"]

@@ -71,7 +71,7 @@ class Database:
         mode = "mode=rw" if write else "mode=ro&immutable=1" if still else "mode=ro"
         with self._explained("open"):
             if write:
-                private.touch(path)
+                private.touch(path, secret=shared)
             for end in ("", "-wal", "-shm", "-journal"):
                 private.check_regular(path.with_name(path.name + end))
             self._refuse_headless()

@@ -36,7 +36,7 @@ class SecretDigests:
         if texts:
             kept = self._load()
             kept.digests.update({name: _digest(kept.salt, name, text) for name, text in texts.items()})
-            private.write(self._path, msgspec.json.encode(kept).decode())
+            private.write(self._path, msgspec.json.encode(kept).decode(), secret=True)
 
     def changed(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         """Names whose text differs from what was remembered; names never remembered are not among them."""
@@ -79,7 +79,7 @@ class ValueDigests:
     def _load(self) -> bytes:
         try:
             if not self._path.exists():
-                private.write(self._path, secrets.token_hex(_KEY_BYTES), keep=True)
+                private.write(self._path, secrets.token_hex(_KEY_BYTES), keep=True, secret=True)
             key = bytes.fromhex(private.read(self._path, _LARGEST).decode())
         except OSError as error:
             raise BadInput(

@@ -125,6 +125,7 @@ def _claim(folder: Path, lease: Lease) -> bool:
     handle, name = tempfile.mkstemp(prefix=".claim-", dir=folder)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - a handle, not a path
+            os.fchmod(file.fileno(), private.file_mode(folder, name))
             file.write(_text(lease).encode())
             file.flush()
             os.fsync(file.fileno())

@@ -1,4 +1,7 @@
-"""Files and folders that only their owner may read, whatever the umask says, and that are whole or not there."""
+"""Files and folders that only their owner may read, whatever the umask says, and that are whole or not there.
+
+In a folder that is shared with a group the group may read what is made, too.
+"""
 
 import errno
 import math
@@ -8,24 +11,54 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+SHARED_FOLDER = 0o2750
+"""Mode of a folder that a group may read: what is made in it has the group, too."""
+_FILE, _SHARED_FILE, _SHARED_INBOX = 0o600, 0o640, 0o660
+_INBOX_NAME = "control"
+_OWN_NAMES = frozenset({"secrets.json", "scopes.json"})
+"""Files of a run that its group has no use for."""
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder is one that a group may read: new folders and files in it are, too."""
+    return stat.S_IMODE(folder.lstat().st_mode) == SHARED_FOLDER
+
+
+def folder_mode(parent: Path) -> int:
+    """The mode of a new folder in `parent`."""
+    return SHARED_FOLDER if is_shared(parent) else 0o700
+
+
+def file_mode(parent: Path, name: str) -> int:
+    """The mode of a new file in `parent`."""
+    if name in _OWN_NAMES or not is_shared(parent):
+        return _FILE
+    return _SHARED_INBOX if name == _INBOX_NAME else _SHARED_FILE
+
 
 def make_folder(path: Path) -> None:
-    """Make a folder 0700, and its parents so that only their owner can write. FileExistsError when it is there."""
+    """Make a folder 0700, or as its shared parent is, and missing parents so that only their owner can write.
+
+    FileExistsError when it is there.
+    """
     missing = [parent for parent in path.parents if not parent.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=0o755, exist_ok=True)
     path.mkdir(mode=0o700)
-    path.chmod(0o700)
+    path.chmod(folder_mode(path.parent))
 
 
-def touch(path: Path) -> None:
-    """Make an empty file 0600 unless it is there already, durably. SQLite gives its side files the same mode."""
+def touch(path: Path, *, secret: bool = False) -> None:
+    """Make an empty file 0600 unless it is there already, durably. SQLite gives its side files the same mode.
+
+    `secret`: also in a folder that is shared.
+    """
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
     try:
-        os.fchmod(handle, 0o600)
+        os.fchmod(handle, 0o600 if secret else file_mode(path.parent, path.name))
     finally:
         os.close(handle)
     sync_folder(path.parent)
@@ -81,15 +114,15 @@ def _refuse_unusual(found: os.stat_result, path: Path, most: float = math.inf) -
         raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
 
 
-def write(path: Path, text: str, *, keep: bool = False) -> None:
+def write(path: Path, text: str, *, keep: bool = False, secret: bool = False) -> None:
     """Put the whole text in place at once and durably, 0600: readers see the old file or the new one, never a part.
 
-    keep: a file that is there already stays, whoever wrote it.
+    keep: a file that is there already stays, whoever wrote it. secret: 0600 also in a folder that is shared.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - a handle, not a path
-            os.fchmod(file.fileno(), 0o600)
+            os.fchmod(file.fileno(), 0o600 if secret else file_mode(path.parent, path.name))
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 import msgspec
 
 from batch_deployer.errors import JournalError
-from batch_deployer.journal import private
+from batch_deployer.journal import private, sharing
 from batch_deployer.journal.digests import SecretDigests
 from batch_deployer.journal.reading import JournalReader
 from batch_deployer.model.events import RunFinished, Time
@@ -105,6 +105,11 @@ class RunDir:
     def control_path(self) -> Path:
         """Where operators leave commands."""
         return self.path / "control"
+
+    def share_report(self) -> None:
+        """Let the group of a shared state folder read the report."""
+        if private.is_shared(self.path) and self.report_path.is_dir():
+            sharing.share_tree(self.report_path, self.path.stat().st_gid)
 
     def plan_text(self) -> str:
         """The frozen plan as it was stored. JournalError when it is gone."""

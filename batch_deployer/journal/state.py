@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from batch_deployer.errors import BadInput, JournalError, LockHeld
-from batch_deployer.journal import private
+from batch_deployer.journal import private, sharing
 from batch_deployer.journal.digests import ValueDigests
 from batch_deployer.journal.leases import Leases, wish
 from batch_deployer.journal.machine import here, is_alive, stamp
@@ -34,10 +34,11 @@ class StateDir:
     """A folder 0700 with files 0600. BadInput when it cannot be used.
 
     `write`: it will be written and what is in it will be believed, so it is made when absent, tried at once, and refused
-    where another user may have put something into it; else it is only looked at.
+    where another user may have put something into it; else it is only looked at. `group`: id of a group that is to read
+    the runs and their reports, and to steer live runs.
     """
 
-    def __init__(self, path: Path, *, write: bool = True) -> None:
+    def __init__(self, path: Path, *, write: bool = True, group: int | None = None) -> None:
         self.path = path
         self.shared = SharedState(path / "state.db")
         """Learned paces and install durations."""
@@ -50,7 +51,7 @@ class StateDir:
         self._numbers = path / "numbers"
         if write:
             with self._usable():
-                self._set_up()
+                self._set_up(group)
 
     def create_run(
         self, run_id: str, plan_text: str, meta: RunMeta, *, scopes: Mapping[str, str] | None = None
@@ -68,10 +69,12 @@ class StateDir:
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self._runs))
             try:
                 meta = msgspec.structs.replace(meta, number=self._next_number())
-                draft.chmod(0o700)
+                draft.chmod(private.folder_mode(self._runs))
                 private.write(draft / "plan.json", plan_text)
                 private.write(draft / "scopes.json", msgspec.json.encode(dict(scopes or {})).decode())
                 private.write(draft / "run.json", msgspec.json.encode(meta).decode())
+                if private.is_shared(draft):  # the group cannot make files there
+                    private.touch(draft / "control")
                 if path.exists():
                     raise BadInput(f"run {run_id} is there already; choose another --run-id, or resume it")
                 draft.rename(path)
@@ -216,7 +219,7 @@ class StateDir:
         finally:
             self._leases.release(mine)
 
-    def _set_up(self) -> None:
+    def _set_up(self, group: int | None) -> None:
         for folder in (self.path, self._runs, self._numbers, self.locks_path):
             with suppress(FileExistsError):  # by another process just now, at the latest
                 private.make_folder(folder)
@@ -231,10 +234,24 @@ class StateDir:
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # removed by another process just now
                     self._refuse(private.distrust(path))
+        if group is not None:
+            self._share(group)
         # A trial: the mode bits do not tell about read-only file systems, quotas or foreign owners.
         handle, name = tempfile.mkstemp(prefix=".try-", dir=self._runs)
         os.close(handle)
         Path(name).unlink()
+
+    def _share(self, group: int) -> None:
+        """Let a group read the runs that are there and those to come."""
+        for folder in (self.path, self._runs, self.locks_path):
+            sharing.share_folder(folder, group)
+        for folder in (self._runs, self.locks_path):
+            for path in folder.iterdir():
+                # Drafts of other processes, graves and foreign files are left alone.
+                if path.is_dir() and not path.name.startswith("."):
+                    sharing.share_tree(path, group)
+        for run in self._folders():
+            private.touch(run.control_path)
 
     def _refuse(self, problem: str) -> None:
         if problem:
