@@ -1,6 +1,6 @@
 """What a run may still write that is not the last one to have written its deployments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,21 @@ force_older_option = click.option(
     is_flag=True,
     help="Write also the deployments that a later run has written since. They are left as they are otherwise.",
 )
+
+
+def left_meanwhile(
+    state_folder: Path, past: "PastRun", keys: Iterable[str], *, force: bool, told: str
+) -> Callable[[], tuple[Mapping[str, str], str]]:
+    """`left_to_later`, to be asked once the lock is held: a run may have ended while it was waited for.
+
+    `told`: the sentence of the first time, which the report has already.
+    """
+
+    def ask() -> tuple[Mapping[str, str], str]:
+        left, note = left_to_later(state_folder, past, keys, force=force)
+        return left, "" if note == told else note
+
+    return ask
 
 
 def left_to_later(

@@ -8,7 +8,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.older import force_older_option, left_to_later
+from batch_deployer.cli.older import force_older_option, left_meanwhile, left_to_later
 from batch_deployer.cli.options import examples, permission_options
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
@@ -73,5 +73,11 @@ def command(
         return incomplete
     manner.wait_for_start()
     store = open_store(session)
-    what = Launch(plan=plan, run_id=run_id or new_id(plan.name), extra={"retries": past.folder.id})
+    keys = [each.key for each in plan.deployments]
+    what = Launch(
+        plan=plan,
+        run_id=run_id or new_id(plan.name),
+        left=left_meanwhile(state, past, keys, force=force_older, told=note),
+        extra={"retries": past.folder.id},
+    )
     return launch(what, manner, session, store) or incomplete

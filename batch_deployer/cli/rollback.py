@@ -8,7 +8,7 @@ import click
 
 from batch_deployer.cli.failures import say
 from batch_deployer.cli.manner import Manner, manner_options
-from batch_deployer.cli.older import force_older_option, left_to_later
+from batch_deployer.cli.older import force_older_option, left_meanwhile, left_to_later
 from batch_deployer.cli.options import examples, permission_options, same_state
 from batch_deployer.cli.session import Session
 from batch_deployer.errors import BadInput
@@ -73,7 +73,13 @@ def command(
         terminal.ask(f"Take {len(undoing.plan.deployments):,} deployments back?", shown)
     manner.wait_for_start()
     store = open_store(session)
-    what = Launch(plan=undoing.plan, run_id=run_id or new_id(past.plan.name), extra={"undoes": past.folder.id})
+    keys = [each.key for each in undoing.plan.deployments]
+    what = Launch(
+        plan=undoing.plan,
+        run_id=run_id or new_id(past.plan.name),
+        left=left_meanwhile(state, past, keys, force=force_older, told=note),
+        extra={"undoes": past.folder.id},
+    )
     return launch(what, manner, session, store) or incomplete
 
 

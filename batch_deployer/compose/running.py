@@ -70,6 +70,8 @@ class Runner:
         self._plan = task.plan
         """The plan with as many connections as this process may open."""
         self._shortage = ""
+        self._leaves_some = False
+        """Whether a later run has written some of the deployments, so that the journal of a new run tells their outcome."""
         self._ending: Ending | None = None
 
     async def run(self) -> Ending:
@@ -184,6 +186,7 @@ class Runner:
         if note:
             self._warn(journal, note)
         await record_left(journal, self._audience, left)
+        self._leaves_some = bool(left)
 
     async def _work(
         self,
@@ -197,7 +200,7 @@ class Runner:
     ) -> Ending:
         task, clock = self._task, SystemClock()
         # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
-        history = journal.stream() if resumed else ()
+        history = journal.stream() if resumed or self._leaves_some else ()
         # The frozen plan keeps the manifest's own deadline: the one of this process ends with it.
         plan = replace(self._plan, settings=replace(task.plan.settings, deadline=task.deadline))
         scopes = dict(self._scopes)  # the engine keeps the scope of the manifest for a cloud that is logged in to later

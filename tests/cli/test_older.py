@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -135,3 +136,39 @@ def test_a_later_journal_that_cannot_be_read_stops_it(shop):
     assert "two/journal.db" in err
     assert "--force-older" in err
     assert shop.run("retry", "one", "--failed", "--force-older", "--run-id", "three")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["retry", "rollback", "resume"])
+@pytest.mark.parametrize("force", [False, True], ids=["", "force"])
+def test_a_run_that_ends_while_the_lock_is_waited_for_counts_as_later(shop, command, force):
+    """Whether a later run wrote the deployments is asked once the lock is held."""
+    options = ["--overlap", "wait", *(("--force-older",) if force else ())]
+    if command == "rollback":
+        shop.edit("tag: v1", "tag: v2")
+        assert shop.run("run", "m.yaml", "--yes", "--run-id", "first")[0] == 0
+        shop.edit("tag: v2", "tag: v3")
+        options += ["--yes", "--run-id", "late"]
+    else:
+        shop.edit("tag: v1", "tag: v2")
+        if command == "retry":
+            fail(shop, "one", OPEN)
+            options += ["--failed", "--run-id", "late"]
+        else:
+            kill(shop, "one", OPEN, kept=("planned",))
+    shop.edit("writes: 50/s", "writes: 1/s")
+    before = tags(shop)
+    newer = shop.start("run", "m.yaml", "--yes", "--run-id", "newer")
+    until = time.monotonic() + 60
+    while tags(shop) == before and time.monotonic() < until:
+        time.sleep(0.05)
+    code, _, err = shop.run(command, {"rollback": "first"}.get(command, "one"), *options)
+    assert newer.wait(60) == 0
+    newer.communicate()
+    assert "run newer" in err, err
+    assert code == (0 if force and command != "rollback" else 1), err
+    written = tags(shop)[OPEN]
+    if command != "rollback":
+        assert written == ("v1" if force else "v2")
+    else:
+        assert written == "v3"  # a rollback leaves alone what was changed since, in any case
