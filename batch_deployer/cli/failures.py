@@ -18,7 +18,7 @@ from batch_deployer.compose.stopping import Stopped
 from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove, OutOfResources
 
 EXIT_CODES: dict[int, str] = {
-    0: "all deployed or unchanged; a command did what it was asked",
+    0: "all deployed, unchanged or, within max_deferred, deferred; a command did what it was asked",
     1: "some deployments did not succeed (plan --detailed-exitcode: would not), or a cloud, the journal or an output file cannot be used",
     2: "bad input: manifest, option, saved plan or state folder; nothing was sent",
     3: "a bug of ours; a crash file is named",

@@ -26,6 +26,7 @@ from batch_deployer.journal.runs import RunDir, new_run_id
 from batch_deployer.journal.sharing import group_id
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
+from batch_deployer.model.deployment import Outcome
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.report.format_text import to_text
 from batch_deployer.report.story import Story
@@ -120,6 +121,8 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
             is_told = _leave(runner, audience, manner, made=made)
     if ending.reason:
         say(store.redact(ending.reason))
+    if audience.tally.outcomes[Outcome.DEFERRED] and runner.folder is not None and not what.simulated:
+        say(f"what is deferred is taken up by: batch-deployer retry {runner.folder.id} --deferred{same_state()}")
     if ending.exit_code in (129, 130, 131, 143) and runner.folder is not None:
         say(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
     return ending.exit_code or (0 if is_told else BatchDeployerError.exit_code)

@@ -96,6 +96,13 @@ def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
     bad = [trial for trial in done.trials if trial.exit_code]
     if bad:
         yield f"not clean    {len(bad)} of {len(done.trials)}; seed {bad[0].seed}: {bad[0].reason}"
+    waiting = [trial for trial in done.trials if trial.outcomes.get("deferred")]
+    if waiting:
+        most = max(waiting, key=lambda trial: trial.outcomes["deferred"])
+        yield (
+            f"deferred     in {len(waiting)} of {len(done.trials)}, up to {most.outcomes['deferred']} deployments "
+            f"(seed {most.seed}): their clusters were not ready, so they are in none of these times"
+        )
     if rto is not None:
         if done.recovered < math.inf:
             told = f"95% were whole within {span(done.recovered)}"

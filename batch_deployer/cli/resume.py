@@ -52,7 +52,8 @@ def command(session: Session, /, run: str, *, force_older: bool, **options: Any)
             return past.info.exit_code or 0
         raise BadInput(
             f"run {past.folder.id} has ended (exit code {past.info.exit_code}); "
-            f"`retry {past.folder.id} --failed --not-started` starts a new run of what did not succeed"
+            f"`retry {past.folder.id} --failed --not-started` starts a new run of what did not succeed, "
+            "and `--deferred` of what was set aside"
         )
     if past.folder.meta.extra.get("simulated"):
         raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")

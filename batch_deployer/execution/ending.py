@@ -67,4 +67,4 @@ def _of_deferred(deferred: Sequence[Track], total: int) -> Ending:
     cause = f"{why}" if all(track.reason == why for track in deferred) else f"most often: {why}"
     if len(deferred) == total:
         return Ending(1, f"nothing was deployed: all {total:,} deployments are deferred ({cause})")
-    return Ending(0, f"{len(deferred):,} of {total:,} deployments are deferred ({cause}); all others are deployed")
+    return Ending(0, f"{len(deferred):,} of {total:,} deployments are deferred ({cause}); all others are as wanted")

@@ -73,13 +73,11 @@ class Run:
         self.durations: dict[str, Durations] = dict(learned)
         self.new_durations: dict[str, list[float]] = {}
         """Seconds that installs took in this part of the run, by chart; for the history."""
-        self.skipped: set[str] = set()
-        """Keys that an operator wants set aside as soon as nothing of them is under way."""
+        self.skipped: set[str] = set()  # keys to set aside as soon as nothing of them is under way
         self.halted: Halt | None = None
         self.denied = False
         """Whether a deployment ended because permission is missing."""
-        self.on: dict[type[e.DeploymentEvent], Callable[[Track], None]] = {}
-        """What follows an event of a deployment, by its type."""
+        self.on: dict[type[e.DeploymentEvent], Callable[[Track], None]] = {}  # called after an event of the type
         self.on_outage: Callable[[Board, str], None] = lambda _board, _reason: None
         """Called with the reason when a whole cloud has not answered for too long."""
         self.on_room: Callable[[], object] = lambda: None

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TextIO, get_args
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Outcome
+from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.text import clean, span, utc
 from batch_deployer.observe.tally import Tally
 from batch_deployer.plan.frozen import Plan
@@ -137,6 +137,8 @@ class PlainProgress:
         return f"{self._tally.name(event.key)} {event.outcome.value}: {clean(event.reason, 300)}{more}"
 
     def _deferral(self, event: e.Deferred | e.Requeued) -> str:
+        if isinstance(event, e.Deferred) and event.cause is Deferral.CLOUD:
+            return ""  # a warning has told of the cloud
         self._deferrals += 1
         if self._deferrals > _MOST_DEFERRALS:
             return ""

@@ -69,7 +69,9 @@ def _wave(story: Story, record: DeploymentRecord, now: float) -> Iterator[Wait]:
         return
     gate = next((index for index in range(wave) if story.waves[index].passed is None), wave - 1)
     spec = story.plan.waves[gate]
-    before = [other for other in story.records.values() if other.deployment.wave == gate]
+    before = [
+        other for other in story.records.values() if other.deployment.wave == gate and other.state is not State.DEFERRED
+    ]
     ended = [other for other in before if other.state is State.ENDED]
     failed = sum(1 for other in ended if other.outcome is not None and not other.good)
     allowed = "any number" if spec.max_failures is None else str(spec.max_failures.of(len(before)))

@@ -59,7 +59,7 @@ def test_40_clusters_with_4_hibernating_under_default_settings(project):
         "deferred": 4,
     }
     assert told["run"]["halts"] == []
-    assert "4 of 40 deployments are deferred (the cluster is Hibernation); all others are deployed" in out + err
+    assert "4 of 40 deployments are deferred (the cluster is Hibernation); all others are as wanted" in out + err
     assert told["curve"]["p100"] is not None
     assert [(each["cluster_name"], each["phase"], each["cause"]) for each in told["deferred"]] == [
         (f"c-{number}", "Hibernation", "cluster") for number in range(4)

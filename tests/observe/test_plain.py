@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from batch_deployer.model.deployment import Outcome
-from batch_deployer.model.events import Finished, Throttled
+from batch_deployer.model.deployment import Deferral, Outcome
+from batch_deployer.model.events import Deferred, Finished, Requeued, Throttled
 from batch_deployer.observe import plain
 from batch_deployer.observe.fanout import Fanout
 from batch_deployer.observe.plain import PlainProgress
@@ -86,3 +86,14 @@ def test_as_a_context_manager_it_ticks_by_itself_and_stops(plan):
         assert ticked.wait(30)
         thread = progress._thread
     assert not thread.is_alive()
+
+
+def test_what_is_deferred_is_told_once_each_and_a_whole_cloud_only_by_its_warning(heard):
+    def deferred(number, cause):
+        return Deferred(at=1.0, key=f"id-{number}/apps/web", cause=cause, why="the cluster is Hibernation")
+
+    _, told = heard([deferred(1, Deferral.CLUSTER), deferred(2, Deferral.CLOUD), Requeued(at=2.0, key="id-1/apps/web")])
+    assert [line.split(" ", 1)[1] for line in told.getvalue().splitlines()] == [
+        "c1/apps/web deferred: the cluster is Hibernation",
+        "c1/apps/web is no longer deferred",
+    ]

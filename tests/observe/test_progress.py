@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from batch_deployer.model.events import Continued, Paused, Stopping
+from batch_deployer.model.deployment import Deferral, Outcome
+from batch_deployer.model.events import Continued, Deferred, Finished, Paused, Stopping
 from batch_deployer.observe.fanout import Fanout
 from batch_deployer.observe.progress import LiveProgress
 from batch_deployer.observe.tally import Tally
@@ -73,3 +74,12 @@ def test_it_starts_and_stops_cleanly(plan):
         assert display._live.is_started
     assert not display._live.is_started
     assert "starting" in console.file.getvalue()
+
+
+def test_it_shows_what_is_deferred_and_calls_none_of_it_not_good(show):
+    why = "the cluster is Hibernation"
+    aside = [Deferred(at=1.0, key=f"id-{number}/apps/web", cause=Deferral.CLUSTER, why=why) for number in (1, 2)]
+    assert "2 deferred" in show(aside)
+    shown = show([*aside, *(Finished(at=2.0, key=each.key, outcome=Outcome.DEFERRED) for each in aside)])
+    assert "2 deferred" in shown
+    assert "not good" not in shown

@@ -2,8 +2,18 @@
 
 import pytest
 
-from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.model.events import Accepted, Confirmed, Finished, Intended, Refused, RunStarted, Throttled
+from batch_deployer.model.deployment import Deferral, Operation, Outcome
+from batch_deployer.model.events import (
+    Accepted,
+    Confirmed,
+    Deferred,
+    Finished,
+    Intended,
+    Refused,
+    Requeued,
+    RunStarted,
+    Throttled,
+)
 from batch_deployer.observe.tally import Tally
 
 KEY = "id-1/apps/web"
@@ -78,3 +88,33 @@ def test_a_stranger_changes_nothing_and_a_new_part_clears_the_old_ones_end(tally
     tally.hear(RunStarted(at=2, run="run-1", manifest="nightly", resumed=True))
     assert (tally.ended, tally.halted, tally.exit_code) == (3, "", None)
     assert tally.rate(3.0) == 0.0
+
+
+def deferred(key=KEY, cause=Deferral.CLUSTER, at=1.0):
+    return Deferred(at=at, key=key, cause=cause, why="the cluster is Hibernation", phase="Hibernation")
+
+
+def test_what_is_deferred_is_counted_apart_until_it_is_due_again_or_has_ended(tally):
+    tally.hear(deferred())
+    tally.hear(deferred(at=2.0))
+    assert (tally.deferred, tally.ended, tally.in_flight) == (1, 0, 0)
+    tally.hear(Requeued(at=3.0, key=KEY))
+    assert tally.deferred == 0
+    tally.hear(deferred(at=4.0))
+    tally.hear(Finished(at=5.0, key=KEY, outcome=Outcome.DEFERRED))
+    lane = tally.lanes[0, "de"]
+    assert (tally.deferred, tally.outcomes["deferred"], lane.ended - lane.good - lane.deferred) == (0, 1, 0)
+    assert not tally.failed
+    assert not tally.ends, "it says nothing about the pace"
+
+
+def test_a_deferred_deployment_of_a_plan_that_is_not_known_is_passed_over(tally):
+    tally.hear(deferred("other"))
+    assert tally.deferred == 0
+
+
+def test_what_is_deferred_is_not_waited_for_in_the_forecast(tally):
+    tally.hear(Finished(at=0.0, key="id-2/apps/web", outcome=Outcome.DEPLOYED))
+    tally.hear(Finished(at=10.0, key="id-3/apps/web", outcome=Outcome.DEPLOYED))
+    tally.hear(deferred())
+    assert tally.eta(10.0) == 0.0

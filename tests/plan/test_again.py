@@ -3,7 +3,16 @@
 import pytest
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, Operation, Outcome, ReleaseSpec, key_of
+from batch_deployer.model.deployment import (
+    ChartRef,
+    Cluster,
+    Deferral,
+    Deployment,
+    Operation,
+    Outcome,
+    ReleaseSpec,
+    key_of,
+)
 from batch_deployer.plan.again import again, open_keys
 from batch_deployer.plan.frozen import Plan
 
@@ -70,3 +79,35 @@ def test_what_was_deleted_and_not_created_again_is_still_under_way():
     )
     assert list(open_keys(a_plan(), events)) == [key]
     assert key not in {each.key for each in again(a_plan(), events, failed=True, not_started=True).deployments}
+
+
+@pytest.mark.parametrize(
+    ("events", "taken"),
+    [
+        ([e.Finished(at=5, key="c/ns/untouched", outcome=Outcome.DEFERRED)], True),
+        ([e.Deferred(at=5, key="c/ns/untouched", cause=Deferral.OPERATOR, why="put aside")], True),
+        (
+            [
+                e.Deferred(at=5, key="c/ns/untouched", cause=Deferral.CLUSTER, why="asleep"),
+                e.Requeued(at=6, key="c/ns/untouched"),
+            ],
+            False,
+        ),
+        ([e.Deferred(at=5, key="c/ns/untouched", cause=Deferral.CLOUD, why="no answer")], False),
+        (
+            [
+                e.Deferred(at=5, key="c/ns/untouched", cause=Deferral.CLUSTER, why="asleep"),
+                e.Finished(at=6, key="c/ns/untouched", outcome=Outcome.UNREACHABLE),
+            ],
+            False,
+        ),
+    ],
+)
+def test_what_was_deferred_is_tried_again_only_on_wish(events, taken):
+    def names(**which):
+        return {each.release.name for each in again(a_plan(), (*EVENTS, *events), **which).deployments}
+
+    assert ("untouched" in names(deferred=True)) is taken
+    if taken:
+        assert "untouched" not in names(failed=True, not_started=True)
+        assert names(deferred=True) == {"untouched"}

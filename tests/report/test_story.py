@@ -2,15 +2,17 @@
 
 import pytest
 
-from batch_deployer.model.deployment import Action, Operation, Outcome
+from batch_deployer.model.deployment import Action, Deferral, Operation, Outcome
 from batch_deployer.model.events import (
     Accepted,
     Confirmed,
+    Deferred,
     Finished,
     Intended,
     Missing,
     Planned,
     Refused,
+    Requeued,
     RunFinished,
     RunStarted,
     Seen,
@@ -22,6 +24,7 @@ from batch_deployer.model.events import (
 from batch_deployer.report.record import State
 from batch_deployer.report.rows import Rows
 from batch_deployer.report.story import tell
+from batch_deployer.report.summary import summarise
 
 KEY = "id-1/apps/web"
 CREATE = {"key": KEY, "operation": Operation.CREATE}
@@ -151,3 +154,44 @@ def test_events_of_a_stranger_and_repeated_warnings_are_counted_not_lost(plan):
     story = tell(plan, events)
     assert story.warnings == {"slow disk": 2}
     assert story.strangers == 1
+
+
+def asleep(at, cause=Deferral.CLUSTER):
+    return Deferred(at=at, key=KEY, cause=cause, why="the cluster is Hibernation", phase="Hibernation")
+
+
+@pytest.mark.parametrize(
+    ("events", "word", "since", "phase"),
+    [
+        ([asleep(1.0)], "deferred", 1.0, "Hibernation"),
+        ([asleep(1.0), asleep(5.0, Deferral.OPERATOR)], "deferred", 1.0, "Hibernation"),
+        ([asleep(1.0), Requeued(at=2.0, key=KEY)], "not_started", None, ""),
+        ([asleep(1.0), Requeued(at=2.0, key=KEY), asleep(3.0)], "deferred", 3.0, "Hibernation"),
+        ([asleep(1.0), Finished(at=2.0, key=KEY, outcome=Outcome.DEFERRED)], "deferred", 1.0, "Hibernation"),
+        ([Finished(at=2.0, key=KEY, outcome=Outcome.DEFERRED)], "deferred", 2.0, ""),
+        ([asleep(1.0, Deferral.CLOUD)], "not_started", 1.0, "Hibernation"),
+        ([asleep(1.0), Finished(at=2.0, key=KEY, outcome=Outcome.UNREACHABLE)], "unreachable", None, ""),
+        (
+            [Intended(at=0.0, attempt=1, **CREATE), Accepted(at=0.5, **CREATE), asleep(1.0)],
+            "in_flight",
+            1.0,
+            "Hibernation",
+        ),
+    ],
+)
+def test_what_is_deferred_is_told_with_its_phase_and_since_when(plan, events, word, since, phase):
+    record = tell(plan, events).records[KEY]
+    assert (record.word, record.deferred, record.phase) == (word, since, phase)
+
+
+def test_deferred_ones_count_neither_as_good_nor_as_failures_nor_in_the_time_to_100_percent(plan):
+    others = [each.key for each in plan.deployments if each.key != KEY]
+    ended = [Finished(at=10.0, key=key, outcome=Outcome.DEPLOYED) for key in others]
+    story = tell(plan, [RunStarted(at=0.0, run="r", manifest="m"), asleep(1.0), *ended])
+    summary = summarise(story)
+    assert (summary.totals.good, summary.totals.outcomes["deferred"]) == (len(others), 1)
+    assert summary.failures == []
+    assert summary.curve.p100 == 10.0
+    assert [(each.key, each.phase, each.since) for each in summary.deferred] == [
+        (KEY, "Hibernation", "1970-01-01T00:00:01.000Z")
+    ]
