@@ -17,7 +17,7 @@ from batch_deployer.cli.session import Session
 from batch_deployer.compose.listening import Audience, Telling
 from batch_deployer.compose.loop import run_in_loop
 from batch_deployer.compose.running import Runner
-from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all
+from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all, secrets_of_url
 from batch_deployer.compose.stopping import undisturbed
 from batch_deployer.compose.task import Task
 from batch_deployer.errors import BatchDeployerError, LockHeld
@@ -91,6 +91,9 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
         metrics_file=manner.metrics_file,
         notify=manner.notify_urls(),
     )
+    for url in filter(None, (telling.ping, *telling.notify)):
+        for text in secrets_of_url(url):
+            store.remember(text)
     audience = Audience(plan, telling, store, lambda text: say(store.redact(f"warning: {text}")))
     task = Task(
         plan=plan,

@@ -1,6 +1,7 @@
 """The plain texts behind `${secret:env:NAME}` and `${secret:file:PATH}`: found, remembered for redaction, never stored."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,6 +13,10 @@ from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 from batch_deployer.model.redact import Redactor
 from batch_deployer.model.values import secret_names
 from batch_deployer.plan.frozen import Plan
+
+_URL_MARKS = re.compile(r"[/?&#=,:]")
+_TOKEN_LENGTH = 8
+"""Characters from which a part of a URL counts as a token, if it holds a digit."""
 
 
 class SecretStore:
@@ -25,8 +30,8 @@ class SecretStore:
         self._found: dict[str, str] = {}
         self._texts: frozenset[str] = frozenset()
         self.redactor = Redactor(self.known)
-        for password in _proxy_passwords(environ):
-            self.remember(password)
+        for text in filter(None, _variables_with_secrets(environ)):
+            self.remember(text)
 
     def __repr__(self) -> str:
         """Names only."""
@@ -82,14 +87,37 @@ class PlaceholderStore(SecretStore):
         return placeholder(name)
 
 
-def _proxy_passwords(environ: Mapping[str, str]) -> Iterator[str]:
-    """The passwords of the proxies that the environment names, as written and decoded."""
+def _variables_with_secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """The secrets of proxies, monitors and messages that the environment names, and the key that signs plans."""
     for name, text in environ.items():
-        user, at, _ = text.rpartition("@")
-        _, colon, password = user.rpartition("://")[2].partition(":")
-        if name.lower().endswith("_proxy") and at and colon and password:
-            yield password
-            yield unquote(password)
+        if name.lower().endswith("_proxy") and "@" in text:
+            user = text.rpartition("@")[0].rpartition("://")[2]
+            yield from _decoded(user.partition(":")[2])
+        elif name.startswith("BATCH_DEPLOYER_") and name.endswith(("_PING", "_NOTIFY")):
+            for url in text.split():
+                yield from secrets_of_url(url)
+    yield environ.get("BATCH_DEPLOYER_PLAN_KEY", "")
+
+
+def secrets_of_url(url: str) -> Iterator[str]:
+    """What is secret in the URL of a monitor or a message: the whole, its password, and the parts that look like tokens.
+
+    Services put tokens into the path, the query, the user or, where the scheme names the service, the place of the host.
+    """
+    yield url
+    scheme_and_user, _, rest = url.partition("://")[2].rpartition("@")
+    yield from _decoded(scheme_and_user.partition(":")[2])
+    place, *words = _URL_MARKS.split(f"{rest}/{scheme_and_user}")
+    for word in (*words, *([] if "." in place else place.split(":"))):
+        for text in _decoded(word):
+            if len(text) >= _TOKEN_LENGTH and any(map(str.isdigit, text)):
+                yield text
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """The text as written and with its percent-encoding undone."""
+    yield text
+    yield unquote(text)
 
 
 def named_in(manifest: Manifest) -> frozenset[str]:

@@ -131,9 +131,10 @@ def _anyhow(secret: str) -> re.Pattern[str]:
     Of a long one without blanks, such as a token, only the start is spelt out: the pattern for 16 KB would take seconds to
     compile. Its start hides all up to the next blank.
     """
-    if len(secret) > _LONG and not any(map(str.isspace, secret)):
-        return re.compile("".join(map(_character, secret[:_LONG])) + r"\S*")
-    return re.compile("".join(map(_character, secret)))
+    long = len(secret) > _LONG and not any(map(str.isspace, secret))
+    # Encoding makes one longer run of a run of backslashes.
+    pieces = _PIECES.findall(secret[:_LONG] if long else secret)
+    return re.compile("".join(map(_character, pieces)) + (r"\S*" if long else ""))
 
 
 @lru_cache(maxsize=256)
@@ -144,34 +145,43 @@ def _word(secret: str) -> re.Pattern[str]:
 
 _NAMED = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
 _ESCAPED = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
-_QUOTED = "\"'/\\"
-_BACKSLASHES = r"(?:\\|%5[cC]|&#92;|&#[xX]5[cC];)*"
+_QUOTED = "\"'/"
+_PIECES = re.compile(r"\\+|[^\\]")
+_BACKSLASH = r"(?:\\|%5[cC]|&#92;|&#[xX]5[cC];)"
+# Bounded, possessive and only from the start of a run: a server may send nothing but backslashes.
+_RUN = rf"(?<!\\)(?<!%5[cC])(?<!&#92;)(?<!&#[xX]5[cC];){_BACKSLASH}{{1,256}}+"
+_ESCAPE = rf"(?:{_RUN}|(?<=\\)|(?<=%5[cC])|(?<=&#92;)|(?<=&#[xX]5[cC];))"
+"""What begins an escape. A backslash of the secret itself, right before it, may have taken all of them."""
 
 
 @lru_cache(maxsize=4096)
 def _character(char: str) -> str:
-    """A pattern of every way to write a character."""
+    """A pattern of every way to write a character, or a run of backslashes."""
+    if len(char) > 1:
+        return f"(?:{_RUN}|(?:{_character(char[0])}){{{len(char)}}})"
     data, point = char.encode("utf-8", "surrogatepass"), ord(char)
     units = char.encode("utf-16-be", "surrogatepass").hex()
     ways = [
         re.escape(char),
         "".join(f"%{_digits(byte)}" for byte in (data[at : at + 1].hex() for at in range(len(data)))),
-        "".join(rf"\\+u{_digits(units[at : at + 4])}" for at in range(0, len(units), 4)),
+        "".join(rf"{_ESCAPE}u{_digits(units[at : at + 4])}" for at in range(0, len(units), 4)),
         f"&#0*{point};",
         f"&#[xX]0*{_digits(f'{point:x}')};",
     ]
     if char in _NAMED:
         ways.append(f"&{_NAMED[char]};")
     if char in "\b\f\n\r\t":
-        ways.append(r"\\+" + _ESCAPED[char])
+        ways.append(f"{_ESCAPE}{_ESCAPED[char]}")
     if char == " ":
         ways.append(r"\+")
     if char.isspace():
         ways.append(r"\s")
     if point < 256:
-        ways.append(rf"\\+x{_digits(f'{point:02x}')}")
-    # A quote, a slash or a backslash may have any number of backslashes before it, escaped once more or not.
-    return f"(?:{_BACKSLASHES if char in _QUOTED else ''}(?:{'|'.join(ways)}))"
+        ways.append(rf"{_ESCAPE}x{_digits(f'{point:02x}')}")
+    if char == "\\":
+        return f"(?:{_RUN}|{'|'.join(ways)})"
+    # A quote or a slash may have any number of backslashes before it, escaped once more or not.
+    return f"(?:{f'(?:{_RUN})?' if char in _QUOTED else ''}(?:{'|'.join(ways)}))"
 
 
 def _digits(text: str) -> str:

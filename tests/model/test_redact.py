@@ -123,3 +123,28 @@ def test_only_short_texts_are_kept_for_the_next_time():
     redactor.text("short")
     redactor.text("x" * 10_000)
     assert list(redactor._cached) == ["short"]
+
+
+@pytest.mark.parametrize(
+    "secret", ['a\\\\"b-long-one', "a\\ü-long-one", "\\ü\\n\\\\-long", 'x"\\"\\/\n-long', "\\\\\\\\server\\share-1"]
+)
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+@pytest.mark.parametrize("quote", [str, urllib.parse.quote, html.escape])
+def test_backslashes_of_a_secret_and_of_its_encodings_do_not_hide_it(secret, levels, quote):
+    text = secret
+    for _ in range(levels):
+        text = json.dumps(text)
+    text = quote(text)
+    found = Redactor(lambda: {secret}).text(f"before {text} after")
+    assert HIDDEN in found
+    assert "long" not in found
+    assert "share" not in found
+
+
+@pytest.mark.parametrize("piece", ["\\", "%5c", "&#x5c;", "&#92;", "\\u00", '\\"', "&#0"])
+def test_a_flood_of_what_begins_an_escape_takes_linear_time(piece):
+    """It took ten minutes when each backslash was the start of a search through all that follow."""
+    redactor = Redactor(lambda: {'w/o"r\\d+ü&<x>-long', "T0ken-of-the-login-0123456789"})
+    begun = time.process_time()
+    redactor.text(piece * (128 * 1024 // len(piece)))
+    assert time.process_time() - begun < 60
