@@ -20,7 +20,7 @@ from batch_deployer.compose.running import Runner
 from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all, secrets_of_url
 from batch_deployer.compose.stopping import undisturbed
 from batch_deployer.compose.task import Task
-from batch_deployer.errors import BatchDeployerError, LockHeld
+from batch_deployer.errors import BadInput, BatchDeployerError, LockHeld
 from batch_deployer.execution.ending import Ending
 from batch_deployer.journal.runs import RunDir, new_run_id
 from batch_deployer.journal.sharing import group_id
@@ -166,7 +166,10 @@ def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: boo
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
     summary = summarise(story)
     written = write_reports(story, folders, summary)
-    folder.share_report()
+    try:
+        folder.share_report()
+    except (OSError, BadInput) as error:
+        say(f"warning: the group of the state folder cannot read the report: {error}")
     for fault in written.faults:
         say(f"warning: {fault}")
     if manner.quiet and unchanged and not written.faults:

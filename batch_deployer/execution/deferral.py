@@ -53,6 +53,14 @@ def wait_in_line(run: Run, queue: ClusterQueue, track: Track) -> None:
         defer(run, track, Deferral.OPERATOR, PUT_ASIDE)
     elif queue.deferred:
         judge_phase(run, queue, track)
+    else:
+        pause_with_cloud(run, track)
+
+
+def pause_with_cloud(run: Run, track: Track) -> None:
+    """Set a deployment aside whose write was answered after its cloud was paused."""
+    if outage := run.place(track)[0].health.outage:
+        defer(run, track, Deferral.CLOUD, outage)
 
 
 def judge_phase(run: Run, queue: ClusterQueue, track: Track) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 from batch_deployer.errors import BadInput
 from batch_deployer.execution.board import Board
-from batch_deployer.execution.deferral import wait_in_line
+from batch_deployer.execution.deferral import pause_with_cloud, wait_in_line
 from batch_deployer.execution.jobs import WriteJob
 from batch_deployer.execution.own_address import read_release
 from batch_deployer.execution.queue import ClusterQueue
@@ -184,6 +184,7 @@ def watch(run: Run, queue: ClusterQueue, track: Track) -> None:
     queue.watching[track.key] = track
     track.look_at = run.now() + run.next_gap(track, board)
     board.look_soon(queue, track.look_at)
+    pause_with_cloud(run, track)
 
 
 def _uncertain(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verdict: Verdict) -> None:
@@ -196,6 +197,7 @@ def _uncertain(run: Run, queue: ClusterQueue, track: Track, answer: Answer, verd
     queue.watching[track.key] = track
     track.look_at = run.now() + min(run.settings.watch.shortest, run.settings.reconcile.grace / 10)
     board.look_soon(queue, track.look_at)
+    pause_with_cloud(run, track)
 
 
 def _not_sent(run: Run, queue: ClusterQueue, track: Track, answer: Answer) -> None:

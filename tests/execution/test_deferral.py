@@ -6,7 +6,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral
 from batch_deployer.plan.frozen import Wave
 from batch_deployer.rules.wall_clock import Opening
-from batch_deployer.settings import GateSettings, Settings, Share
+from batch_deployer.settings import GateSettings, Limits, Rate, RetrySettings, Settings, Share
 
 LATER = ["Creating", "Resizing", "Upgrading", "Awaking", "RollingBack", "Hibernating", "Hibernation"]
 NEVER = ["Unavailable", "Deleting", "Empty", "RollbackFailed", "Error", "Frozen"]
@@ -325,3 +325,21 @@ def test_some_dead_clusters_of_a_cloud_are_no_outage(make, act):
     show = act(plan, faults=rules)
     assert show.ending.exit_code == 4
     assert make.tally(show, plan)["unreachable"] == 3
+
+
+@pytest.mark.parametrize("effect", ["timeout", "error"])
+def test_a_write_that_is_on_its_way_when_its_cloud_is_paused_does_not_hold_the_run_up(make, act, effect):
+    """The looks at the first cluster fail for 20 s, and then the answer to the second create comes."""
+    settings = Settings(retry=RetrySettings(give_up_after=20.0))
+    slowly = Limits(writes=Rate(1, 10.0), reads=Rate(100, 1.0), in_flight=Share(9), per_cluster=Share(4))
+    plan = make.plan(6, clouds=("one", "two"), limits=slowly, settings=settings, gates=gates(max_failures=Share(0)))
+    calls = frozenset({"list_releases", "list_clusters", "show_cluster", "show_release"})
+    rules = [
+        make.rule(effect, cloud="one", calls=frozenset({"create_release"}), starts=9.0, seconds=50.0),
+        make.rule("stuck", cloud="one"),
+        make.rule("error", status=503, cloud="one", calls=calls, starts=9.0),
+    ]
+    show = act(plan, faults=rules)
+    assert show.of(e.Halted) == []
+    assert make.tally(show, plan) == {"deployed": 3, "unreachable": 3}
+    assert show.seconds < 600.0
