@@ -56,4 +56,5 @@ def run_started(task: Task, *, resumed: bool) -> e.RunStarted:
         version=__version__,
         host=place.host,
         boot=place.boot,
+        monotonic=time.monotonic(),
     )

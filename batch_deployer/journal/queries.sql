@@ -20,5 +20,10 @@ SELECT seq, data FROM events
 WHERE seq > (SELECT max(seq) FROM events) - 64 AND json_extract(data, '$.kind') IN ('run_started', 'run_finished')
 ORDER BY seq DESC LIMIT 1;
 
+-- name: clock
+-- Starts of the run's parts, and each time that the wall clock was found to have been set.
+SELECT seq, data FROM events
+WHERE json_extract(data, '$.kind') = 'run_started' OR json_extract(data, '$.clock_step') IS NOT NULL ORDER BY seq;
+
 -- name: backwards
 SELECT seq, data FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?;

@@ -51,6 +51,10 @@ class JournalReader:
         last = decode(rows, str(self._path))[0] if rows else None
         return last if isinstance(last, RunStarted | RunFinished) else None
 
+    def clock_events(self) -> list[Event]:
+        """Starts of the run's parts, and each time that the wall clock was found to have been set, in order."""
+        return [] if self._empty else decode(self._database.run("clock"), str(self._path))
+
     def backwards(self, since: float) -> Iterator[Event]:
         """Events, latest first, until all that are left happened before the wall time `since`."""
         before = 0 if self._empty else self._database.run("last_seq")[0][0] + 1

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -23,7 +24,10 @@ from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import RunDir, RunInfo, RunMeta, RunState
 from batch_deployer.journal.shared import SharedState
 from batch_deployer.rules.arrivals import arrivals
+from batch_deployer.rules.wall_clock import set_ahead_since
 
+_ALWAYS_READ = 8
+"""Newest runs whose journals are read for recent writes whatever the times of their files: a set clock falsifies those."""
 _KEPT_NUMBERS = 1000
 """More than can be taken while one run is put in place."""
 _NUMBER = re.compile(r"[0-9]{8,12}")
@@ -154,23 +158,27 @@ class StateDir:
     def recent_writes(self, scope: str, since: float) -> Sequence[float]:
         """Wall times, at or after `since`, until which writes of any run here within a scope may have arrived, sorted.
 
-        Infinity: no answer is noted. Taken from the journals' intents, which are there whatever ended the run. Journals not
-        touched since are not opened.
+        Infinity: no answer is noted. Taken from the journals' intents, which are there whatever ended the run. A clock that
+        was set ahead since makes writes younger than they look. Only journals that were touched since, and those of the
+        last runs by number, are opened.
         """
         times: list[float] = []
-        for run in self._folders():
-            if _touched(run.journal_path) < since:
+        folders = self._folders()
+        newest = {run.id for run in folders[-_ALWAYS_READ:]}
+        for run in folders:
+            if run.id not in newest and _touched(run.journal_path) < since:
                 continue
             scopes = run.scopes()
             try:
                 with JournalReader(run.journal_path) as reader:
-                    found = list(arrivals(reader.backwards(since)))
+                    ahead = set_ahead_since(reader.clock_events(), here().boot, time.time() - time.monotonic())
+                    found = list(arrivals(reader.backwards(since - ahead)))
             except JournalError:
                 continue  # another run's damaged journal is no reason not to run
             times += (
-                until
+                until + ahead
                 for intent, until in found
-                if (until if until < math.inf else intent.at) >= since
+                if (until if until < math.inf else intent.at) + ahead >= since
                 and scopes.get(intent.key.partition("/")[0]) == scope
             )
         return sorted(times)

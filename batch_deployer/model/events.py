@@ -163,6 +163,8 @@ class RunStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="run
     host: str = ""
     boot: str = ""
     """Id of the host's boot; empty where the system has none."""
+    monotonic: float = 0.0
+    """Monotonic seconds at `at`; compares only within one boot."""
 
 
 class WaveStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="wave_started"):

@@ -46,6 +46,24 @@ class StepDetector:
         return step
 
 
+def set_ahead_since(events: Iterable[Event], boot: str, offset: float) -> float:
+    """Seconds by which the wall clock may have been set ahead since an event of a run was noted; never below 0.
+
+    An event may then be younger than its time says by as much. `events`: at least all RunStarted and clock steps, in
+    order. `offset`: wall minus monotonic seconds now, in the boot `boot`; parts of other boots tell nothing.
+    """
+    ahead, then, known = 0.0, 0.0, False
+    for event in events:
+        if isinstance(event, RunStarted):
+            known = bool(boot) and event.boot == boot
+            then = event.at - event.monotonic
+        elif isinstance(event, Warned):
+            then += event.clock_step
+        if known:
+            ahead = max(ahead, offset - then)
+    return ahead
+
+
 def steady(events: Iterable[Event]) -> Iterator[Event]:
     """The events of one run with the steps of the wall clock taken out of their times."""
     yield from map(SteadyTimes().steady, events)

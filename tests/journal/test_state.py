@@ -6,17 +6,20 @@ import os
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 from msgspec.structs import replace
 
 from batch_deployer.errors import BadInput, JournalError
 from batch_deployer.journal.lock import RunLock
+from batch_deployer.journal.machine import here
+from batch_deployer.journal.reading import JournalReader
 from batch_deployer.journal.runs import RunMeta, RunState, new_run_id
 from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.journal.state import StateDir
 from batch_deployer.model.deployment import Operation
-from batch_deployer.model.events import Accepted, Intended, RunFinished, RunStarted
+from batch_deployer.model.events import Accepted, Intended, RunFinished, RunStarted, Warned
 from batch_deployer.settings import LeaseSettings
 
 DAY = 86_400.0
@@ -306,11 +309,41 @@ def test_a_write_without_an_answer_may_have_left_until_now_unless_its_intent_is_
     assert state.recent_writes("de", NOW - 60) == [math.inf]
 
 
-def test_recent_writes_do_not_open_journals_that_were_not_touched_since(state, add, monkeypatch):
-    run = add("r")
-    os.utime(run.journal_path, (NOW - 100, NOW - 100))
-    monkeypatch.setattr("batch_deployer.journal.state.JournalReader", None)
+def test_recent_writes_do_not_open_old_journals_that_were_not_touched_since(state, add, monkeypatch):
+    old = add("old")
+    for number in range(8):
+        add(f"newer-{number}")
+    os.utime(old.journal_path, (NOW - 100, NOW - 100))
+    opened = []
+
+    class Reader(JournalReader):
+        def __init__(self, path, **more):
+            opened.append(path)
+            super().__init__(path, **more)
+
+    monkeypatch.setattr("batch_deployer.journal.state.JournalReader", Reader)
     assert state.recent_writes("de", NOW - 60) == []
+    assert old.journal_path not in opened
+    assert len(opened) == 8
+
+
+@pytest.mark.parametrize("hours", [1, 24, -1])
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_clock_that_was_set_since_makes_no_recent_write_old(state, hours, announced):
+    """A write 20 s ago; its clock was behind by so many hours, and was set right while the run went on or afterwards."""
+    run = state.create_run("r", "{}", RunMeta(manifest="m", started=NOW), scopes={"c": "de"})
+    now, behind = time.time(), hours * 3600
+    begun = {"run": "r", "manifest": "m", "boot": here().boot, "monotonic": time.monotonic() - 30}
+    with SqliteJournal(run.journal_path, inline=True) as journal:
+        journal.note(RunStarted(at=now - 30 - behind, **begun))
+        journal.note(Intended(at=now - 21 - behind, key="c/ns/x", operation=Operation.CREATE, attempt=1))
+        journal.note(Accepted(at=now - 20 - behind, key="c/ns/x", operation=Operation.CREATE))
+        if announced:
+            journal.note(Warned(at=now - 10, message="set", clock_step=float(behind)))
+    os.utime(run.journal_path, (now - 20 - behind,) * 2)
+    recent = state.recent_writes("de", now - 60)
+    assert len(recent) == 1
+    assert recent[0] >= now - 21
 
 
 def test_a_damaged_journal_of_another_run_does_not_hide_recent_writes(state, add):

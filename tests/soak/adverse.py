@@ -145,11 +145,21 @@ def perform(scene: Scene) -> tuple[list[Show], Show]:
     )  # fmt: skip
     shows.append(show)
     while show.ending is None:
-        # A process that starts anew finds the wall where the old one left it, or set right.
+        # A process that starts anew finds the wall where the old one left it, set right, or set wrong.
         following = trap[len(shows)]
-        show = resume(scene.plan, show, seed=scene.seed, trap=following, secrets=_secret, after=5.0 + scene.seed % 90)
+        show = resume(
+            scene.plan, show, seed=scene.seed, trap=following, secrets=_secret, after=5.0 + scene.seed % 90,
+            jumps=_set_clock(scene.seed, len(shows)),
+        )  # fmt: skip
         shows.append(show)
     return shows, show
+
+
+def _set_clock(seed: int, part: int) -> Sequence[tuple[float, float]]:
+    """How far the wall is off from the start of a part, and how far it is set while that goes on."""
+    draw = random.Random(f"clock {seed} {part}")
+    by = [draw.choice((-1, 1)) * draw.choice((30.0, 300.0, 7200.0)) for _ in range(2)]
+    return ((0.0, by[0]), (draw.uniform(1, 120), by[1])) if draw.random() < 0.7 else ()
 
 
 def _secret(_: str) -> str:

@@ -21,6 +21,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.rules.arrivals import arrivals
+from batch_deployer.rules.wall_clock import set_ahead_since
 from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.transport import SimulatedApi
 from batch_deployer.simulator.world import World
@@ -224,16 +225,27 @@ def act(plan: Plan, *, seed: int = 0, **props: Any) -> Show:
 
 def resume(plan: Plan, show: Show, *, seed: int = 0, after: float = 30.0, **props: Any) -> Show:
     """Go on with what is left of an earlier show, so many seconds after its end."""
-    past = Past(history=show.events, recent_writes=_recent(plan, show.events))
-    return act(plan, seed=seed, fleet=show.fleet, history=show.events, past=past, epoch=show.ended_at + after, **props)
+    epoch = show.ended_at + after
+    off = sum(by for at, by in props.get("jumps", ()) if at <= 0)
+    past = Past(history=show.events, recent_writes=_recent(plan, show.events, off))
+    # Each part of a real run begins with its start; the one that is played begins with the clock as it is now.
+    started = e.RunStarted(at=epoch + off, run="r", manifest=plan.name, resumed=True, boot=BOOT, monotonic=epoch)
+    history = (*show.events, started)
+    return act(plan, seed=seed, fleet=show.fleet, history=history, past=past, epoch=epoch, **props)
 
 
-def _recent(plan: Plan, events: Sequence[e.Event]) -> Mapping[str, Sequence[float]]:
-    """The writes in a journal, by cloud, as the state folder gives them to the next process."""
+BOOT = "one"
+"""All parts run within one boot; what is true of the wall is its monotonic time."""
+
+
+def _recent(plan: Plan, events: Sequence[e.Event], off: float) -> Mapping[str, Sequence[float]]:
+    """The writes in a journal, by cloud, as the state folder gives them to the next process. `off`: error of the wall now."""
     cloud_of = {each.key: each.cluster.cloud for each in plan.deployments}
     times: dict[str, list[float]] = {name: [] for name in plan.clouds}
+    first = e.RunStarted(at=0.0, run="r", manifest=plan.name, boot=BOOT)
+    ahead = set_ahead_since((first, *events), BOOT, off)
     for intent, until in arrivals(reversed(events)):
-        times[cloud_of[intent.key]].append(until)
+        times[cloud_of[intent.key]].append(until + ahead)
     return times
 
 
