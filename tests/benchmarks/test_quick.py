@@ -32,6 +32,16 @@ def test_a_smoke_run_leaves_a_result_and_a_section_of_the_page(tmp_path, name):
         assert f"results/{plot.name}" in page
 
 
+@pytest.mark.slow
+def test_the_figures_of_the_decisions_can_be_measured(tmp_path):
+    script = BENCHMARKS / "decisions.py"
+    subprocess.run([sys.executable, script, "--quick", "--out", tmp_path], capture_output=True, check=True)
+    figures = json.loads((tmp_path / "decisions.json").read_text())["figures"]
+    assert figures["60 writes to one project, one limiter: refused"] == 0
+    assert figures["60 writes to one project, two limiters: refused"] > 0
+    assert figures["holder stopped with a file lease of 1 s, lease taken over (1 = yes)"] == 1
+
+
 def test_a_benchmark_that_does_not_exist_is_refused():
     done = subprocess.run(
         [sys.executable, BENCHMARKS, "overhaed", "--quick"], capture_output=True, text=True, check=False

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -94,3 +95,16 @@ def test_every_decision_has_the_same_parts_and_is_in_the_index():
     for page in PAGES[1:]:
         assert re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE) == parts, page.name
         assert f"(decisions/{page.name})" in index
+
+
+def test_every_figure_of_a_decision_is_one_that_was_measured():
+    figures = json.loads((ROOT / "benchmarks/results/decisions.json").read_text())["figures"]
+    commits = json.loads((ROOT / "benchmarks/results/journal_commit.json").read_text())["events_per_second"]
+    shown = [
+        row for page in PAGES[1:] for row in re.findall(r"^\| ([^|]+) \| ([\d.,]+) \|$", page.read_text(), re.MULTILINE)
+    ]
+    measured = {name: value for name, value in shown if name in figures or name in commits}
+    assert {name: float(value.replace(",", "")) for name, value in measured.items()} == {
+        name: (figures | commits)[name] for name in measured
+    }
+    assert set(figures) <= set(measured), "a figure that no decision uses"
