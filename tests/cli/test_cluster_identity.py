@@ -6,8 +6,9 @@ IDS = [f"a870253f-5dc7-11ee-bf71-0255ac100b0{n}" for n in range(1, 10)]
 
 
 def ends(project, *arguments):
+    """The exit code and all that was shown, its lines joined: `check` wraps long problems."""
     code, out, err = project.run(*arguments)
-    return code, out + err
+    return code, " ".join((out + err).split())
 
 
 @pytest.mark.parametrize("upper", [False, True])

@@ -344,6 +344,7 @@ def test_no_command_keeps_what_a_server_echoes(place, echo, way, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("cut", [64, 128, 500, 1000, 2000, 131072])
 def test_a_text_that_is_cut_keeps_no_half_of_a_secret(place, echo, cut):
     """The secret straddles each place at which some text is cut."""
