@@ -39,9 +39,7 @@ def judged(provider, count, reads=20):
 
 
 @pytest.mark.parametrize(("writes", "count", "period"), [("10/6s", 10, 6.0), ("5/s", 5, 1.0)])
-def test_three_processes_never_exceed_a_limit_use_nearly_all_of_it_and_name_each_other(
-    make_provider, writes, count, period
-):
+def test_three_processes_never_exceed_a_limit_and_name_each_other(make_provider, writes, count, period):
     provider = make_provider(clusters=3 * EACH, writes=writes, reads="20/s")
     runs = [
         provider.start("run", manifest, "--yes", "--run-id", f"r{number}")
@@ -51,7 +49,8 @@ def test_three_processes_never_exceed_a_limit_use_nearly_all_of_it_and_name_each
     assert [code for code, _, _ in ends] == [0, 0, 0], ends
     times = judged(provider, count)
     bound = (len(times) - count) * period / count
-    assert times[-1] - times[0] <= (bound + period) / 0.95
+    # How much of the limit is used is asserted on the virtual clock; here only that nobody waits for nothing.
+    assert times[-1] - times[0] <= 2 * (bound + period)
     for number, (_, out, err) in enumerate(ends):
         others = {f"r{each}" for each in range(3)} - {f"r{number}"}
         assert "the limits of cloud sim are shared with r" in err
