@@ -73,3 +73,16 @@ def test_a_pure_module_loads_nothing_impure(module):
     code = f"import sys, batch_deployer.{module}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert IMPURE & set(done.stdout.split()) == set()
+
+
+def test_help_loads_no_library_but_click():
+    """A command line that starts slowly is felt at each completion and each `--help`."""
+    code = (
+        "import sys, contextlib\n"
+        "from batch_deployer.cli.main import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    roots = {name.partition(".")[0] for name in done.stderr.split()}
+    assert not roots & {"aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "rich", "structlog", "yaml"}

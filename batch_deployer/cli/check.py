@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +19,11 @@ from batch_deployer.cli.options import (
     wait_option,
 )
 from batch_deployer.cli.session import Session
-from batch_deployer.model.api import ClusterState
 from batch_deployer.model.text import clean
-from batch_deployer.plan.frozen import Plan
+
+if TYPE_CHECKING:
+    from batch_deployer.model.api import ClusterState
+    from batch_deployer.plan.frozen import Plan
 
 _MAX_NAMES = 30
 """Clusters of one phase that are shown by name."""
@@ -66,7 +68,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     store, choice = open_store(session), choice_of(options)
     wanted = load(manifest, os.environ, profile=choice.profile, permissions=store.permissions)
 
-    def plan(shown: Mapping[str, Sequence[ClusterState]]) -> Plan:
+    def plan(shown: "Mapping[str, Sequence[ClusterState]]") -> "Plan":
         made = plan_of(wanted, choice, shown)
         show_warnings(made)
         resolve_all(made, store)
