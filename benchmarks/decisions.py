@@ -25,7 +25,7 @@ from pydantic import BaseModel, TypeAdapter
 from batch_deployer.errors import LockHeld
 from batch_deployer.journal.leases import Leases, wish
 from batch_deployer.journal.machine import stamp
-from batch_deployer.rules.pacing import Bucket
+from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.settings import Rate
 
 _ROUNDS = 5
@@ -173,7 +173,7 @@ def _past_a_stopped_holder(folder: Path, patience: float) -> Mapping[str, float]
 def _refusals(buckets: int, writes: int) -> int:
     """Refused calls when some limiters that do not know each other send to one project with 10 writes a minute."""
     rate = Rate.parse("10/min")
-    limiters = [Bucket(rate) for _ in range(buckets)]
+    limiters = [RateLimiter(rate) for _ in range(buckets)]
     left = [writes // buckets] * buckets
     arrived: deque[float] = deque()
     now, refused = 0.0, 0

@@ -26,7 +26,7 @@ from batch_deployer.plan.frozen import CloudSpec
 from batch_deployer.rules.cadence import Beat, Urgency, affordable_gap
 from batch_deployer.rules.concurrency import Concurrency
 from batch_deployer.rules.overload import OverloadDetector
-from batch_deployer.rules.pacing import Bucket
+from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.rules.retry import RetryBudget
 from batch_deployer.rules.shared_limit import AHEAD_SECONDS
 from batch_deployer.settings import Settings
@@ -42,7 +42,7 @@ FIRST_LOOK_TURN = 5
 class Board:
     """Buckets, caps and queues of one cloud. Times are monotonic seconds."""
 
-    def __init__(self, cloud: CloudSpec, settings: Settings, *, writes: Bucket, reads: Bucket) -> None:
+    def __init__(self, cloud: CloudSpec, settings: Settings, *, writes: RateLimiter, reads: RateLimiter) -> None:
         """The queues are added by `add`, then `seal` fixes the caps."""
         self.cloud = cloud
         self.settings = settings

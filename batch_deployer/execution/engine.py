@@ -27,8 +27,8 @@ from batch_deployer.plan.frozen import CloudSpec, Plan
 from batch_deployer.ports import Command, Selection
 from batch_deployer.rules.cadence import Durations
 from batch_deployer.rules.lifecycle import UNDER_WAY
-from batch_deployer.rules.pacing import Bucket
-from batch_deployer.rules.shared_bucket import SharedBucket
+from batch_deployer.rules.rate_limit import RateLimiter
+from batch_deployer.rules.shared_rate_limit import SharedRateLimiter
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
@@ -149,7 +149,7 @@ class Engine:
         recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
         writes = min((other.limits.writes for other in alike), key=lambda rate: rate.per_second)
         reads = min((other.limits.reads for other in alike), key=lambda rate: rate.per_second)
-        bucket = SharedBucket if scope in run.ports.shared_limits else Bucket
+        bucket = SharedRateLimiter if scope in run.ports.shared_limits else RateLimiter
         return Board(
             cloud,
             run.settings,

@@ -8,8 +8,8 @@ from batch_deployer.execution.board import Board
 from batch_deployer.execution.run import Run
 from batch_deployer.model import events as e
 from batch_deployer.ports import Exchanged, SharedLimits
-from batch_deployer.rules.shared_bucket import SharedBucket
 from batch_deployer.rules.shared_limit import USABLE_SECONDS, SlotRequest
+from batch_deployer.rules.shared_rate_limit import SharedRateLimiter
 
 ALONE_SECONDS = 1.0
 """Between two looks for other runs while there are none."""
@@ -41,7 +41,7 @@ class LimitSharing:
         self._boards = boards
         self._limits = limits
         pairs = {"writes": boards[0].writes, "reads": boards[0].reads}
-        self._buckets = {name: bucket for name, bucket in pairs.items() if isinstance(bucket, SharedBucket)}
+        self._buckets = {name: bucket for name, bucket in pairs.items() if isinstance(bucket, SharedRateLimiter)}
         for bucket in self._buckets.values():
             bucket.usable_until = -math.inf
         self._next_at = dict.fromkeys(self._buckets, -math.inf)

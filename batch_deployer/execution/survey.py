@@ -31,8 +31,8 @@ from batch_deployer.model.deployment import Action
 from batch_deployer.plan.frozen import Plan
 from batch_deployer.rules.decide import Decision
 from batch_deployer.rules.lifecycle import Phase
-from batch_deployer.rules.pacing import Bucket
 from batch_deployer.rules.phases import Readiness, readiness
+from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.rules.replies import Verdict
 from batch_deployer.rules.settle import newest
 
@@ -67,7 +67,9 @@ class Surveyor:
         self._left = len(plan.deployments)
         for name, cloud in plan.clouds.items():
             limits = cloud.limits
-            run.boards[name] = Board(cloud, plan.settings, writes=Bucket(limits.writes), reads=Bucket(limits.reads))
+            run.boards[name] = Board(
+                cloud, plan.settings, writes=RateLimiter(limits.writes), reads=RateLimiter(limits.reads)
+            )
         for ordinal, deployment in enumerate(plan.deployments):
             run.tracks[deployment.key] = track = Track(deployment, ordinal)
             board = run.boards[deployment.cluster.cloud]

@@ -5,7 +5,7 @@ from bisect import insort
 from collections.abc import Iterable
 from enum import Enum
 
-from batch_deployer.rules.pacing import GROUP, GROUP_WAIT, TOGETHER
+from batch_deployer.rules.spacing import GROUP, GROUP_WAIT_SECONDS, TIMER_TOLERANCE_SECONDS
 from batch_deployer.settings import WatchSettings
 
 ENOUGH = 5
@@ -67,7 +67,7 @@ class Durations:
 class Beat:
     """Brings looks at many clusters together, so that the process wakes up for a few of them at once.
 
-    They are due at multiples of a time in which about GROUP of them are usual: GROUP_WAIT seconds, or a half, a quarter ...
+    They are due at multiples of a time in which about GROUP of them are usual: GROUP_WAIT_SECONDS seconds, or a half, a quarter ...
     of that. Multiples, and not some time after the first, for whoever wakes up for anything else takes along what is due.
     """
 
@@ -75,23 +75,23 @@ class Beat:
 
     def __init__(self) -> None:
         """At first looks count as rare."""
-        self._gap = GROUP_WAIT
+        self._gap = GROUP_WAIT_SECONDS
         """Usual seconds between two looks."""
         self._last = 0.0
-        self._step = GROUP_WAIT
+        self._step = GROUP_WAIT_SECONDS
 
     def looked(self, now: float) -> None:
         """Note that a look leaves."""
-        self._gap += BEAT_LEARNS * (min(GROUP_WAIT, now - self._last) - self._gap)
+        self._gap += BEAT_LEARNS * (min(GROUP_WAIT_SECONDS, now - self._last) - self._gap)
         self._last = now
-        step = GROUP_WAIT
-        while step > max(GROUP * self._gap, TOGETHER):
+        step = GROUP_WAIT_SECONDS
+        while step > max(GROUP * self._gap, TIMER_TOLERANCE_SECONDS):
             step /= 2
         self._step = step
 
     def after(self, at: float) -> float:
         """When a look that is wanted at `at` is due: then or a little later."""
-        return math.ceil(at / self._step) * self._step if self._step > TOGETHER else at
+        return math.ceil(at / self._step) * self._step if self._step > TIMER_TOLERANCE_SECONDS else at
 
 
 def lesson(under_way_at: float, over_by: float, settings: WatchSettings) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from batch_deployer.rules.pacing import window_span
+from batch_deployer.rules.moving_window import window_span
 from batch_deployer.rules.shared_limit import LimitState, Membership, SlotReply, SlotRequest, grant, live
 from batch_deployer.settings import Rate
 

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batch_deployer.rules.pacing import BURST_SHARE, SMOOTHED_BELOW, TOGETHER, window_span
+from batch_deployer.rules.moving_window import window_span
+from batch_deployer.rules.spacing import TIMER_TOLERANCE_SECONDS, burst_of
 from batch_deployer.settings import Rate
 
 LEASE_SECONDS = 10.0
@@ -133,8 +134,5 @@ def _burst_seconds(state: LimitState) -> float:
     """Seconds by which calls may be sent sooner than an even rate has them."""
     strictest = min(state.rates, key=lambda rate: rate.per_second)
     if state.pace < strictest.per_second:
-        return TOGETHER
-    burst = strictest.count
-    if strictest.period <= SMOOTHED_BELOW:
-        burst = max(1, math.ceil(strictest.count * BURST_SHARE))
-    return (burst - 1) / strictest.per_second
+        return TIMER_TOLERANCE_SECONDS
+    return (burst_of(strictest) - 1) / strictest.per_second

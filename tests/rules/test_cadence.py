@@ -18,7 +18,7 @@ from batch_deployer.rules.cadence import (
     lesson,
     next_gap,
 )
-from batch_deployer.rules.pacing import GROUP, GROUP_WAIT
+from batch_deployer.rules.spacing import GROUP, GROUP_WAIT_SECONDS
 from batch_deployer.settings import WatchSettings
 
 SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
@@ -207,7 +207,7 @@ def test_a_look_is_due_when_it_is_wanted_or_a_little_later(gap, at):
     beat = Beat()
     for number in range(200):
         beat.looked(number * gap)
-    assert -1e-9 <= beat.after(at) - at <= GROUP_WAIT
+    assert -1e-9 <= beat.after(at) - at <= GROUP_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(

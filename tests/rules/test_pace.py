@@ -7,7 +7,8 @@ from collections import deque
 import pytest
 
 from batch_deployer.rules.limit_learning import REMEMBERED
-from batch_deployer.rules.pacing import CUT, STEP, Bucket
+from batch_deployer.rules.rate_limit import RateLimiter
+from batch_deployer.rules.rate_policy import DECREASE_FACTOR, INCREASE_SHARE
 from batch_deployer.settings import Rate
 
 
@@ -52,78 +53,78 @@ def serve(bucket, lets, *, calls=10**9, until=math.inf):
 
 @pytest.mark.parametrize("counts", [(50, 52, 49), (30, 80, 45)])
 def test_throttles_at_counts_of_one_order_tell_of_a_limit_and_each_lowers_the_pace(counts):
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     refuse(bucket, *counts)
-    assert bucket.factor == pytest.approx(CUT**3)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR**3)
 
 
 def test_a_throttle_that_comes_far_sooner_than_another_pauses_but_says_nothing_about_the_pace():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     now = refuse(bucket, 80, 10)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     assert bucket.earliest(now - 9.0) == now - 4.0
 
 
 def test_once_throttles_come_at_any_count_only_the_second_at_the_highest_lowers_the_pace():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     now = refuse(bucket, 10, 80)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     now = refuse(bucket, 40, start=now)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     refuse(bucket, 79, start=now)
-    assert bucket.factor == pytest.approx(CUT**2)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR**2)
 
 
 def test_a_throttle_that_came_far_sooner_is_forgotten_after_a_few_others():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     now = refuse(bucket, 2, 80, *[40] * (REMEMBERED - 2))
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     refuse(bucket, 40, start=now)
-    assert bucket.factor == pytest.approx(CUT**2)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR**2)
 
 
 def test_an_outage_that_refuses_every_probe_does_not_ruin_the_pace():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     refuse(bucket, 90, *[1] * (REMEMBERED - 1))
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
 
 
 def test_the_recovery_counts_the_time_between_pauses_and_goes_on_after_a_throttle_that_says_nothing():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     bucket.throttled(0.0, 5.0, -1.0, 90)
     bucket.passed(5.1, 5.0)
     bucket.throttled(9.0, 20.0, 8.9, 5)
     bucket.passed(20.0, 8.9)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     bucket.passed(29.1, 29.0)
     bucket.passed(35.0, 34.9)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     bucket.passed(35.3, 35.2)
-    assert bucket.factor == pytest.approx(CUT + STEP)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR + INCREASE_SHARE)
 
 
 def test_an_echo_that_pauses_again_is_left_out_of_the_recovery_by_no_more_than_its_pause():
-    bucket = Bucket(Rate(100, 10.0))
+    bucket = RateLimiter(Rate(100, 10.0))
     bucket.throttled(0.0, 5.0, -1.0, 90)
     bucket.passed(5.1, 5.0)
     bucket.throttled(7.1, 10.0, -1.0, 90)
     bucket.passed(17.1, 17.1)
     bucket.passed(25.0, 24.0)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     bucket.passed(25.2, 24.2)
-    assert bucket.factor == pytest.approx(CUT + STEP)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR + INCREASE_SHARE)
 
 
 @pytest.mark.parametrize(("rate", "calls"), [("50/s", 5_000), ("500/s", 10_000)])
 def test_throttles_by_chance_cost_little_more_than_their_pauses(rate, calls):
-    bucket, rng = Bucket(Rate.parse(rate)), random.Random(3)
+    bucket, rng = RateLimiter(Rate.parse(rate)), random.Random(3)
     _, _, paused, took = serve(bucket, lambda _now, _seen: rng.random() >= 0.02, calls=calls)
     assert took <= 1.06 * (calls / bucket.rate.per_second + paused)
 
 
 @pytest.mark.parametrize("rate", ["10/min", "50/s", "500/s"])
 def test_at_a_hidden_limit_of_half_the_configured_one_few_calls_are_refused(rate):
-    bucket = Bucket(Rate.parse(rate))
+    bucket = RateLimiter(Rate.parse(rate))
     limit, period = bucket.rate.count / 2, bucket.rate.period
     passed, refused, _, took = serve(bucket, lambda _now, seen: seen <= limit, until=200 * period)
     assert passed >= 0.55 * took * limit / period
@@ -133,7 +134,7 @@ def test_at_a_hidden_limit_of_half_the_configured_one_few_calls_are_refused(rate
 
 @pytest.mark.parametrize("rate", ["10/min", "50/s", "500/s"])
 def test_beside_a_tenant_that_uses_now_20_and_now_70_percent_few_calls_are_refused(rate):
-    bucket = Bucket(Rate.parse(rate))
+    bucket = RateLimiter(Rate.parse(rate))
     period, turn = bucket.rate.period, 2 * math.pi / (60 * bucket.rate.period)
 
     def left(now):

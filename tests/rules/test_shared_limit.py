@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from batch_deployer.rules.shared_bucket import SharedBucket
 from batch_deployer.rules.shared_ledger import Member, Mode, SharedLedger
 from batch_deployer.rules.shared_limit import (
     AHEAD_SECONDS,
@@ -18,6 +17,7 @@ from batch_deployer.rules.shared_limit import (
     Usage,
     grant,
 )
+from batch_deployer.rules.shared_rate_limit import SharedRateLimiter
 from batch_deployer.settings import Rate
 
 RATE = Rate(10, 60.0)
@@ -29,7 +29,7 @@ class Runner:
     def __init__(self, ledger, name, rate):
         self.ledger, self.rate = ledger, rate
         self.me = Member(id=0, run=name, process=name, mode=Mode.JOINING, renewed=0.0, rates={})
-        self.bucket = SharedBucket(rate)
+        self.bucket = SharedRateLimiter(rate)
         self.bucket.usable_until = -math.inf
         self.runs = 1
         self.joined = False
@@ -234,7 +234,7 @@ def test_after_a_restart_all_calls_count_from_then_and_nobody_is_left():
 
 
 def test_nothing_is_told_twice_and_what_did_not_arrive_is_told_again():
-    bucket = SharedBucket(RATE)
+    bucket = SharedRateLimiter(RATE)
     bucket.share()
     bucket.take_in(grant(LimitState(releases=[], rates=[RATE]), SlotRequest(rate=RATE, wanted=2), 0.0), 0.0)
     bucket.depart(bucket.take(0.0), 0.0)
@@ -292,7 +292,7 @@ def test_a_call_without_an_answer_counts_as_if_it_arrived_late():
 
 
 def test_what_is_learned_during_an_exchange_is_not_undone_by_its_answer():
-    bucket = SharedBucket(RATE)
+    bucket = SharedRateLimiter(RATE)
     bucket.depart(bucket.take(0.0), 0.0)
     bucket.request(0.0, 0, 1)
     bucket.throttled(0.1, 5.0, 0.0, 1)

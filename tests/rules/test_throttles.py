@@ -4,13 +4,15 @@ import math
 
 import pytest
 
-from batch_deployer.rules.pacing import CUT, SLOWEST, STEP, TOGETHER, Bucket
+from batch_deployer.rules.rate_limit import RateLimiter
+from batch_deployer.rules.rate_policy import DECREASE_FACTOR, INCREASE_SHARE, MIN_RATE_SHARE
+from batch_deployer.rules.spacing import TIMER_TOLERANCE_SECONDS
 from batch_deployer.settings import Rate
 
 
 def throttled_bucket(rate="10/min", *, calls=1, wait=60.0):
     """A bucket whose `calls` first calls left at 0, the first of which was throttled at 1."""
-    bucket = Bucket(Rate.parse(rate))
+    bucket = RateLimiter(Rate.parse(rate))
     for _ in range(calls):
         bucket.depart(bucket.take(0.0), 0.0)
     bucket.throttled(1.0, wait, 0.0, calls)
@@ -64,13 +66,13 @@ def test_a_probe_that_is_abandoned_lets_another_one_go():
     bucket = throttled_bucket(wait=60.0)
     bucket.abandon(bucket.take(61.0), 62.0)
     again = 61.0 + bucket.spacing
-    assert bucket.earliest(62.0) == pytest.approx(again - TOGETHER)
+    assert bucket.earliest(62.0) == pytest.approx(again - TIMER_TOLERANCE_SECONDS)
     bucket.take(again)
     assert bucket.earliest(500.0) == math.inf
 
 
 def test_a_call_reserved_before_the_pause_that_is_abandoned_after_it_lets_no_second_probe_go():
-    bucket = Bucket(Rate(10, 60.0))
+    bucket = RateLimiter(Rate(10, 60.0))
     slow = bucket.take(0.0)
     bucket.depart(bucket.take(0.0), 0.0)
     bucket.throttled(1.0, 5.0, 0.0, 1)
@@ -84,25 +86,25 @@ def test_a_throttled_probe_pauses_again_and_cuts_again():
     bucket.depart(bucket.take(61.0), 61.0)
     bucket.throttled(62.0, 60.0, 61.0, 1)
     assert bucket.earliest(62.0) == 122.0
-    assert bucket.factor == pytest.approx(CUT * CUT)
+    assert bucket.factor == pytest.approx(DECREASE_FACTOR * DECREASE_FACTOR)
 
 
 def test_the_echoes_of_one_throttle_cut_the_pace_once():
     bucket = throttled_bucket(calls=8)
     for echo in range(7):
         bucket.throttled(1.0 + echo / 10, 60.0, 0.0, 8)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
     assert bucket.throttles == 8
 
 
 def test_a_call_that_was_reserved_before_the_pause_and_left_during_it_is_an_echo_too():
-    bucket = Bucket(Rate(10, 60.0))
+    bucket = RateLimiter(Rate(10, 60.0))
     slow = bucket.take(0.0)
     bucket.depart(bucket.take(0.0), 0.0)
     bucket.throttled(1.0, 60.0, 0.0, 1)
     bucket.depart(slow, 2.0)
     bucket.throttled(3.0, 60.0, 2.0, 2)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
 
 
 def test_an_echo_that_arrives_after_the_pause_does_not_cut_again():
@@ -110,37 +112,37 @@ def test_an_echo_that_arrives_after_the_pause_does_not_cut_again():
     bucket.depart(bucket.take(6.0), 6.0)
     bucket.passed(7.0, 6.0)
     bucket.throttled(8.0, 5.0, 0.0, 1)
-    assert bucket.factor == CUT
+    assert bucket.factor == DECREASE_FACTOR
 
 
 def test_a_throttle_still_cuts_when_answers_take_longer_than_the_pace_takes_to_recover():
     """A recovery between a call's departure and its throttle must not make that throttle look like an echo."""
-    bucket = Bucket(Rate(10, 1.0), pace=5.0)
+    bucket = RateLimiter(Rate(10, 1.0), pace=5.0)
     bucket.passed(0.0, -1.0)
     bucket.depart(bucket.take(2.0), 2.0)
     bucket.passed(3.0, 1.0)
-    assert bucket.factor == pytest.approx(0.5 + STEP)
+    assert bucket.factor == pytest.approx(0.5 + INCREASE_SHARE)
     bucket.throttled(4.0, 1.0, 2.0, 1)
-    assert bucket.factor == pytest.approx((0.5 + STEP) * CUT)
+    assert bucket.factor == pytest.approx((0.5 + INCREASE_SHARE) * DECREASE_FACTOR)
 
 
 def test_the_pace_never_falls_below_its_floor():
-    bucket = Bucket(Rate(10, 60.0))
+    bucket = RateLimiter(Rate(10, 60.0))
     for number in range(50):
         bucket.throttled(number * 10.0, 1.0, number * 10.0 - 1.0, 1)
-    assert bucket.factor == SLOWEST
-    assert bucket.pace == pytest.approx(SLOWEST * 10 / 60)
+    assert bucket.factor == MIN_RATE_SHARE
+    assert bucket.pace == pytest.approx(MIN_RATE_SHARE * 10 / 60)
 
 
 def test_calls_are_spaced_at_the_lowered_pace_even_where_a_burst_was_allowed():
     bucket = throttled_bucket(wait=60.0)
     probe, first, second = leave(bucket, 3, 61.0)
     assert probe == 61.0
-    assert second - first == pytest.approx(60 / (10 * CUT))
+    assert second - first == pytest.approx(60 / (10 * DECREASE_FACTOR))
 
 
 def test_a_lowered_pace_is_kept_although_timers_ring_at_whole_milliseconds():
-    bucket, now = Bucket(Rate(500, 1.0), pace=430.0), 0.0
+    bucket, now = RateLimiter(Rate(500, 1.0), pace=430.0), 0.0
     for _ in range(431):
         now = math.ceil(1000 * max(now, bucket.earliest(now))) / 1000
         bucket.depart(bucket.take(now), now)
@@ -156,30 +158,30 @@ def test_the_pace_recovers_by_one_step_a_period_up_to_the_full_one():
         bucket.passed(float(now), float(now) - 1)
         seen.append(round(bucket.factor, 6))
     steps = sorted(set(seen))
-    assert steps == pytest.approx([CUT, CUT + STEP, 1.0])
+    assert steps == pytest.approx([DECREASE_FACTOR, DECREASE_FACTOR + INCREASE_SHARE, 1.0])
     assert [seen.count(step) for step in steps[:-1]] == [6, 6]
     assert bucket.pace == pytest.approx(bucket.rate.per_second)
 
 
 def test_a_learned_pace_is_kept_for_a_period_and_then_recovers():
-    bucket = Bucket(Rate(10, 60.0), pace=0.05)
+    bucket = RateLimiter(Rate(10, 60.0), pace=0.05)
     assert bucket.pace == pytest.approx(0.05)
     first, second = leave(bucket, 2, 0.0)
-    assert second - first == pytest.approx(20.0 - TOGETHER)
+    assert second - first == pytest.approx(20.0 - TIMER_TOLERANCE_SECONDS)
     bucket.passed(30.0, 29.0)
     assert bucket.pace == pytest.approx(0.05)
     bucket.passed(80.0, 79.0)
-    assert bucket.factor == pytest.approx(0.3 + STEP)
+    assert bucket.factor == pytest.approx(0.3 + INCREASE_SHARE)
 
 
-@pytest.mark.parametrize(("learned", "pace"), [(100.0, 10.0), (10.0, 10.0), (0.0, 10.0 * SLOWEST)])
+@pytest.mark.parametrize(("learned", "pace"), [(100.0, 10.0), (10.0, 10.0), (0.0, 10.0 * MIN_RATE_SHARE)])
 def test_a_learned_pace_is_bounded_by_the_configured_limit_and_the_floor(learned, pace):
-    assert Bucket(Rate(10, 1.0), pace=learned).pace == pytest.approx(pace)
+    assert RateLimiter(Rate(10, 1.0), pace=learned).pace == pytest.approx(pace)
 
 
 def test_the_pace_settles_near_a_limit_that_is_lower_than_the_configured_one():
     """The server really lets 5 a minute through; 10 are configured."""
-    bucket, now, passed, refused = Bucket(Rate(10, 60.0)), 0.0, [], 0
+    bucket, now, passed, refused = RateLimiter(Rate(10, 60.0)), 0.0, [], 0
     while now < 4 * 3600:
         now = max(now, bucket.earliest(now))
         slot = bucket.take(now)

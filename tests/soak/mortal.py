@@ -27,7 +27,7 @@ from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event, Intended
 from batch_deployer.report import write as report_writing
-from batch_deployer.rules import pacing
+from batch_deployer.rules import moving_window
 from batch_deployer.settings import LeaseSettings
 from batch_deployer.transport.session import Attempt
 
@@ -126,7 +126,7 @@ running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 
 if __name__ == "__main__":
     # Many processes share a few cores here, and a provider that is held up counts a call when it awakes.
-    pacing.LATE_LEAST = 1.0
+    moving_window.MIN_MAX_LATENESS_SECONDS = 1.0
     if "MORTAL_LEASE" in os.environ:
         launch.Runner = Hasty  # type: ignore[attr-defined, misc]
     if limit := int(os.environ.get("MORTAL_FSIZE") or 0):

@@ -3,7 +3,8 @@
 import math
 from collections import deque
 
-from batch_deployer.rules.pacing import Bucket, window_span
+from batch_deployer.rules.moving_window import window_span
+from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.rules.shared_limit import Grant, SlotReply, SlotRequest, Usage
 from batch_deployer.settings import Rate
 
@@ -13,8 +14,8 @@ GROUP_SECONDS = 0.5
 """Slots are taken in groups of what the limit lets pass in so many seconds, so that a fast limit costs few transactions."""
 
 
-class SharedBucket(Bucket):
-    """A bucket whose places may be those of a limit that several runs share. Nothing here waits or asks."""
+class SharedRateLimiter(RateLimiter):
+    """A rate limiter whose slots may be those of a limit that several runs share. Nothing here waits or asks."""
 
     __slots__ = ("_arrivals", "_grants", "_news", "_open", "_pace_told", "_used", "sharing", "usable_until")
 
@@ -64,8 +65,7 @@ class SharedBucket(Bucket):
         """Reserve the next call."""
         if self.sharing:
             slot = self._grants.popleft().slot
-            if now >= self.paused_until > -math.inf:
-                self._probe = slot
+            self._probe_with(slot, now)
         else:
             slot = super().take(now)
         self._used.add(slot)
@@ -74,11 +74,11 @@ class SharedBucket(Bucket):
     def depart(self, slot: int, now: float) -> int:
         """Note that the reserved call leaves now."""
         self._used.discard(slot)
-        self._arrived(slot, now + self._late)
+        self._arrived(slot, self._window.latest_arrival(now))
         if not self.sharing:
             return super().depart(slot, now)
         self._open.add(slot)
-        return self._count(now)
+        return self._window.count_departure(now)
 
     def _is_unanswered(self, slot: int) -> bool:
         if slot in self._open:
@@ -127,7 +127,7 @@ class SharedBucket(Bucket):
             rate=self.rate,
             used=used,
             wanted=self.wanted(now, demand, runs),
-            first=self._taken,
+            first=self._window.next_slot,
             pace=pace if changed else None,
             paused_until=self.paused_until,
         )
@@ -153,7 +153,7 @@ class SharedBucket(Bucket):
         """Take in what the shared limit answers."""
         for each in reply.grants:
             self._grants.append(each)
-            self._taken = max(self._taken, each.slot + 1)
+            self._window.next_slot = max(self._window.next_slot, each.slot + 1)
         for at in reply.arrived[-self.rate.count :]:
             self.depart(self.take(at), at)
         self._adopt(reply, now)
@@ -161,13 +161,10 @@ class SharedBucket(Bucket):
     def _adopt(self, reply: SlotReply, now: float) -> None:
         """Go at the rate that another run has learned, and pause as it does. What was learned meanwhile is told next."""
         if self._pace() == self._pace_told != reply.pace:
-            self._go_at(min(1.0, reply.pace / self.rate.per_second))
-            self._recovered_at = self._paused_at = now
+            self._policy.adopt_rate(reply.pace, now)
+            self._follow_policy()
             self._pace_told = self._pace()
-        if reply.paused_until > max(now, self.paused_until):
-            if self.paused_until == -math.inf:
-                self._paused_at = now
-            self.paused_until = self._echo_before = reply.paused_until
+        if self._policy.adopt_pause(reply.paused_until, now):
             self._probe = None  # one that is under way left before this pause
 
     def _pace(self) -> float:

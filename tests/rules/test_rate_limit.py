@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.rules.pacing import ACQUAINTED, GUARD_SHARE, LATE_LEAST, LATE_SHARE, QUICKEST_FADES, Bucket
+from batch_deployer.rules.moving_window import (
+    FASTEST_DECAY,
+    GUARD_SHARE,
+    MAX_LATENESS_SHARE,
+    MIN_MAX_LATENESS_SECONDS,
+    MIN_RESPONSES,
+)
+from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.settings import Rate
 
 RATES = ("10/min", "7/90s", "100/5min", "1/s", "3/s", "10/s", "20/2s", "200/s", "2000/s")
@@ -53,8 +60,8 @@ def drive(bucket, calls, *, start=0.0, rng=None, delay=0.0, latency=0.0, throttl
 
 def acquainted(rate, quickest):
     """A bucket that knows how quick an answer can be, and whose places are all free from time 0 on."""
-    bucket = Bucket(rate)
-    for periods in range(2 * ACQUAINTED, 0, -2):
+    bucket = RateLimiter(rate)
+    for periods in range(2 * MIN_RESPONSES, 0, -2):
         at = -periods * rate.period
         bucket.depart(slot := bucket.take(at), at)
         bucket.answered(slot, at, at + quickest)
@@ -81,7 +88,7 @@ def test_no_window_ever_holds_more_departures_than_the_limit(rate, seed, delay, 
     rate = Rate.parse(rate)
     spread = rate.period / rate.count
     departures = drive(
-        Bucket(rate),
+        RateLimiter(rate),
         min(3 * rate.count + 40, 2600),
         rng=random.Random(seed),
         delay=delay * rate.period,
@@ -97,7 +104,7 @@ def test_no_window_ever_holds_more_departures_than_the_limit(rate, seed, delay, 
 @given(rate=st.sampled_from(RATES[:6]), seed=st.integers(0, 2**32), delay=st.sampled_from((0.0, 0.5)))
 def test_the_observed_peak_is_the_fullest_window(rate, seed, delay):
     rate = Rate.parse(rate)
-    bucket = Bucket(rate)
+    bucket = RateLimiter(rate)
     departures = drive(bucket, 4 * rate.count, rng=random.Random(seed), delay=delay * rate.period)
     assert bucket.peak == max(
         sum(1 for other in departures if last - rate.period < other <= last) for last in departures
@@ -108,7 +115,7 @@ def test_the_observed_peak_is_the_fullest_window(rate, seed, delay):
 def test_a_bucket_that_is_always_asked_in_time_gives_at_least_98_percent_of_its_limit(rate):
     rate = Rate.parse(rate)
     periods = 20 if rate.count < 1000 else 3
-    departures = drive(Bucket(rate), rate.count * periods + 1)
+    departures = drive(RateLimiter(rate), rate.count * periods + 1)
     achieved = rate.count * periods / (departures[-1] - departures[0])
     assert 0.98 <= achieved / rate.per_second <= 1.0
 
@@ -129,7 +136,7 @@ def come_when_due(bucket, calls):
 @pytest.mark.parametrize("rate", RATES)
 def test_whoever_comes_only_when_a_call_is_due_loses_nothing_of_the_pace_and_exceeds_no_limit(rate):
     rate = Rate.parse(rate)
-    groups = come_when_due(Bucket(rate), rate.count * (20 if rate.count < 1000 else 3))
+    groups = come_when_due(RateLimiter(rate), rate.count * (20 if rate.count < 1000 else 3))
     departures = [at for group in groups for at in group]
     achieved = (len(departures) - 1) / (departures[-1] - departures[0])
     assert achieved / rate.per_second >= 0.98
@@ -140,12 +147,12 @@ def test_whoever_comes_only_when_a_call_is_due_loses_nothing_of_the_pace_and_exc
     ("rate", "at_once"), [("10/s", 1), ("50/s", 2.5), ("72/s", 4), ("200/s", 8), ("2000/s", 8), ("5000/s", 1)]
 )
 def test_the_calls_of_a_quick_limit_leave_some_at_a_time(rate, at_once):
-    groups = come_when_due(Bucket(Rate.parse(rate)), Rate.parse(rate).count)[1:]
+    groups = come_when_due(RateLimiter(Rate.parse(rate)), Rate.parse(rate).count)[1:]
     assert sum(map(len, groups)) / len(groups) == pytest.approx(at_once, abs=0.5)
 
 
 def test_at_a_lowered_pace_and_after_a_pause_nothing_is_waited_for():
-    bucket = Bucket(Rate.parse("100/s"))
+    bucket = RateLimiter(Rate.parse("100/s"))
     assert bucket.due(0.0) == 0.0
     bucket.depart(slot := bucket.take(0.0), 0.0)
     bucket.throttled(0.0, 1.0, 0.0, 1)
@@ -160,19 +167,19 @@ def test_at_a_lowered_pace_and_after_a_pause_nothing_is_waited_for():
 
 @pytest.mark.parametrize(("rate", "held"), [("10/min", 60.06), ("100/h", 3600.5), ("5/20s", 20.02), ("1/s", 1.001)])
 def test_the_window_is_kept_a_thousandth_and_at_most_half_a_second_longer(rate, held):
-    bucket = Bucket(Rate.parse(rate))
+    bucket = RateLimiter(Rate.parse(rate))
     departures = drive(bucket, bucket.rate.count, start=100.0)
     assert bucket.earliest(departures[-1]) == pytest.approx(departures[0] + held)
 
 
 def test_a_limit_a_minute_may_be_used_as_one_burst():
-    assert drive(Bucket(Rate(10, 60.0)), 10) == [0.0] * 10
+    assert drive(RateLimiter(Rate(10, 60.0)), 10) == [0.0] * 10
 
 
 @pytest.mark.parametrize(("rate", "together"), [("10/s", 1), ("20/s", 2), ("100/s", 10), ("100/5s", 10), ("200/s", 19)])
 def test_a_limit_of_a_few_seconds_is_spread_out(rate, together):
     rate = Rate.parse(rate)
-    departures = drive(Bucket(rate), rate.count)
+    departures = drive(RateLimiter(rate), rate.count)
     assert departures.count(0.0) == together
     gaps = [late - early for early, late in zip(departures[together:], departures[together + 1 :], strict=False)]
     assert gaps == pytest.approx([rate.period / rate.count] * len(gaps))
@@ -190,7 +197,7 @@ def test_a_call_waits_for_one_that_was_reserved_and_has_not_left():
 
 def test_a_first_call_that_arrived_late_counts_from_then_although_no_quicker_answer_was_seen_before():
     """As on a new connection, or at a server that has just awoken."""
-    bucket, departed = Bucket(Rate.parse("9/s")), 0.0
+    bucket, departed = RateLimiter(Rate.parse("9/s")), 0.0
     for took in (0.05, *[0.002] * 8):
         departed = bucket.earliest(departed)
         bucket.depart(slot := bucket.take(departed), departed)
@@ -239,8 +246,8 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
     `delay`, `back`: in periods; `there`: share of the lateness that is reckoned with.
     """
     rate, rng, order = Rate.parse(rate), random.Random(seed), count()
-    bucket, arrivals, coming, now = Bucket(rate), [], [], 0.0
-    way, latest = min(0.01 * rate.period, 0.1), max(LATE_LEAST, LATE_SHARE * rate.period)
+    bucket, arrivals, coming, now = RateLimiter(rate), [], [], 0.0
+    way, latest = min(0.01 * rate.period, 0.1), max(MIN_MAX_LATENESS_SECONDS, MAX_LATENESS_SHARE * rate.period)
 
     def on():
         nonlocal now
@@ -253,7 +260,7 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
             bucket.depart(slot, now)
             late, slow = rng.random() * there * latest, rng.random() * back * rate.period
             # The quickest way there and back is known only once it was taken; the last of the first calls takes it.
-            if len(arrivals) == max(ACQUAINTED, rate.count) - 1:
+            if len(arrivals) == max(MIN_RESPONSES, rate.count) - 1:
                 late = slow = 0.0
             arrivals.append(now + way + late)
             heapq.heappush(coming, (arrivals[-1] + way + slow, next(order), "answer", slot, now))
@@ -275,7 +282,7 @@ def test_no_window_holds_more_arrivals_than_the_limit_however_jittered_the_way_t
 @given(rate=st.sampled_from((Rate(1, 60.0), Rate(3, 7.0), Rate(20, 10.0))), seed=st.integers(0, 2**32))
 def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_within_the_period_allows(rate, seed):
     """Whatever is reserved, leaves, is answered or given up, in any order: as in a model that keeps every call."""
-    rng, bucket, now, quickest, tat = random.Random(seed), Bucket(rate), 0.0, math.inf, -math.inf
+    rng, bucket, now, quickest, tat = random.Random(seed), RateLimiter(rate), 0.0, math.inf, -math.inf
     latest, reserved, out, answers = {}, [], [], 0
     spacing, held = rate.period / rate.count, rate.period * (1 + GUARD_SHARE)
     for _ in range(250):
@@ -288,12 +295,12 @@ def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_with
             slot = reserved.pop(rng.randrange(len(reserved)))
             bucket.depart(slot, now)
             out.append((slot, now))
-            latest[slot] = now + max(LATE_LEAST, LATE_SHARE * rate.period)
+            latest[slot] = now + max(MIN_MAX_LATENESS_SECONDS, MAX_LATENESS_SHARE * rate.period)
         elif act == "answer" and out:
             slot, departed = out.pop(rng.randrange(len(out)))
             bucket.answered(slot, departed, now)
-            quickest = min(quickest * QUICKEST_FADES, now - departed)
-            latest[slot] = min(latest[slot], now - (quickest if answers >= max(ACQUAINTED, rate.count) else 0.0))
+            quickest = min(quickest * FASTEST_DECAY, now - departed)
+            latest[slot] = min(latest[slot], now - (quickest if answers >= max(MIN_RESPONSES, rate.count) else 0.0))
             answers += 1
         elif act == "abandon" and reserved:
             slot = reserved.pop(rng.randrange(len(reserved)))
@@ -306,7 +313,7 @@ def test_the_next_call_leaves_when_the_count_of_those_that_may_have_arrived_with
 
 
 def test_an_abandoned_call_occupies_its_place_as_if_it_had_left():
-    bucket = Bucket(Rate(1, 60.0))
+    bucket = RateLimiter(Rate(1, 60.0))
     bucket.abandon(bucket.take(0.0), 5.0)
     assert bucket.earliest(5.0) == pytest.approx(65.06)
     assert bucket.peak == 0
@@ -322,5 +329,5 @@ def test_writes_of_an_earlier_process_still_count_in_whatever_order_they_are_tol
         if len(kept) < rate.count or at - kept[-rate.count] > rate.period:
             kept.append(at)
     random.Random(len(kept)).shuffle(kept)
-    departures = drive(Bucket(rate, recent=tuple(kept)), 2 * rate.count, start=1000.0)
+    departures = drive(RateLimiter(rate, recent=tuple(kept)), 2 * rate.count, start=1000.0)
     assert overfull(sorted(kept + departures), rate) == []
