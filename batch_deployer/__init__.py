@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from batch_deployer.engine.engine import Engine
+    from batch_deployer.engine.result import Ending
     from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, Fault
-    from batch_deployer.execution.ending import Ending
-    from batch_deployer.execution.engine import Engine
-    from batch_deployer.manifest.load import load as load_manifest
-    from batch_deployer.manifest.wanted import Manifest
+    from batch_deployer.manifest.loader import load as load_manifest
+    from batch_deployer.manifest.model import Manifest
     from batch_deployer.model.deployment import Action, Outcome
-    from batch_deployer.plan.build import build_plan
-    from batch_deployer.plan.frozen import Plan
-    from batch_deployer.plan.store import freeze, thaw
+    from batch_deployer.plan.builder import build_plan
+    from batch_deployer.plan.plan import Plan
+    from batch_deployer.plan.serialization import freeze, thaw
     from batch_deployer.settings import Settings
 
 __version__ = "0.1.0"
@@ -43,17 +43,17 @@ _HOMES = {
     "AuthFailed": "errors",
     "BadInput": "errors",
     "BatchDeployerError": "errors",
-    "Ending": "execution.ending",
-    "Engine": "execution.engine",
+    "Ending": "engine.result",
+    "Engine": "engine.engine",
     "Fault": "errors",
-    "Manifest": "manifest.wanted",
+    "Manifest": "manifest.model",
     "Outcome": "model.deployment",
-    "Plan": "plan.frozen",
+    "Plan": "plan.plan",
     "Settings": "settings",
-    "build_plan": "plan.build",
-    "freeze": "plan.store",
-    "load_manifest": "manifest.load:load",
-    "thaw": "plan.store",
+    "build_plan": "plan.builder",
+    "freeze": "plan.serialization",
+    "load_manifest": "manifest.loader:load",
+    "thaw": "plan.serialization",
 }
 
 

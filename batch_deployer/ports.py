@@ -1,4 +1,4 @@
-"""What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; compose joins them."""
+"""What the engine needs from the outside, as narrow protocols. Adapters live in sibling packages; `app` joins them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from lag import watch_lag
 from own import own_cpu, own_peak, quantile
 
 if TYPE_CHECKING:
-    from batch_deployer.plan.frozen import Plan
+    from batch_deployer.plan.plan import Plan
 
 
 def main() -> None:
@@ -48,25 +48,25 @@ def main() -> None:
 
 def _without_disk() -> None:
     """Replace the journal in SQLite by the one in memory."""
-    from batch_deployer.compose import running  # noqa: PLC0415 - see above
-    from batch_deployer.journal.memory import MemoryJournal  # noqa: PLC0415 - see above
+    from batch_deployer.app import runner  # noqa: PLC0415 - see above
+    from batch_deployer.state.journal.memory import MemoryJournal  # noqa: PLC0415 - see above
 
-    composed: Any = running
+    composed: Any = runner
     composed.SqliteJournal = lambda _path: MemoryJournal()
 
 
 def _look_sooner(seconds: float) -> None:
     """Watch installs that end at once."""
-    from batch_deployer.cli import planning  # noqa: PLC0415 - see above
+    from batch_deployer.cli import plan_output  # noqa: PLC0415 - see above
 
-    chosen_plan = planning.chosen_plan
+    chosen_plan = plan_output.chosen_plan
 
     def sooner(*given: Any, **named: Any) -> "Plan":
         plan = chosen_plan(*given, **named)
         watch = replace(plan.settings.watch, first=seconds, shortest=seconds)
         return replace(plan, settings=replace(plan.settings, watch=watch))
 
-    patched: Any = planning
+    patched: Any = plan_output
     patched.chosen_plan = sooner
 
 

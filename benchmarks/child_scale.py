@@ -24,21 +24,20 @@ from fleets import Shape, load_shape
 from lag import watch_lag
 from own import own_cpu, own_peak, quantile
 
-from batch_deployer.compose import running
-from batch_deployer.compose.listening import Audience, Telling
-from batch_deployer.compose.rehearsal import play
-from batch_deployer.compose.running import Runner
-from batch_deployer.compose.secrets import SecretStore
-from batch_deployer.compose.task import Task
-from batch_deployer.journal.reading import JournalReader
-from batch_deployer.journal.runs import new_run_id
-from batch_deployer.journal.state import StateDir
+from batch_deployer.app.listeners import Audience, Telling
+from batch_deployer.app.rehearsal_summary import play
+from batch_deployer.app.runner import Runner
+from batch_deployer.app.secrets import SecretStore
+from batch_deployer.app.task import Task
 from batch_deployer.model.api import Answer, Call, ClusterState, CreateRelease, ListReleases, ReleaseState
 from batch_deployer.model.events import Accepted, Intended
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.plan.store import thaw
+from batch_deployer.plan.plan import Plan
+from batch_deployer.plan.serialization import thaw
 from batch_deployer.ports import unheard
-from batch_deployer.report.write import write_reports
+from batch_deployer.report.files import write_reports
+from batch_deployer.state.journal.reader import JournalReader
+from batch_deployer.state.run_dir import new_run_id
+from batch_deployer.state.state_dir import StateDir
 
 _WRITES = "5000/s"
 
@@ -154,7 +153,7 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
     audience = Audience(plan, Telling(quiet=True), store, lambda text: print(text, file=sys.stderr))
     run_id = resumed.id if resumed else new_run_id(plan.name, time.time(), 0.5)
     runner = Runner(Task(plan=plan, run_id=run_id, state=state, store=store, folder=resumed, simulated=True), audience)
-    composed: Any = running
+    composed: Any = runner
     composed.opened = _opening(api)
     started, cpu = time.monotonic(), own_cpu()
     with audience:

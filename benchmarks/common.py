@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from batch_deployer.simulator.fault_rules import WRITES, Acts, Effect, FaultRule
+from batch_deployer.simulator.faults.rules import WRITES, Acts, Effect, FaultRule
 
 T = TypeVar("T")
 

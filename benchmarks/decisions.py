@@ -23,10 +23,10 @@ from common import HERE, main, median, rounded, run_python
 from pydantic import BaseModel, TypeAdapter
 
 from batch_deployer.errors import LockHeld
-from batch_deployer.journal.leases import Leases, wish
-from batch_deployer.journal.machine import stamp
 from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.settings import Rate
+from batch_deployer.state.lock.lease_files import Leases, wish
+from batch_deployer.state.lock.process import stamp
 
 _ROUNDS = 5
 _TASKS = """
@@ -60,8 +60,8 @@ os.kill(os.getpid(), signal.SIGSTOP)
 _STOPPED_WITH_LEASE = """
 import os, signal, sys
 from pathlib import Path
-from batch_deployer.journal.leases import Leases, wish
-from batch_deployer.journal.machine import stamp
+from batch_deployer.state.lock.lease_files import Leases, wish
+from batch_deployer.state.lock.process import stamp
 Leases(Path(sys.argv[1])).take(wish("m", "first", 1.0, stamp()))
 os.kill(os.getpid(), signal.SIGSTOP)
 """

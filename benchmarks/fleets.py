@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from batch_deployer.manifest.load import load
-from batch_deployer.plan.build import build_plan
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.simulator.chance import uuid_like
-from batch_deployer.simulator.world import World
+from batch_deployer.manifest.loader import load
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.plan.plan import Plan
+from batch_deployer.simulator.keyed_random import uuid_like
+from batch_deployer.simulator.world.world import World
 
 _MANIFEST = """\
 name: {name}

@@ -17,10 +17,10 @@ import uvloop
 from common import HERE, main, median, rounded, take_turns, target
 from own import quantile
 
-from batch_deployer.journal.codec import encode
-from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.model.deployment import Operation
 from batch_deployer.model.events import Intended
+from batch_deployer.state.journal.codec import encode
+from batch_deployer.state.journal.sqlite import SqliteJournal
 
 _WRITERS = 64
 _RATES = (10, 500, 2000)

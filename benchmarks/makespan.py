@@ -26,18 +26,18 @@ from common import FIVE_PERCENT, main, rounded, target
 from fleets import Shape, load_shape, world_of
 from own import quantile
 
+from batch_deployer.app.rehearsal_summary import Played, Stage, play
 from batch_deployer.clock.virtual import EPOCH
-from batch_deployer.compose.rehearsal import Played, Stage, play
-from batch_deployer.execution.engine import Past
+from batch_deployer.engine.engine import Past
 from batch_deployer.model.api import Answer
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Finished, Intended, Missing, Throttled, Uncertain
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.rules.replies import throttle_wait
+from batch_deployer.plan.plan import Plan
+from batch_deployer.rules.responses import throttle_wait
 from batch_deployer.settings import Rate
-from batch_deployer.simulator.durations import duration
-from batch_deployer.simulator.fault_rules import FaultRule
-from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.faults.rules import FaultRule
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.service.durations import duration
 
 _GRID = ((1_000, "10/min"), (1_000, "50/s"), (1_000, "500/s"), (10_000, "50/s"), (10_000, "500/s"))
 _BUDGETS = ("1/s", "2/s", "5/s", "10/s", "50/s")

@@ -19,7 +19,7 @@ from fleets import Shape, load_shape, world_of, write_manifest
 from recording import recording
 
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.world import World
 
 _INSTALL = 0.01
 _FIRST_LOOK = ("--first-look", "1")

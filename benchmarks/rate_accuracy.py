@@ -21,11 +21,11 @@ from typing import Any
 from common import MOST_SIMULATOR, CpuOf, main, rounded, run_child, target
 from fleets import Shape, load_shape, world_of, write_manifest
 
-from batch_deployer.compose.rehearsal import Played, Stage, play
+from batch_deployer.app.rehearsal_summary import Played, Stage, play
 from batch_deployer.model.events import Accepted, Intended
 from batch_deployer.settings import Rate
-from batch_deployer.simulator.fleet import Fleet
 from batch_deployer.simulator.process import SimulatorProcess
+from batch_deployer.simulator.provider import Fleet
 
 _REAL = (("50/s", 750), ("500/s", 5_000), ("2000/s", 20_000))
 _VIRTUAL = (("10/min", 200),)

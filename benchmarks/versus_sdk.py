@@ -39,10 +39,10 @@ from common import (
 )
 from fleets import Shape, load_shape, world_of, write_manifest
 
-from batch_deployer.plan.faster import faster
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.app.time_scale import faster
+from batch_deployer.plan.plan import Plan
 from batch_deployer.settings import Rate
-from batch_deployer.simulator.fault_rules import FaultRule
+from batch_deployer.simulator.faults.rules import FaultRule
 from batch_deployer.simulator.process import SimulatorProcess
 
 _SEED = 11

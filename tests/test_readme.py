@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from batch_deployer.cli.failures import EXIT_CODES
+from batch_deployer.cli.error_handler import EXIT_CODES
 from batch_deployer.cli.main import COMMANDS, group
 
 ROOT = Path(__file__).parent.parent

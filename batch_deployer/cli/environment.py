@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 
 import click
 
-from batch_deployer.cli.failures import say
+from batch_deployer.cli.error_handler import say
 from batch_deployer.errors import BadInput, Fault
 
 PREFIX = "BATCH_DEPLOYER"

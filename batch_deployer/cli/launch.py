@@ -9,29 +9,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batch_deployer.cli.console import is_live, show, width
-from batch_deployer.cli.failures import judged, say
-from batch_deployer.cli.manner import Manner
+from batch_deployer.app.listeners import Audience, Telling
+from batch_deployer.app.runner import Runner
+from batch_deployer.app.runtime import run_in_loop
+from batch_deployer.app.secrets import PlaceholderStore, SecretStore, resolve_all, secrets_of_url
+from batch_deployer.app.signals import undisturbed
+from batch_deployer.app.task import Task
+from batch_deployer.cli.context import Session
+from batch_deployer.cli.error_handler import judged, say
 from batch_deployer.cli.options import same_state
-from batch_deployer.cli.session import Session
-from batch_deployer.compose.listening import Audience, Telling
-from batch_deployer.compose.loop import run_in_loop
-from batch_deployer.compose.running import Runner
-from batch_deployer.compose.secrets import PlaceholderStore, SecretStore, resolve_all, secrets_of_url
-from batch_deployer.compose.stopping import undisturbed
-from batch_deployer.compose.task import Task
+from batch_deployer.cli.run_options import Manner
+from batch_deployer.cli.terminal import is_live, show, width
+from batch_deployer.engine.result import Ending
 from batch_deployer.errors import BadInput, BatchDeployerError, LockHeld
-from batch_deployer.execution.ending import Ending
-from batch_deployer.journal.runs import RunDir, new_run_id
-from batch_deployer.journal.sharing import group_id
-from batch_deployer.journal.state import StateDir
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.report.format_text import to_text
-from batch_deployer.report.story import Story
+from batch_deployer.plan.plan import Plan
+from batch_deployer.report.files import check_folder, write_reports
+from batch_deployer.report.formats.text import to_text
+from batch_deployer.report.run_history import Story
 from batch_deployer.report.summary import summarise
-from batch_deployer.report.write import check_folder, write_reports
+from batch_deployer.state.group_access import group_id
+from batch_deployer.state.run_dir import RunDir, new_run_id
+from batch_deployer.state.state_dir import StateDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

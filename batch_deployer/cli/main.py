@@ -10,6 +10,9 @@ from typing import Any, cast
 import click
 
 from batch_deployer import __version__
+from batch_deployer.app.garbage import collect_rarely
+from batch_deployer.app.signals import heed
+from batch_deployer.cli.context import Session
 from batch_deployer.cli.environment import (
     naming_variables,
     refuse_empty_arguments,
@@ -17,12 +20,9 @@ from batch_deployer.cli.environment import (
     variables_of,
     with_variable,
 )
-from batch_deployer.cli.failures import EXIT_CODES, guarded, say
+from batch_deployer.cli.error_handler import EXIT_CODES, guarded, say
 from batch_deployer.cli.options import examples
-from batch_deployer.cli.session import Session
 from batch_deployer.cli.streams import secure
-from batch_deployer.compose.garbage import collect_rarely
-from batch_deployer.compose.stopping import heed
 from batch_deployer.errors import BadInput
 
 COMMANDS: tuple[str, ...] = (
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = cast("click.Command", import_module(f"batch_deployer.cli.{cmd_name}").command)
+        command = cast("click.Command", import_module(f"batch_deployer.cli.commands.{cmd_name}").command)
         # Told to the command itself: click keeps the help option of whoever asks first, with or without a parent.
         command.context_settings.setdefault("help_option_names", HELP_OPTIONS)
         return command

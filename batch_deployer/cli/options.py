@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from batch_deployer.cli.session import Session
+from batch_deployer.cli.context import Session
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Decorated], Decorated]

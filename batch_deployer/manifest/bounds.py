@@ -18,6 +18,4 @@ MAX_TEXT_CHARACTERS = 16 * 1024 * 1024
 """Characters that the placeholders of one text may bring."""
 MAX_ALIASED_BYTES = 64 * 1024 * 1024
 """Characters that the aliases of a file stand for."""
-MAX_SUGGESTED_CHARACTERS = 200
-"""Length up to which a word that is not known is compared with those that are."""
 TOO_MANY_NODES = f"the file holds more than {MAX_NODES:,} values; put clusters and pairs into tables"

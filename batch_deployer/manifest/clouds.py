@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from batch_deployer.manifest.cloud import NEEDED_OPTIONS, AuthSpec, CloudSpec
-from batch_deployer.manifest.desk import Desk
-from batch_deployer.manifest.names import loopback
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.identifiers import loopback
+from batch_deployer.manifest.nodes import Node
 from batch_deployer.manifest.schema import AuthShape, CloudShape, LimitsShape
-from batch_deployer.manifest.shape import Checked
-from batch_deployer.manifest.tree import Node
+from batch_deployer.manifest.validation import Checked
+from batch_deployer.model.cloud import NEEDED_OPTIONS, AuthSpec, CloudSpec
 from batch_deployer.settings import Limits
 
 _PLACE = ("auth_url", "domain", "domain_id", "project", "project_id", "project_domain", "project_domain_id")

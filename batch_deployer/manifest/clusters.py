@@ -7,17 +7,17 @@ from typing import Any
 
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.bounds import MAX_ROWS
-from batch_deployer.manifest.cloud import CloudSpec
-from batch_deployer.manifest.desk import Desk
-from batch_deployer.manifest.names import cluster_id
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.identifiers import cluster_id
+from batch_deployer.manifest.model import ClusterEntry, DiscoverSpec, Values
+from batch_deployer.manifest.nodes import Node, Place
 from batch_deployer.manifest.schema import ClusterShape
-from batch_deployer.manifest.shape import Checked
-from batch_deployer.manifest.suggest import unknown
 from batch_deployer.manifest.tables import rows
-from batch_deployer.manifest.tree import Node, Place
-from batch_deployer.manifest.wanted import ClusterEntry, DiscoverSpec, Values
+from batch_deployer.manifest.validation import Checked
+from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import Cluster
-from batch_deployer.model.values import merge
+from batch_deployer.model.helm_values import merge
+from batch_deployer.util.suggest import unknown
 
 _COLUMNS = ("id", "name", "cloud", "priority")
 _MAPS = ("tags", "values")

@@ -10,7 +10,7 @@ from typing import Any
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.json_reader import read_json
 from batch_deployer.manifest.scalars import resolve
-from batch_deployer.manifest.suggest import nearest
+from batch_deployer.util.suggest import nearest
 
 Step = str | int
 _EXACT = 2**53

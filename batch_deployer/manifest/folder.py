@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from batch_deployer.errors import BadInput, Fault
-from batch_deployer.manifest.interpolate import BadPlaceholder
+from batch_deployer.manifest.interpolation import BadPlaceholder
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.bounds import MAX_NODES, TOO_MANY_NODES
-from batch_deployer.manifest.tree import Node, Place
+from batch_deployer.manifest.nodes import Node, Place
 
 MAX_DEPTH = 64
 MAX_DIGITS = 400

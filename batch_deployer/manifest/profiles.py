@@ -3,9 +3,9 @@
 from fnmatch import fnmatchcase
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.desk import Desk
-from batch_deployer.manifest.suggest import unknown
-from batch_deployer.manifest.tree import Node, overlay
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.nodes import Node, overlay
+from batch_deployer.util.suggest import unknown
 
 
 def with_profile(tree: Node, name: str, desk: Desk) -> Node:

@@ -5,16 +5,16 @@ from functools import reduce
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from batch_deployer.manifest.desk import Desk
-from batch_deployer.manifest.policy import danger, merged_parameters
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.model import Release
+from batch_deployer.manifest.nodes import Node
 from batch_deployer.manifest.schema import DefaultReleaseShape, ReleaseShape
-from batch_deployer.manifest.shape import Checked
-from batch_deployer.manifest.suggest import unknown
-from batch_deployer.manifest.tree import Node
-from batch_deployer.manifest.wanted import Release
+from batch_deployer.manifest.validation import Checked
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters, is_protected
-from batch_deployer.model.values import compact, merge
+from batch_deployer.model.helm_values import compact, merge
+from batch_deployer.model.policies import danger, merged_parameters
+from batch_deployer.util.suggest import unknown
 
 
 def read_releases(checked: Checked, desk: Desk) -> list[Release]:

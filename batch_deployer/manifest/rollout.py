@@ -4,12 +4,12 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from batch_deployer.manifest.bounds import MAX_WAVES
-from batch_deployer.manifest.desk import Desk
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.model import WaveSpec
+from batch_deployer.manifest.nodes import Node
 from batch_deployer.manifest.schema import ManifestShape, RolloutShape, WaveShape
-from batch_deployer.manifest.shape import Checked
-from batch_deployer.manifest.tree import Node
-from batch_deployer.manifest.wanted import WaveSpec
-from batch_deployer.model.selection import WaveRule
+from batch_deployer.manifest.validation import Checked
+from batch_deployer.model.selectors import WaveRule
 from batch_deployer.settings import GateSettings, Settings
 
 S = TypeVar("S")

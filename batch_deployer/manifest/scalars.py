@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable
 
-from batch_deployer.manifest.tree import Scalar
+from batch_deployer.manifest.nodes import Scalar
 
 _MAX_DIGITS = 400
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch_deployer.manifest.fields import (
+from batch_deployer.manifest.schema_types import (
     ClusterId,
     Duration,
     Endpoint,

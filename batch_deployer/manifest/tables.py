@@ -9,8 +9,8 @@ from batch_deployer.errors import BadInput, Fault
 from batch_deployer.manifest.bounds import MAX_ROWS, MAX_TABLE_BYTES
 from batch_deployer.manifest.columns import Column, is_suspicious, parse_header, put
 from batch_deployer.manifest.json_reader import read_json
-from batch_deployer.manifest.suggest import nearest
-from batch_deployer.manifest.tree import Place
+from batch_deployer.manifest.nodes import Place
+from batch_deployer.util.suggest import nearest
 
 MAX_LINE = 1024 * 1024
 MAX_FAULTS = 100

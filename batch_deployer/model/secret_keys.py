@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from batch_deployer.model.values import Json
+from batch_deployer.model.helm_values import Json
 
 SECRET = "(secret)"  # noqa: S105 - shown in place of a secret
 _WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")

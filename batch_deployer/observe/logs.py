@@ -12,8 +12,8 @@ import structlog
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.redact import Redactor
-from batch_deployer.model.text import clean, utc
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.counters import Tally
+from batch_deployer.util.text import clean, utc
 
 _LEVELS: Mapping[str, int] = MappingProxyType({"debug": 10, "info": 20, "warning": 30, "error": 40})
 _NOTHING_AT_ZERO = frozenset({"revision", "wait", "pid"})

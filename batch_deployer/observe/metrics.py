@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.observe.tally import Tally
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.observe.counters import Tally
+from batch_deployer.plan.plan import Plan
 
 _EVERY = 15.0
 """Seconds between writes while the run goes on; scrapes are hardly more frequent."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model import events as e
-from batch_deployer.model.text import clean, plain_text
 from batch_deployer.observe.background import Background
-from batch_deployer.observe.plain import status_line
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.plain_progress import status_line
+from batch_deployer.util.text import clean, plain_text
 
 _TIMEOUT = 30.0
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.events import Event
-from batch_deployer.model.text import clean, span, utc
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.report.find import find, readable
-from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord, State
+from batch_deployer.plan.plan import Plan
+from batch_deployer.report.blockers import Wait, why_not_started
+from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentRecord, State
+from batch_deployer.report.lookup import find, readable
 from batch_deployer.report.rows import wave_name
-from batch_deployer.report.story import Story, tell
+from batch_deployer.report.run_history import Story, tell
 from batch_deployer.report.timeline import lines, timeline
-from batch_deployer.report.waiting import Wait, why_not_started
+from batch_deployer.util.text import clean, span, utc
 
 
 def explain(plan: Plan, events: Sequence[Event], key: str, now: float, *, alive: bool = True) -> str:

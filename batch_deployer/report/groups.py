@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.model.text import clean, utc
+from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentRecord
 from batch_deployer.report.document import Deferred, Failure, Group, Held, Slow, Totals
-from batch_deployer.report.record import IN_FLIGHT, DeploymentRecord
 from batch_deployer.report.rows import reason_of
-from batch_deployer.report.story import Story, WaveTimes
+from batch_deployer.report.run_history import Story, WaveTimes
+from batch_deployer.util.text import clean, utc
 
 WORDS = (*(outcome.value for outcome in Outcome), IN_FLIGHT)
 """All that can stand as an outcome in a report."""

@@ -3,9 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.document import ApiCalls, Calls, Limit
-from batch_deployer.report.story import Story, Throttling
+from batch_deployer.report.run_history import Story, Throttling
 from batch_deployer.settings import Rate, Share
 
 _SLACK = 0.99

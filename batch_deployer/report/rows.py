@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice
 
-from batch_deployer.model.text import clean, utc
+from batch_deployer.report.deployment_history import DeploymentRecord, State
 from batch_deployer.report.document import Epochs, Row, Times
-from batch_deployer.report.record import DeploymentRecord, State
-from batch_deployer.report.story import Story
+from batch_deployer.report.run_history import Story
+from batch_deployer.util.text import clean, utc
 
 _KEPT = 10_000
 """Rows that are kept for the next format; more would outweigh what making them anew costs."""

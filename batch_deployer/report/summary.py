@@ -1,11 +1,11 @@
 """A story in numbers: everything a report says above its list of deployments."""
 
-from batch_deployer.model.text import clean, utc
-from batch_deployer.report.curve import curve
 from batch_deployer.report.document import VERSION, RunInfo, Summary
 from batch_deployer.report.groups import deferred, failures, groups, held_back, slowest, totals
 from batch_deployer.report.limits import api_calls, limits
-from batch_deployer.report.story import Story
+from batch_deployer.report.run_history import Story
+from batch_deployer.report.time_to_success import curve
+from batch_deployer.util.text import clean, utc
 
 _KILLED = "the run has no end in its journal: its process was killed; resume it to go on"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deployment
-from batch_deployer.model.text import clean, span, utc
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.plan import Plan
+from batch_deployer.util.text import clean, span, utc
 
 
 def timeline(plan: Plan, events: Iterable[e.Event], deployment: Deployment) -> Iterator[tuple[float, str]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ConfirmedState
-from batch_deployer.model.values import Json, load_values, same_scalar
-from batch_deployer.rules.settle import different_times
+from batch_deployer.model.helm_values import Json, load_values, same_scalar
+from batch_deployer.rules.observation import different_times
 
 THEIRS = "changed by somebody else"
 """Cause of a failure: what runs is not the work of our write. It is left alone."""

@@ -12,7 +12,7 @@ import msgspec
 from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ConfirmedState, ReleaseSpec, Remembered
-from batch_deployer.model.values import Json, compact, covers, dotted, load_values
+from batch_deployer.model.helm_values import Json, compact, covers, dotted, load_values
 from batch_deployer.rules.ownership import MAX_NAMED, changed_since, is_comparable
 
 

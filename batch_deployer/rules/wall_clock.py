@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from batch_deployer.model.events import LAST_TIME, Event, RunStarted, Warned
-from batch_deployer.model.text import span
+from batch_deployer.util.text import span
 
 MAX_DRIFT_SECONDS = 2.0
 """Difference between wall and monotonic time that does not count as a clock that was set."""

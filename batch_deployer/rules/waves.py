@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_deployer.model.selection import Selector, WaveRule
-from batch_deployer.rules.selectors import matches
+from batch_deployer.model.selector_rules import matches
+from batch_deployer.model.selectors import Selector, WaveRule
 
 REST = "rest"
 """Name of the wave that is added for clusters which no rule takes."""

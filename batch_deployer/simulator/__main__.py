@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from batch_deployer.errors import BadInput
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fleet import Fleet
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.http.server import serve
 from batch_deployer.simulator.process import Options
-from batch_deployer.simulator.server import serve
+from batch_deployer.simulator.provider import Fleet
 
 _COLLECT_AFTER = 50_000
 """Objects made between two searches for cycles: a request leaves few behind, and a fleet is large to search."""
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 async def _run(options: Options) -> None:
-    fleet = Fleet(options.world, seed=options.seed, faults=faults.load_data(msgspec.json.decode(options.faults)))
+    fleet = Fleet(options.world, seed=options.seed, faults=files.load_data(msgspec.json.decode(options.faults)))
     loop = asyncio.get_running_loop()
     serving = asyncio.ensure_future(
         serve(

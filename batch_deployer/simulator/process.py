@@ -16,10 +16,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from batch_deployer.errors import BadInput
-from batch_deployer.simulator import faults as fault_files
-from batch_deployer.simulator.admin import ADMIN_HEADER
-from batch_deployer.simulator.fault_rules import FaultRule
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults import files as fault_files
+from batch_deployer.simulator.faults.rules import FaultRule
+from batch_deployer.simulator.http.admin import ADMIN_HEADER
+from batch_deployer.simulator.world.world import World
 
 _INHERITED = ("COVERAGE_", "LC_", "LD_", "PYTHON", "XDG_CACHE_")
 _INHERITED_NAMES = {"HOME", "LANG", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "VIRTUAL_ENV"}

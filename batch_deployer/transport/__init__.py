@@ -1,1 +1,1 @@
-"""The wire. Only compose knows which transport is used."""
+"""HTTP to clouds and identity services. Only `app` imports this package."""

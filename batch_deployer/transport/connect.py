@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
-from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
 from batch_deployer.rules.rate_ceilings import rate_problem
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.address import checked, tls_context
-from batch_deployer.transport.auth.identify import Asking, Identity, identify
-from batch_deployer.transport.http import HttpApi
+from batch_deployer.transport.auth.login import Asking, Identity, identify
+from batch_deployer.transport.http_api import HttpApi
+from batch_deployer.transport.tls import checked, tls_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

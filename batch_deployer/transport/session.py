@@ -20,10 +20,10 @@ from batch_deployer import __version__
 from batch_deployer.errors import BadInput
 from batch_deployer.model.api import UNTRUSTED, Answer, Sent
 from batch_deployer.ports import Fence, unheard
-from batch_deployer.transport.address import proxy_for, tls_reason
 from batch_deployer.transport.response_body import read_body
+from batch_deployer.transport.tls import proxy_for, tls_reason
 from batch_deployer.transport.wire.requests import JSON, Request
-from batch_deployer.transport.wire.text import clean
+from batch_deployer.util.wire_text import clean
 
 FAILURES = (aiohttp.ClientError, OSError)
 """All that `Session.send` raises when no answer came, TimeoutError (an OSError) included."""

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from batch_deployer.journal.sqlite import SqliteJournal
+from batch_deployer.state.journal.sqlite import SqliteJournal
 
 STATE = {"BATCH_DEPLOYER_STATE_DIR": ".batch-deployer"}
 RUN = "20260101T000000Z-aaaaaa"

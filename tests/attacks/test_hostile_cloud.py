@@ -7,14 +7,14 @@ import threading
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
+from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ClusterState
+from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.healthcheck import _post
 from batch_deployer.observe.metrics import MetricsFile
-from batch_deployer.observe.ping import _post
-from batch_deployer.observe.tally import Tally
-from batch_deployer.plan.build import build_plan
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.transport.auth.catalogue import cce_endpoint, endpoints
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.plan.plan import Plan
+from batch_deployer.transport.auth.service_catalog import cce_endpoint, endpoints
 
 MANIFEST = """\
 name: attacked

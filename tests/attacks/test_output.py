@@ -5,10 +5,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
-from batch_deployer.manifest.snapshot import Found, take_down, to_yaml
+from batch_deployer.manifest.export import Found, take_down, to_yaml
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState
-from batch_deployer.model.text import clean, plain_text
+from batch_deployer.model.cloud import AuthSpec, CloudSpec
+from batch_deployer.util.text import clean, plain_text
 
 HEAD = """\
 name: attacked

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.world import World
 
 SECRET = "value-that-stays-at-home"
 
@@ -78,7 +78,7 @@ def test_a_simulated_run_reads_no_secret(checkout, tmp_path):
 
 def test_each_simulated_account_is_new():
     """Nobody can guess how to log in."""
-    from batch_deployer.compose.simulating import world_of
+    from batch_deployer.app.simulation import world_of
 
     one, two = (world_of(None, clouds=1, clusters=1, seed=0).account for _ in range(2))
     assert one.password != two.password

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batch_deployer.simulator.chance import uuid_like
+from batch_deployer.simulator.keyed_random import uuid_like
 
 WEB = uuid_like("chart", "web", "1.0.0")
 CHANNELS = {

@@ -12,7 +12,7 @@ def _bare(monkeypatch):
     for variable in list(os.environ):
         if variable.startswith(("OS_", "S3_")) or variable.lower().endswith("_proxy"):
             monkeypatch.delenv(variable)
-    monkeypatch.setattr("batch_deployer.transport.auth.tokens.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("batch_deployer.transport.auth.credentials.FIRST_PAUSE", 0.01)
 
 
 def check(project, code):

@@ -86,8 +86,8 @@ def test_a_state_folder_that_cannot_be_used_is_bad_input(project, disk, program,
 def test_metrics_are_tried_again(disk, tmp_path):
     """A disk that was full for a while costs nothing but that while."""
     from batch_deployer.model import events as e
-    from batch_deployer.observe.tally import Tally
-    from batch_deployer.plan.frozen import Plan
+    from batch_deployer.observe.counters import Tally
+    from batch_deployer.plan.plan import Plan
 
     told = []
     plan = Plan(name="nightly", clouds={}, deployments=())

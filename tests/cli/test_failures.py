@@ -6,8 +6,8 @@ import stat
 import click
 import pytest
 
-from batch_deployer.cli.failures import EXIT_CODES, guarded
-from batch_deployer.cli.session import Session
+from batch_deployer.cli.context import Session
+from batch_deployer.cli.error_handler import EXIT_CODES, guarded
 from batch_deployer.errors import (
     AuthFailed,
     BadInput,

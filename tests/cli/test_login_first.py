@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from batch_deployer.journal.runs import RunMeta
-from batch_deployer.journal.state import StateDir
-from batch_deployer.manifest.load import load
-from batch_deployer.plan.build import build_plan
-from batch_deployer.plan.store import freeze
+from batch_deployer.manifest.loader import load
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.plan.serialization import freeze
+from batch_deployer.state.run_dir import RunMeta
+from batch_deployer.state.state_dir import StateDir
 
 CASES = {
     "no-credential": ("auth: {", "other: {", 2, "no credential is given"),
@@ -39,7 +39,7 @@ def _bare(monkeypatch):
 @pytest.mark.parametrize("log_format", ["console", "json"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_that_no_cloud_lets_in_leaves_nothing_behind(project, monkeypatch, name, log_format):
-    monkeypatch.setattr("batch_deployer.transport.auth.tokens.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("batch_deployer.transport.auth.credentials.FIRST_PAUSE", 0.01)
     code, text = without_login(project, name)
     project.edit("rollout:", "retry: {give_up_after: 1s}\nrollout:")
 
@@ -55,7 +55,7 @@ def test_a_run_that_no_cloud_lets_in_leaves_nothing_behind(project, monkeypatch,
 
 @pytest.mark.parametrize("name", ["wrong-password", "nobody-answers"])
 def test_a_run_that_cannot_be_resumed_for_want_of_a_login_stays_as_it_was(project, monkeypatch, name):
-    monkeypatch.setattr("batch_deployer.transport.auth.tokens.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("batch_deployer.transport.auth.credentials.FIRST_PAUSE", 0.01)
     code, text = without_login(project, name)
     project.edit("rollout:", "retry: {give_up_after: 1s}\nrollout:")
     plan = build_plan(load(project.folder / "m.yaml", os.environ))

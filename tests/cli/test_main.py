@@ -9,7 +9,7 @@ import click
 import pytest
 
 from batch_deployer import __version__
-from batch_deployer.cli.failures import EXIT_CODES
+from batch_deployer.cli.error_handler import EXIT_CODES
 from batch_deployer.cli.main import COMMANDS, group, main
 
 HEAVY = {

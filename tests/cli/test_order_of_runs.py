@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.journal.runs import RunMeta
-from batch_deployer.journal.state import StateDir
+from batch_deployer.state.run_dir import RunMeta
+from batch_deployer.state.state_dir import StateDir
 
 PROGRAM = str(Path(sys.executable).with_name("batch-deployer"))
 
@@ -94,8 +94,8 @@ def test_a_stray_file_among_the_numbers_is_passed_over(tmp_path, name):
 NUMBERED = """
 import sys
 from pathlib import Path
-from batch_deployer.journal.runs import RunMeta
-from batch_deployer.journal.state import StateDir
+from batch_deployer.state.run_dir import RunMeta
+from batch_deployer.state.state_dir import StateDir
 state = StateDir(Path(sys.argv[1]))
 for n in range(10):
     state.create_run(f"{sys.argv[2]}-{n}", "{}", RunMeta(manifest="m", started=0.0))

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from batch_deployer.model.api import Answer
-from batch_deployer.rules.replies import throttle_wait
+from batch_deployer.rules.responses import throttle_wait
 from batch_deployer.transport.wire.headers import retry_after
 
 FOR_SECONDS = 6.0

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import batch_deployer
-from batch_deployer.report.write import FILES
-from batch_deployer.simulator.fault_rules import Effect, FaultRule
-from batch_deployer.simulator.faults import preset
+from batch_deployer.report.files import FILES
+from batch_deployer.simulator.faults.files import preset
+from batch_deployer.simulator.faults.rules import Effect, FaultRule
 from batch_deployer.simulator.process import SimulatorProcess
 
 PACKAGE = Path(batch_deployer.__file__).parent

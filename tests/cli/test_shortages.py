@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from batch_deployer.errors import JournalError
-from batch_deployer.journal.reading import JournalReader
-from batch_deployer.manifest.load import load
-from batch_deployer.plan.build import build_plan
-from batch_deployer.simulator.fault_rules import Effect, FaultRule
+from batch_deployer.manifest.loader import load
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.simulator.faults.rules import Effect, FaultRule
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.world import World
+from batch_deployer.state.journal.reader import JournalReader
 
 CLUSTERS = 24
 MANIFEST = """\
@@ -39,7 +39,7 @@ releases:
 ANOTHER_USER = ("--reuid=54321", "--regid=54321", "--clear-groups")
 MAY_READ = ("--inh-caps=+dac_override,+dac_read_search", "--ambient-caps=+dac_override,+dac_read_search")
 SHORT_LEASE = """
-from batch_deployer.journal.fence import LeaseFence
+from batch_deployer.state.lock.fence import LeaseFence
 old = LeaseFence.__init__
 LeaseFence.__init__ = lambda self, leases, lease, **_: old(self, leases, lease, usable=4.0, heartbeat=0.5)
 from batch_deployer.cli.main import main
@@ -199,7 +199,7 @@ def test_a_listener_that_fails_after_the_end_changes_no_exit_code(project, monke
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("batch_deployer.compose.running.learn", fail)
+    monkeypatch.setattr("batch_deployer.app.runner.learn", fail)
     code, _, err = project.run("run", "m.yaml", "--yes", "--run-id", "r")
     assert code == 0, err
     assert "warning: after the end of the run: no memory is left" in err

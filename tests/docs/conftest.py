@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 import pytest
 
-from batch_deployer.compose.loading import Choice, load_plan
-from batch_deployer.compose.secrets import SecretStore
+from batch_deployer.app.load_plan import Choice, load_plan
+from batch_deployer.app.secrets import SecretStore
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.world import World
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.manifest.load import load
-from batch_deployer.plan.build import build_plan
+from batch_deployer.manifest.loader import load
+from batch_deployer.plan.builder import build_plan
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.world import World
 
 MANIFEST = """\
 name: {name}

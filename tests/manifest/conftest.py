@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
-from batch_deployer.manifest.wanted import Manifest
-from batch_deployer.plan.build import build_plan
+from batch_deployer.manifest.loader import load
+from batch_deployer.manifest.model import Manifest
+from batch_deployer.plan.builder import build_plan
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import jsonschema
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
-from batch_deployer.manifest.reader import read
+from batch_deployer.manifest.loader import load
 from batch_deployer.manifest.schema import json_schema
+from batch_deployer.manifest.yaml_reader import read
 from batch_deployer.model.api import ClusterState
-from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.builder import build_plan
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 GOOD = sorted(FOLDER.glob("*.yaml"))

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
+from batch_deployer.manifest.loader import load
 from batch_deployer.model.deployment import OnExisting, OnFailure
-from batch_deployer.model.values import render
-from batch_deployer.plan.build import build_plan
+from batch_deployer.model.helm_values import render
+from batch_deployer.plan.builder import build_plan
 from batch_deployer.settings import Rate, Share
 
 ONE = "a870253f-5dc7-11ee-bf71-0255ac100b03"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
-from batch_deployer.manifest.reader import decode, read
-from batch_deployer.manifest.tree import overlay
+from batch_deployer.manifest.loader import load
+from batch_deployer.manifest.nodes import overlay
+from batch_deployer.manifest.yaml_reader import decode, read
 
 JSON_VALUES = st.recursive(
     st.none()

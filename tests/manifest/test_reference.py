@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.manifest.load import load
+from batch_deployer.manifest.loader import load
 from batch_deployer.manifest.schema import json_schema
 from batch_deployer.model.api import ClusterState
-from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.builder import build_plan
 from batch_deployer.settings import Limits, Settings, parse_duration
 
 TEXT = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text()

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
-from batch_deployer.manifest.load import load
-from batch_deployer.manifest.snapshot import Found, take_down, to_yaml
+from batch_deployer.manifest.export import Found, take_down, to_yaml
+from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState
-from batch_deployer.model.values import MASK, render
-from batch_deployer.plan.build import build_plan
+from batch_deployer.model.cloud import AuthSpec, CloudSpec
+from batch_deployer.model.helm_values import MASK, render
+from batch_deployer.plan.builder import build_plan
 
 CHART = ChartState(id="3c138b72-7ce4-6d76-7c55-604cdb2ce423", name="web", version="1.0.0")
 SPEC = CloudSpec(name="otc", auth=AuthSpec(method="clouds", options={"cloud": "otc"}))

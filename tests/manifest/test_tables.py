@@ -7,7 +7,7 @@ import pytest
 
 from batch_deployer.errors import BadInput
 from batch_deployer.manifest.tables import cell_column
-from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.builder import build_plan
 
 HEAD = "name: x\nclouds: {a: {cloud: otc}, b: {cloud: otc2}}\n"
 REL = 'releases: [{name: web, chart: {name: web, version: 1.0.0}, targets: "*"}, {name: db, chart: {id: d}, version: 1.0.0}]\n'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.model.text import clean, span, utc
+from batch_deployer.util.text import clean, span, utc
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.model.values import (
+from batch_deployer.model.helm_values import (
     MASK,
     compact,
     covers,

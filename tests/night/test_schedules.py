@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from batch_deployer.cli.environment import variables_of
-from batch_deployer.cli.failures import EXIT_CODES
+from batch_deployer.cli.error_handler import EXIT_CODES
 from batch_deployer.cli.main import COMMANDS, group
 from batch_deployer.settings import StopSettings
 

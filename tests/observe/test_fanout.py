@@ -1,6 +1,6 @@
 """Many listeners as one."""
 
-from batch_deployer.observe.fanout import Fanout
+from batch_deployer.app.fanout import Fanout
 
 
 class Ear:

@@ -7,8 +7,8 @@ import pytest
 
 from batch_deployer.model.events import Measured, Warned
 from batch_deployer.model.redact import Redactor
+from batch_deployer.observe.counters import Tally
 from batch_deployer.observe.logs import LogListener, make_logger
-from batch_deployer.observe.tally import Tally
 
 
 class Terminal(io.StringIO):

@@ -3,11 +3,11 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from batch_deployer.app.fanout import Fanout
 from batch_deployer.errors import BadInput
 from batch_deployer.model.events import Measured, RunFinished, RunStarted
-from batch_deployer.observe.fanout import Fanout
+from batch_deployer.observe.counters import Tally
 from batch_deployer.observe.metrics import MetricsFile
-from batch_deployer.observe.tally import Tally
 
 
 def read(path) -> dict[tuple, float]:

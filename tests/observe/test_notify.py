@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from batch_deployer.app.fanout import Fanout
 from batch_deployer.errors import BadInput
 from batch_deployer.model.events import RunFinished, RunStarted
 from batch_deployer.observe import notify
-from batch_deployer.observe.fanout import Fanout
+from batch_deployer.observe.counters import Tally
 from batch_deployer.observe.notify import Notifier
-from batch_deployer.observe.tally import Tally
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's own import
 IDLE = [RunStarted(at=1.0, run="run-1", manifest="nightly"), RunFinished(at=2.0, exit_code=0)]

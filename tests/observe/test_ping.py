@@ -6,8 +6,8 @@ import pytest
 
 from batch_deployer.errors import BadInput
 from batch_deployer.model.events import RunFinished, RunStarted
-from batch_deployer.observe.ping import Ping, with_suffix
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.healthcheck import Ping, with_suffix
 
 BEGIN = RunStarted(at=1.0, run="run-1", manifest="nightly")
 

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
+from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.events import Deferred, Finished, Requeued, Throttled
-from batch_deployer.observe import plain
-from batch_deployer.observe.fanout import Fanout
-from batch_deployer.observe.plain import PlainProgress
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe import plain_progress
+from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.plain_progress import PlainProgress
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_storm_of_throttles_is_one_line(heard):
 
 
 def test_a_flood_of_failures_is_cut_with_a_word(heard, monkeypatch):
-    monkeypatch.setattr(plain, "_MOST_FAILURES", 2)
+    monkeypatch.setattr(plain_progress, "_MOST_FAILURES", 2)
     _, stream = heard([Finished(at=1.0, key=f"id-{n}/apps/web", outcome=Outcome.FAILED, reason="x") for n in (1, 2, 3)])
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2

@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
+from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.events import Continued, Deferred, Finished, Paused, Stopping
-from batch_deployer.observe.fanout import Fanout
-from batch_deployer.observe.progress import LiveProgress
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.live_progress import LiveProgress
 
 
 @pytest.fixture

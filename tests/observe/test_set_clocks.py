@@ -5,15 +5,15 @@ import json
 
 import pytest
 
+from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Accepted, Finished, Intended, RunFinished, RunStarted, Warned
-from batch_deployer.model.text import utc
-from batch_deployer.observe.fanout import Fanout
+from batch_deployer.observe.counters import Tally
 from batch_deployer.observe.logs import LogListener, make_logger
 from batch_deployer.observe.metrics import MetricsFile
-from batch_deployer.observe.plain import PlainProgress
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.plain_progress import PlainProgress
 from batch_deployer.rules.wall_clock import SteadyTimes
+from batch_deployer.util.text import utc
 
 START, STEP = 1_000_000.0, 7200.0
 

@@ -14,7 +14,7 @@ from batch_deployer.model.events import (
     RunStarted,
     Throttled,
 )
-from batch_deployer.observe.tally import Tally
+from batch_deployer.observe.counters import Tally
 
 KEY = "id-1/apps/web"
 

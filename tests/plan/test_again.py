@@ -13,8 +13,8 @@ from batch_deployer.model.deployment import (
     ReleaseSpec,
     key_of,
 )
-from batch_deployer.plan.again import again, open_keys
-from batch_deployer.plan.frozen import Plan
+from batch_deployer.plan.plan import Plan
+from batch_deployer.plan.retry import again, open_keys
 
 NAMES = ("good", "broken", "untouched", "skipped", "killed")
 

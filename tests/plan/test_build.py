@@ -5,9 +5,9 @@ import uuid
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.load import load
+from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ClusterState
-from batch_deployer.plan.build import build_plan
+from batch_deployer.plan.builder import build_plan
 from batch_deployer.settings import Share
 
 IDS = [str(uuid.UUID(int=n)) for n in range(1, 9)]

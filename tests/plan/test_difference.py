@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from batch_deployer.model.values import MASK
-from batch_deployer.plan.difference import _by_path, changes, from_texts, with_sent, without_values
+from batch_deployer.model.helm_values import MASK
+from batch_deployer.plan.values_diff import _by_path, changes, from_texts, with_sent, without_values
 
 
 def told(shown, wanted, template=None):

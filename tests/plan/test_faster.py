@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from batch_deployer.app.time_scale import faster
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
-from batch_deployer.plan.faster import faster
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Settings
 
 

@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from batch_deployer.model.deployment import Action, ChartRef, Cluster, Deployment, ReleaseSpec, key_of
-from batch_deployer.plan.forecast import GUESSED_INSTALL, forecast
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.plan.estimate import GUESSED_INSTALL, forecast
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Share
 
 ROOMY = Limits(writes=Rate(1000, 1.0), reads=Rate(1000, 1.0), in_flight=Share(10_000), per_cluster=Share(100))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.manifest.cloud import AuthSpec, CloudSpec
+from batch_deployer.model.cloud import AuthSpec, CloudSpec
 from batch_deployer.model.deployment import (
     Action,
     ChartRef,
@@ -21,8 +21,8 @@ from batch_deployer.model.deployment import (
     Undo,
     key_of,
 )
-from batch_deployer.plan.frozen import Plan, Wave
-from batch_deployer.plan.store import digest, freeze, thaw
+from batch_deployer.plan.plan import Plan, Wave
+from batch_deployer.plan.serialization import digest, freeze, thaw
 from batch_deployer.settings import GateSettings, Limits, Rate, Settings, Share, WatchSettings
 
 

@@ -16,8 +16,8 @@ from batch_deployer.model.deployment import (
     Undo,
     key_of,
 )
-from batch_deployer.plan.frozen import Plan, Wave
-from batch_deployer.plan.undo import undo
+from batch_deployer.plan.plan import Plan, Wave
+from batch_deployer.plan.rollback import undo
 from batch_deployer.settings import Share
 
 NO_PARAMETERS = Parameters()
@@ -203,7 +203,7 @@ def _fields(event):
 
 def test_percentages_of_a_rollback_are_taken_of_the_run_that_is_undone():
     """In the waves as they run now: in reverse."""
-    from batch_deployer.plan.frozen import budget_totals
+    from batch_deployer.plan.plan import budget_totals
 
     waves = (Wave(name="canary"), Wave(name="rest"))
     deployments = [a_deployment("web", wave=0), a_deployment("db", wave=1), a_deployment("app", wave=1)]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.journal import control
-from batch_deployer.journal.reading import JournalReader
-from batch_deployer.journal.state import StateDir
 from batch_deployer.ports import Command
+from batch_deployer.state import control
+from batch_deployer.state.journal.reader import JournalReader
+from batch_deployer.state.state_dir import StateDir
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
 _ordeal = importlib.import_module("ordeal")

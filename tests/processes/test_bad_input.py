@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from batch_deployer.simulator.fault_rules import Effect, FaultRule
+from batch_deployer.simulator.faults.rules import Effect, FaultRule
 
 TOKEN = "a-ready-token-that-nobody-may-see"
 

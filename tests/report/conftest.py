@@ -32,7 +32,7 @@ from batch_deployer.model.events import (
     WavePassed,
     WaveStarted,
 )
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import GateSettings, Share
 
 START = 1_767_323_045.0

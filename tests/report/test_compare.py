@@ -7,8 +7,8 @@ import pytest
 
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.events import Finished, RunStarted
-from batch_deployer.report.compare import compare, to_json, to_text
-from batch_deployer.report.story import tell
+from batch_deployer.report.diff import compare, to_json, to_text
+from batch_deployer.report.run_history import tell
 
 KEY = "id-1/apps/web"
 

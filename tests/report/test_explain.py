@@ -27,7 +27,7 @@ from batch_deployer.model.events import (
     WavePassed,
     WaveStarted,
 )
-from batch_deployer.plan.frozen import CloudSpec
+from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.explain import explain
 from batch_deployer.settings import Limits, Share
 

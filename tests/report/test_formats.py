@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.model.text import clean
-from batch_deployer.report import format_html, format_markdown
 from batch_deployer.report.document import Row, schema
-from batch_deployer.report.format_text import to_text
-from batch_deployer.report.formats import FORMATS, render
-from batch_deployer.report.story import tell
+from batch_deployer.report.formats import html, markdown
+from batch_deployer.report.formats.registry import FORMATS, render
+from batch_deployer.report.formats.text import to_text
+from batch_deployer.report.run_history import tell
+from batch_deployer.util.text import clean
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -174,11 +174,11 @@ def test_markdown_keeps_hostile_text_in_code_spans_and_tables_whole(story):
 
 @pytest.mark.parametrize(("text", "span"), [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("", "")])
 def test_a_code_span_outlasts_the_backticks_in_it(text, span):
-    assert format_markdown.code_span(text) == span
+    assert markdown.code_span(text) == span
 
 
 def test_a_long_markdown_report_shows_the_bad_ones_first_and_says_what_is_left_out(make_plan, create, monkeypatch):
-    monkeypatch.setattr(format_markdown, "_MOST_ROWS", 2)
+    monkeypatch.setattr(markdown, "_MOST_ROWS", 2)
     plan = make_plan(3, ("web",))
     text = told("markdown", tell(plan, create("id-1/apps/web", 5.0)))
     assert "The first 2 of 3" in text
@@ -194,8 +194,8 @@ def test_html_escapes_the_server_and_runs_only_its_own_script(story):
     assert "&lt;script&gt;alert" in text
     assert text.count("<script>") == 1
     assert not re.search(r"""(?:src|href)\s*=|@import|url\(""", text)
-    assert format_html.hashlib.sha256(text.split("<script>")[1].split("</script>")[0].encode()).digest() == (
-        format_html.base64.b64decode(re.search(r"'sha256-([^']+)'", text)[1])
+    assert html.hashlib.sha256(text.split("<script>")[1].split("</script>")[0].encode()).digest() == (
+        html.base64.b64decode(re.search(r"'sha256-([^']+)'", text)[1])
     )
 
 
@@ -208,7 +208,7 @@ def test_html_lists_every_deployment_with_its_outcome_and_a_button_for_each(stor
 
 
 def test_a_large_html_report_keeps_bad_rows_and_names_the_file_with_the_rest(make_plan, create, monkeypatch):
-    monkeypatch.setattr(format_html, "_MOST_ROWS", 1)
+    monkeypatch.setattr(html, "_MOST_ROWS", 1)
     text = told("html", tell(make_plan(2, ("web",)), create("id-1/apps/web", 5.0)))
     assert re.findall(r'<tr data-outcome="(\w+)"', text) == ["not_started"]
     assert "1 more good or later ones are only in report.csv" in text

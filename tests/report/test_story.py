@@ -21,9 +21,9 @@ from batch_deployer.model.events import (
     Undecided,
     Warned,
 )
-from batch_deployer.report.record import State
+from batch_deployer.report.deployment_history import State
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.story import tell
+from batch_deployer.report.run_history import tell
 from batch_deployer.report.summary import summarise
 
 KEY = "id-1/apps/web"

@@ -4,11 +4,11 @@ import pytest
 
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Finished, Intended, Measured, RunFinished, RunStarted, Warned
-from batch_deployer.plan.frozen import CloudSpec
-from batch_deployer.report.curve import time_to
+from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.limits import peak_in_window
-from batch_deployer.report.story import tell
+from batch_deployer.report.run_history import tell
 from batch_deployer.report.summary import summarise
+from batch_deployer.report.time_to_success import time_to
 from batch_deployer.settings import Limits, Rate, Share
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, Undo
-from batch_deployer.observe.tally import Tally
-from batch_deployer.plan.again import again
-from batch_deployer.report.format_html import to_html
-from batch_deployer.report.format_junit import to_junit
-from batch_deployer.report.format_markdown import to_markdown
-from batch_deployer.report.format_text import to_text
-from batch_deployer.report.story import tell
+from batch_deployer.observe.counters import Tally
+from batch_deployer.plan.retry import again
+from batch_deployer.report.formats.html import to_html
+from batch_deployer.report.formats.junit import to_junit
+from batch_deployer.report.formats.markdown import to_markdown
+from batch_deployer.report.formats.text import to_text
+from batch_deployer.report.run_history import tell
 from batch_deployer.report.summary import summarise
 
 

@@ -5,9 +5,9 @@ import stat
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.report import rows, write
-from batch_deployer.report.story import tell
-from batch_deployer.report.write import FILES, check_folder, write_reports, write_whole
+from batch_deployer.report import files, rows
+from batch_deployer.report.files import FILES, check_folder, write_reports, write_whole
+from batch_deployer.report.run_history import tell
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_one_file_that_cannot_be_written_leaves_the_others(story, tmp_path):
 
 def test_a_second_folder_gets_the_same_files_without_telling_the_story_again(story, tmp_path, monkeypatch):
     told = []
-    render = write.render
-    monkeypatch.setattr(write, "render", lambda kind, *given: told.append(kind) or render(kind, *given))
+    render = files.render
+    monkeypatch.setattr(files, "render", lambda kind, *given: told.append(kind) or render(kind, *given))
     (tmp_path / "a" / "report.csv").mkdir(parents=True)
     written = write_reports(story, [tmp_path / "a", tmp_path / "b"])
     assert sorted(told) == sorted([*FILES.values(), "csv"])
@@ -99,7 +99,7 @@ def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_rubbish(tmp_path)
 def test_a_file_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        write.os, "fsync", lambda _handle: seen.append(sorted(path.name for path in tmp_path.iterdir()))
+        files.os, "fsync", lambda _handle: seen.append(sorted(path.name for path in tmp_path.iterdir()))
     )
     write_whole(tmp_path / "a", ["text"])
     assert len(seen) == 2

@@ -4,7 +4,7 @@ import math
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.rules.arrivals import arrivals
+from batch_deployer.rules.recent_writes import arrivals
 
 
 def intended(at, key="a", attempt=1):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.cadence import (
+from batch_deployer.rules.poll_schedule import (
     ENOUGH,
     KEPT,
     LEARNED_GROWTH,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.concurrency import LEAST, Concurrency
+from batch_deployer.rules.adaptive_limit import LEAST, Concurrency
 
 
 def after(concurrency, *spells):

@@ -19,7 +19,7 @@ from batch_deployer.model.deployment import (
     is_protected,
     key_of,
 )
-from batch_deployer.model.values import MASK, load_values
+from batch_deployer.model.helm_values import MASK, load_values
 from batch_deployer.rules.decide import Decision, decide
 from batch_deployer.rules.unchanged import compare
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from batch_deployer.rules.gates import Halt, Systemic, over_budget
+from batch_deployer.rules.failure_budget import Halt, Systemic, over_budget
 from batch_deployer.settings import Share
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.rules.order import rank, rounds
+from batch_deployer.rules.write_priority import rank, rounds
 
 
 def a_rank(**how):

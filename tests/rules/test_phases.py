@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_deployer.rules.phases import Readiness, readiness
+from batch_deployer.rules.cluster_phase import Readiness, readiness
 
 
 @pytest.mark.parametrize("phase", ["Available", "ScalingUp", "ScalingDown"])

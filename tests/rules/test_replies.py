@@ -12,7 +12,7 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.replies import Verdict, describe, fingerprint, judge, throttle_wait
+from batch_deployer.rules.responses import Verdict, describe, fingerprint, judge, throttle_wait
 
 WHERE = {"cluster_id": "c", "namespace": "ns", "name": "web"}
 CREATE = CreateRelease(**WHERE, chart_id="x", version="1.0.0")

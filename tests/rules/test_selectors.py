@@ -2,8 +2,8 @@
 
 import pytest
 
-from batch_deployer.manifest.select import parse_selector
-from batch_deployer.rules.selectors import matches
+from batch_deployer.manifest.selector_fields import parse_selector
+from batch_deployer.model.selector_rules import matches
 
 TAGS = {"env": "prod", "tier": "core"}
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.settle import Baseline, Fate, Sight, different_times, judge_fate, judge_sight, timestamp
+from batch_deployer.rules.observation import Baseline, Fate, Sight, different_times, judge_fate, judge_sight, timestamp
 
 BEFORE, THEN, LATER = "2026-01-02T02:00:00+08:00", "2026-01-02T03:00:00+08:00", "2026-01-02T03:01:00+08:00"
 SENT = timestamp(THEN)

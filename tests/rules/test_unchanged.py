@@ -6,7 +6,7 @@ import pytest
 
 from batch_deployer.model.api import ReleaseState
 from batch_deployer.model.deployment import ChartRef, ConfirmedState, ReleaseSpec, Remembered
-from batch_deployer.model.values import MASK, plain_digest
+from batch_deployer.model.helm_values import MASK, plain_digest
 from batch_deployer.rules.unchanged import compare, leaf_digests
 
 SPEC = ReleaseSpec(name="web", namespace="shop", chart=ChartRef(name="web"), version="1.0.0")

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.model.selection import Operator, Requirement, WaveRule
+from batch_deployer.model.selectors import Operator, Requirement, WaveRule
 from batch_deployer.rules.waves import Assignment, Member, assign
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batch_deployer.rules.window import Window, moment
+from batch_deployer.rules.maintenance_window import Window, moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = Window.parse("22:00-05:00 Europe/Berlin")

@@ -22,7 +22,7 @@ def test_the_bad_days_are_bad(adverse):
 
 def test_the_judge_sees_a_second_create(adverse, stage, monkeypatch):
     # The engine believes at once that an ambiguous write never took effect, and sends it again.
-    from batch_deployer.execution import read_back
+    from batch_deployer.engine import read_back
 
     monkeypatch.setattr(read_back, "absent_long_enough", lambda run, track: True)
     found = [adverse.trial(seed) for seed in range(8)]
@@ -30,10 +30,10 @@ def test_the_judge_sees_a_second_create(adverse, stage, monkeypatch):
 
 
 def test_the_judge_sees_a_deployment_that_is_lost(adverse, monkeypatch):
-    from batch_deployer.rules import settle
+    from batch_deployer.rules import observation
 
     monkeypatch.setattr(
-        "batch_deployer.execution.read_back.judge_fate", lambda *_, **__: (settle.Fate.CONFLICT, "no idea")
+        "batch_deployer.engine.read_back.judge_fate", lambda *_, **__: (observation.Fate.CONFLICT, "no idea")
     )
     found = [adverse.trial(seed) for seed in range(8)]
     assert any(day.lost for day in found)
@@ -52,14 +52,14 @@ def test_the_judge_sees_a_limit_that_is_not_kept(adverse, monkeypatch):
 
 
 def test_the_judge_sees_a_secret_that_leaks(adverse, monkeypatch):
-    from batch_deployer.execution import run
+    from batch_deployer.engine import context
 
     def telling(spec, chart, values, state, **more):
         found = run_compare(spec, chart, values, state, **more)
         return msgspec.structs.replace(found, reason=f"{found.reason} {values}") if found.reason else found
 
-    run_compare = run.compare
-    monkeypatch.setattr(run, "compare", telling)
+    run_compare = context.compare
+    monkeypatch.setattr(context, "compare", telling)
     found = [adverse.trial(seed) for seed in range(4)]
     assert any(day.leaked for day in found)
 

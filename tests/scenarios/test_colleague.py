@@ -41,13 +41,13 @@ def test_the_judge_sees_a_rollback_that_compares_revisions_only(colleague, monke
 
 def test_the_judge_sees_values_of_somebody_else_called_deployed(colleague, monkeypatch):
     for module in ("verdicts", "read_back"):
-        monkeypatch.setattr(f"batch_deployer.execution.{module}.contradicts_sent", lambda run, track, state: "")
+        monkeypatch.setattr(f"batch_deployer.engine.{module}.contradicts_sent", lambda run, track, state: "")
     assert found(colleague, "wrong")
 
 
 def test_the_judge_sees_somebody_blamed_who_was_not_there(colleague, monkeypatch):
     monkeypatch.setattr(
-        "batch_deployer.execution.verdicts.contradicts_sent", lambda run, track, state: "other values run: size"
+        "batch_deployer.engine.poll_results.contradicts_sent", lambda run, track, state: "other values run: size"
     )
     assert found(colleague, "wrong")
 

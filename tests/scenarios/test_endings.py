@@ -6,7 +6,7 @@ import pytest
 
 from batch_deployer.errors import IllegalMove
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
-from batch_deployer.plan.frozen import CloudSpec, Plan
+from batch_deployer.plan.plan import CloudSpec, Plan
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def test_a_need_in_another_namespace_is_waited_for_by_its_whole_name(stage):
 
     pairs = [one("db", "a"), one("db", "b"), one("app", "b", needs=("db",)), one("other", "a", needs=("db",))]
     plan = Plan(name="two", clouds={"sim": CloudSpec(name="sim")}, deployments=pairs)
-    from batch_deployer.simulator.fault_rules import Effect, FaultRule
+    from batch_deployer.simulator.faults.rules import Effect, FaultRule
 
     faults = [FaultRule(effect=Effect.FAIL, release="b/db", name="fail")]
     outcomes = {key: outcome for key, (outcome, _) in stage.act(plan, faults=faults).outcomes().items()}

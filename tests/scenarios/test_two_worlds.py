@@ -5,12 +5,12 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from batch_deployer.app.rehearsal_summary import play
 from batch_deployer.cli.main import main
-from batch_deployer.compose.rehearsal import play
-from batch_deployer.manifest.load import load
+from batch_deployer.manifest.loader import load
 from batch_deployer.model.events import Finished
-from batch_deployer.plan.build import build_plan
-from batch_deployer.simulator.faults import load as load_faults
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.simulator.faults.files import load as load_faults
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 SEED = 7

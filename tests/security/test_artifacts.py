@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
+from batch_deployer.app import runner
 from batch_deployer.cli.main import main
-from batch_deployer.compose import running
 
 AWKWARD = 'quote" back\\slash and ümlaut'
 """A secret that looks different wherever it is written."""
@@ -78,7 +78,7 @@ def test_no_artifact_of_any_command_holds_a_secret(stage, ordeal, capfd, monkeyp
         text = str(ordeal.SECRETS) + AWKWARD
         raise RuntimeError(text)
 
-    monkeypatch.setattr(running.Runner, "run", crash)
+    monkeypatch.setattr(runner.Runner, "run", crash)
     assert main(["run", "m.yaml", "--yes", "--run-id", "crashed"]) == 3
     keep("a crash's stdout and stderr", capfd.readouterr())
     assert list(stage.state.glob("crash-*.txt"))

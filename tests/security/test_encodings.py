@@ -9,8 +9,8 @@ import urllib.parse
 
 import pytest
 
+from batch_deployer.app import runner
 from batch_deployer.cli.main import main
-from batch_deployer.compose import running
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Apprise imports
 SECRET = "Pa55 w/o\"r\\d+ü&<x>'%41-tail"
@@ -327,7 +327,7 @@ def test_no_command_keeps_what_a_server_echoes(place, echo, way, monkeypatch):
         raise RuntimeError(*[encode(secret) for secret in echo.secrets for encode in ENCODINGS.values()])
 
     with monkeypatch.context() as patch:
-        patch.setattr(running.Engine, "run", crash)
+        patch.setattr(runner.Engine, "run", crash)
         codes["crash"] = here.run("run", "m.yaml", *ending(3, echo))[0]
     echo.refuses_login = True
     echo.secrets = [each for each in everything if each not in (OTHERS["ping"], OTHERS["notify"], Echo.token)]

@@ -17,11 +17,11 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation, Parameters
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.inventory import SimChart, SimCloud, SimCluster
+from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.entities import SimChart, SimCloud, SimCluster
+from batch_deployer.simulator.world.world import World
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 OTHER = "00000000-0000-4000-8000-000000000002"
@@ -49,7 +49,7 @@ class Scene:
     """A fleet and a time that only moves when told."""
 
     def __init__(self, rules=(), *, seed=0, speed=1.0, **world):
-        given = faults.load_data(list(rules)) if not isinstance(rules, str) else faults.load(rules)
+        given = files.load_data(list(rules)) if not isinstance(rules, str) else files.load(rules)
         self.fleet = Fleet(a_world(**world), seed=seed, faults=given)
         self.fleet.start(START, speed=speed)
         self.now = START

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from batch_deployer.model.api import CreateRelease
-from batch_deployer.simulator.faults import preset
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.presets import PRESETS
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults.files import preset
+from batch_deployer.simulator.faults.presets import PRESETS
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.world import World
 
 WORLD = World.generated(clouds=2, clusters=20, writes="100000/s", reads="100000/s")
 CREATES = [

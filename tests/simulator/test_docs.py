@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fault_rules import ANSWERS, FATES, Effect, FaultRule
-from batch_deployer.simulator.inventory import Account
-from batch_deployer.simulator.presets import PRESETS
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.faults.presets import PRESETS
+from batch_deployer.simulator.faults.rules import ANSWERS, FATES, Effect, FaultRule
+from batch_deployer.simulator.world.entities import Account
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
 
 
 def test_the_fault_file_shown_can_be_loaded():
     (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    rules = faults.load(example)
+    rules = files.load(example)
     assert len(rules) == len(PRESETS["rough"]) + 6
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases
-from batch_deployer.simulator.fault_rules import ANSWERS, FATES, Effect
+from batch_deployer.simulator.faults.rules import ANSWERS, FATES, Effect
 
 CHART = "00000000-0000-4000-8000-0000000000c1"
 KEY = "00000000-0000-4000-8000-000000000001/apps/web"
@@ -173,7 +173,7 @@ OTHER_CHART = "00000000-0000-4000-8000-0000000000c2"
 
 
 def two_charts(rules):
-    from batch_deployer.simulator.inventory import SimChart
+    from batch_deployer.simulator.world.entities import SimChart
 
     charts = [SimChart(id=CHART, name="web-chart", versions=("1.0.0",), spread=0.0)]
     charts.append(SimChart(id=OTHER_CHART, name="mysql", versions=("8.0.0",), spread=0.0))
@@ -203,7 +203,7 @@ def test_another_actor_creates_anew_what_we_have_just_deleted(scene):
 
 
 def test_another_actor_acts_when_told(scene):
-    from batch_deployer.simulator.agenda import Wish
+    from batch_deployer.simulator.service.agenda import Wish
 
     play = scene(**two_charts([]))
     assert not play.fleet.interfere(KEY, Effect.OTHER_UPGRADE, play.now)

@@ -3,9 +3,9 @@
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fault_rules import READS, WRITES, Acts, Effect, FaultRule
-from batch_deployer.simulator.presets import PRESETS
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.faults.presets import PRESETS
+from batch_deployer.simulator.faults.rules import READS, WRITES, Acts, Effect, FaultRule
 
 
 def test_a_file_is_a_list_of_rules_in_yaml_or_json():
@@ -14,22 +14,22 @@ def test_a_file_is_a_list_of_rules_in_yaml_or_json():
     wanted = FaultRule(
         effect=Effect.ERROR, status=504, acts=Acts.LATE, late=20.0, calls=WRITES, probability=0.1, starts=60.0
     )
-    assert faults.load(yaml) == faults.load(json) == (wanted,)
+    assert files.load(yaml) == files.load(json) == (wanted,)
 
 
 def test_a_file_may_start_from_a_preset():
-    rules = faults.load("preset: rough\nfaults:\n  - {effect: stuck, release: web}\n")
+    rules = files.load("preset: rough\nfaults:\n  - {effect: stuck, release: web}\n")
     assert rules[:-1] == PRESETS["rough"]
     assert rules[-1] == FaultRule(effect=Effect.STUCK, release="web")
 
 
 @pytest.mark.parametrize("name", ["calm", "rough", "storm", "outage"])
 def test_presets_are_known_by_name_and_survive_a_round_trip(name):
-    assert faults.load(name) == faults.preset(name) == PRESETS[name] == faults.load(faults.dump(PRESETS[name]))
+    assert files.load(name) == files.preset(name) == PRESETS[name] == files.load(files.dump(PRESETS[name]))
 
 
 def test_an_empty_file_has_no_rules():
-    assert faults.load("") == faults.load("faults: []") == ()
+    assert files.load("") == files.load("faults: []") == ()
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_an_empty_file_has_no_rules():
 )
 def test_a_mistake_is_named(text, message):
     with pytest.raises(BadInput) as caught:
-        faults.load(text, file="f.yaml")
+        files.load(text, file="f.yaml")
     assert message in str(caught.value)
 
 
 def test_all_rules_that_are_wrong_are_named_at_once():
     with pytest.raises(BadInput) as caught:
-        faults.load("- {effect: x}\n- {effect: slow}\n- {effect: slow, seconds: x}\n")
+        files.load("- {effect: x}\n- {effect: slow}\n- {effect: slow, seconds: x}\n")
     assert [str(fault).split(":")[0] for fault in caught.value.faults] == ["rule 1", "rule 3"]
 
 
 def test_a_yaml_file_runs_no_code():
     with pytest.raises(BadInput, match="not YAML"):
-        faults.load("!!python/object/apply:os.getcwd []")
+        files.load("!!python/object/apply:os.getcwd []")
 
 
 def test_rough_leaves_about_a_fifth_of_the_writes_ambiguous(scene):

@@ -5,10 +5,10 @@ from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import generic, v3
 from msgspec.structs import replace
 
-from batch_deployer.simulator.accounts import Accounts, Caller
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.iam import Iam
-from batch_deployer.simulator.signing import Received
+from batch_deployer.simulator.identity.accounts import Accounts, Caller
+from batch_deployer.simulator.identity.iam import Iam
+from batch_deployer.simulator.identity.signing import Received
+from batch_deployer.simulator.provider import Fleet
 
 AT = 1_767_322_800.0
 

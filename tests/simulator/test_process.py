@@ -14,7 +14,7 @@ from batch_deployer.simulator.process import SimulatorProcess, fetch
 _PARENT = """
     import sys
     from batch_deployer.simulator.process import SimulatorProcess
-    from batch_deployer.simulator.world import World
+    from batch_deployer.simulator.world.world import World
     process = SimulatorProcess(World.generated(clusters=1), outlive={outlive}).__enter__()
     print(process.pid, process.url, process.admin_token, flush=True)
     sys.stdin.read()

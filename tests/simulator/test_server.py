@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from batch_deployer.errors import BadInput
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.inventory import SimCloud
-from batch_deployer.simulator.server import serve
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.http.server import serve
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.entities import SimCloud
 
 RELEASES = "/cce/cam/v3/clusters/00000000-0000-4000-8000-000000000001/releases"
 KEY = "00000000-0000-4000-8000-000000000001/apps/web"
@@ -67,7 +67,7 @@ async def speak(url, method, path, body=None, **headers):
 
 
 def fleet_of(world, rules="calm"):
-    return Fleet(world, faults=faults.load(rules))
+    return Fleet(world, faults=files.load(rules))
 
 
 def token(fleet):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_deployer.simulator.signing import Received, fresh, genuine, parse_authorization
+from batch_deployer.simulator.identity.signing import Received, fresh, genuine, parse_authorization
 
 SK = "SkExampleSecret0000000000000000000000000A"
 COMMON = {

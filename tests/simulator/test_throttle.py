@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from batch_deployer.model.api import ListCharts
 from batch_deployer.settings import Rate
-from batch_deployer.simulator.inventory import SimCloud
-from batch_deployer.simulator.throttle import Throttle
+from batch_deployer.simulator.service.rate_limit import Throttle
+from batch_deployer.simulator.world.entities import SimCloud
 
 _gaps = st.lists(st.floats(0, 20, allow_nan=False), min_size=1, max_size=120)
 

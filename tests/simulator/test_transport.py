@@ -18,9 +18,9 @@ from batch_deployer.model.api import (
     ShowRelease,
 )
 from batch_deployer.settings import WireSettings
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.transport import SimulatedApi
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.in_process import SimulatedApi
+from batch_deployer.simulator.provider import Fleet
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 CHART = "00000000-0000-4000-8000-0000000000c1"
@@ -35,7 +35,7 @@ def with_api(make_world):
     """Run a scenario with an api, its fleet and a clock."""
 
     def run(scenario, rules="calm", *, fleet=None, wire=None, **world):
-        given = fleet or Fleet(make_world(**world), faults=faults.load(rules))
+        given = fleet or Fleet(make_world(**world), faults=files.load(rules))
 
         async def main():
             clock = virtual_clock()

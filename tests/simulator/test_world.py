@@ -7,11 +7,11 @@ import pytest
 from batch_deployer.errors import BadInput
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
-from batch_deployer.plan.frozen import CloudSpec, Plan
+from batch_deployer.plan.plan import CloudSpec, Plan
 from batch_deployer.settings import Limits, Rate
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.inventory import SimCloud, SimCluster, SimRelease
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.entities import SimCloud, SimCluster, SimRelease
+from batch_deployer.simulator.world.world import World
 
 
 def a_plan(*specs, clouds=None):

@@ -24,13 +24,13 @@ from theatre import Show, Trap, act, resume
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, OnExisting, Outcome, ReleaseSpec, key_of
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Share
-from batch_deployer.simulator.chance import uuid_like
-from batch_deployer.simulator.fault_rules import Effect, FaultRule
-from batch_deployer.simulator.faults import preset
-from batch_deployer.simulator.inventory import SimRelease
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults.files import preset
+from batch_deployer.simulator.faults.rules import Effect, FaultRule
+from batch_deployer.simulator.keyed_random import uuid_like
+from batch_deployer.simulator.world.entities import SimRelease
+from batch_deployer.simulator.world.world import World
 
 SECRET = "hunter2-never-to-be-seen"
 SLOWEST_RACE = 12.0

@@ -35,18 +35,18 @@ from batch_deployer.model.deployment import (
     ReleaseSpec,
     key_of,
 )
-from batch_deployer.plan.again import again
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
-from batch_deployer.plan.undo import undo
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
+from batch_deployer.plan.retry import again
+from batch_deployer.plan.rollback import undo
 from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.settings import GateSettings, Limits, Rate, Share
-from batch_deployer.simulator.agenda import Wish
-from batch_deployer.simulator.chance import uuid_like
-from batch_deployer.simulator.fault_rules import INCIDENTS, WRITES, Acts, Effect, FaultRule
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.inventory import SimRelease
-from batch_deployer.simulator.ledger import Entry
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults.rules import INCIDENTS, WRITES, Acts, Effect, FaultRule
+from batch_deployer.simulator.keyed_random import uuid_like
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.service.agenda import Wish
+from batch_deployer.simulator.service.ledger import Entry
+from batch_deployer.simulator.world.entities import SimRelease
+from batch_deployer.simulator.world.world import World
 
 LIMITS = (
     Limits(writes=Rate(3, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(3)),

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from theatre import Show, Trap, act, resume
 
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, OnExisting, OnFailure, ReleaseSpec, key_of
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Share
-from batch_deployer.simulator.fault_rules import Acts, Effect, FaultRule
-from batch_deployer.simulator.inventory import SimRelease
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults.rules import Acts, Effect, FaultRule
+from batch_deployer.simulator.world.entities import SimRelease
+from batch_deployer.simulator.world.world import World
 
 CREATES = frozenset({"create_release"})
 FAULTS = (

@@ -19,11 +19,11 @@ from theatre import Show, Trap, act, resume
 from batch_deployer.errors import IllegalMove
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, Outcome, ReleaseSpec, key_of
-from batch_deployer.plan.again import again
-from batch_deployer.plan.frozen import CloudSpec, Plan, Wave
-from batch_deployer.plan.undo import undo
+from batch_deployer.plan.plan import CloudSpec, Plan, Wave
+from batch_deployer.plan.retry import again
+from batch_deployer.plan.rollback import undo
 from batch_deployer.settings import GateSettings, Limits, Rate, Share
-from batch_deployer.simulator.fault_rules import Effect, FaultRule
+from batch_deployer.simulator.faults.rules import Effect, FaultRule
 
 LIMITS = Limits(writes=Rate(60, 60.0), reads=Rate(10, 1.0), in_flight=Share(8), per_cluster=Share(2))
 

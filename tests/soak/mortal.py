@@ -20,15 +20,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from batch_deployer.app import runner
 from batch_deployer.cli import launch
 from batch_deployer.cli.main import main
-from batch_deployer.compose import running
-from batch_deployer.journal.sqlite import SqliteJournal
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.model.events import Event, Intended
-from batch_deployer.report import write as report_writing
+from batch_deployer.report import files as report_writing
 from batch_deployer.rules import moving_window
 from batch_deployer.settings import LeaseSettings
+from batch_deployer.state.journal.sqlite import SqliteJournal
 from batch_deployer.transport.session import Attempt
 
 MOMENTS = ("intent", "intended", "sent", "replied", "look", "report")
@@ -105,10 +105,10 @@ def write_whole(path: Path, pieces: Iterable[str]) -> None:
     pass_by("report")
 
 
-class Hasty(running.Runner):
+class Hasty(runner.Runner):
     """Has a short lease, and bounds of its writes that fit into it."""
 
-    def __init__(self, task: running.Task, audience: Any) -> None:
+    def __init__(self, task: runner.Task, audience: Any) -> None:
         length = float(os.environ["MORTAL_LEASE"])
         settings = task.plan.settings
         settings = replace(
@@ -119,10 +119,10 @@ class Hasty(running.Runner):
         super().__init__(replace(task, plan=replace(task.plan, settings=settings)), audience)
 
 
-_opened, running.opened = running.opened, opened  # type: ignore[attr-defined, assignment]
+_opened, runner.opened = runner.opened, opened  # type: ignore[attr-defined, assignment]
 _leave, Attempt.leave = Attempt.leave, leave  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
-running.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
+runner.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]
 
 if __name__ == "__main__":
     # Many processes share a few cores here, and a provider that is held up counts a call when it awakes.

@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 from mortal import MOMENTS
 
-from batch_deployer.manifest.load import load
-from batch_deployer.plan.build import build_plan
-from batch_deployer.simulator.chance import uuid_like
-from batch_deployer.simulator.fault_rules import WRITES, Acts, Effect, FaultRule
-from batch_deployer.simulator.inventory import SimChart, SimRelease
+from batch_deployer.manifest.loader import load
+from batch_deployer.plan.builder import build_plan
+from batch_deployer.simulator.faults.rules import WRITES, Acts, Effect, FaultRule
+from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.world.entities import SimChart, SimRelease
+from batch_deployer.simulator.world.world import World
 
 WORLDS = 8
 """Different worlds; each has its undisturbed run, to compare with."""

@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from batch_deployer.app.null_listener import Deaf
+from batch_deployer.app.rehearsal_summary import OpenFence, placeholder
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.clock.virtual import EPOCH, run_virtually
-from batch_deployer.compose.nobody import Deaf
-from batch_deployer.compose.rehearsal import OpenFence, placeholder
-from batch_deployer.execution.ending import Ending
-from batch_deployer.execution.engine import Engine, Past
-from batch_deployer.execution.run import Ports
+from batch_deployer.engine.context import Ports
+from batch_deployer.engine.engine import Engine, Past
+from batch_deployer.engine.result import Ending
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call
-from batch_deployer.plan.frozen import Plan
-from batch_deployer.rules.arrivals import arrivals
+from batch_deployer.plan.plan import Plan
+from batch_deployer.rules.recent_writes import arrivals
 from batch_deployer.rules.wall_clock import set_ahead_since
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.transport import SimulatedApi
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.in_process import SimulatedApi
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.world import World
 
 COMMIT = 0.002
 """Seconds that a commit of the journal takes: long enough for other lanes to run in between."""

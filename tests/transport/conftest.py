@@ -17,16 +17,16 @@ from cryptography.x509.oid import NameOID
 
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.model.permissions import Permissions
-from batch_deployer.plan.frozen import AuthSpec, CloudSpec
+from batch_deployer.plan.plan import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
-from batch_deployer.simulator import faults
-from batch_deployer.simulator.fleet import Fleet
-from batch_deployer.simulator.inventory import Account, SimChart, SimCloud, SimCluster
-from batch_deployer.simulator.server import serve as serve_fleet
-from batch_deployer.simulator.world import World
+from batch_deployer.simulator.faults import files
+from batch_deployer.simulator.http.server import serve as serve_fleet
+from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.world.entities import Account, SimChart, SimCloud, SimCluster
+from batch_deployer.simulator.world.world import World
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.connect import open_cloud
-from batch_deployer.transport.http import HttpApi
+from batch_deployer.transport.http_api import HttpApi
 
 
 @dataclass
@@ -141,7 +141,7 @@ def answer_of(serve, api_at):
 
 @pytest.fixture
 def log_in(clock):
-    """`async with log_in(method, options, endpoint=...) as api`: as compose does it."""
+    """`async with log_in(method, options, endpoint=...) as api`: as `app` does it."""
 
     @contextlib.asynccontextmanager
     async def opened(method, options, *, endpoint="", secrets=None, wire=None, **cloud):
@@ -221,7 +221,7 @@ def a_fleet():
             account=Account(tokens={"for-ever": "north"}),
             **more,
         )
-        return Fleet(world, seed=7, faults=faults.load_data(list(rules)))
+        return Fleet(world, seed=7, faults=files.load_data(list(rules)))
 
     return made
 

@@ -2,9 +2,9 @@ import pytest
 import requests
 
 from batch_deployer.errors import BadInput
-from batch_deployer.transport.address import checked, is_loopback, proxy_for
-from batch_deployer.transport.auth.catalogue import cce_endpoint
-from batch_deployer.transport.auth.tokens import Endpoint
+from batch_deployer.transport.auth.credentials import Endpoint
+from batch_deployer.transport.auth.service_catalog import cce_endpoint
+from batch_deployer.transport.tls import checked, is_loopback, proxy_for
 
 
 @pytest.mark.parametrize(

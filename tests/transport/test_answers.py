@@ -18,7 +18,7 @@ from batch_deployer.model.api import (
     ShowCluster,
     ShowRelease,
 )
-from batch_deployer.transport.wire.answers import decode
+from batch_deployer.transport.wire.responses import decode
 
 LIST = ListReleases(cluster_id="c1")
 SHOW = ShowRelease(cluster_id="c1", namespace="monitoring", name="web")

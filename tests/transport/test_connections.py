@@ -8,7 +8,7 @@ import pytest
 
 from batch_deployer.model.api import CreateRelease, DeleteRelease, ListCharts, Sent, UpdateRelease
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.replies import Verdict, judge
+from batch_deployer.rules.responses import Verdict, judge
 
 READ = ListCharts()
 CREATE = CreateRelease(cluster_id="c1", namespace="n", name="web", chart_id="ch", version="1.0.0")

@@ -24,8 +24,8 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation, Parameters
-from batch_deployer.rules.replies import Verdict, judge
-from batch_deployer.simulator.transport import SimulatedApi
+from batch_deployer.rules.responses import Verdict, judge
+from batch_deployer.simulator.in_process import SimulatedApi
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 CHART = "00000000-0000-4000-8000-0000000000c1"

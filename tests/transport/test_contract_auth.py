@@ -5,10 +5,10 @@ import pytest
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed
 from batch_deployer.model.api import CreateRelease, ListReleases
-from batch_deployer.plan.frozen import AuthSpec, CloudSpec
-from batch_deployer.rules.replies import Verdict, judge
+from batch_deployer.plan.plan import AuthSpec, CloudSpec
+from batch_deployer.rules.responses import Verdict, judge
 from batch_deployer.settings import WireSettings
-from batch_deployer.simulator.inventory import Account
+from batch_deployer.simulator.world.entities import Account
 from batch_deployer.transport.connect import open_cloud
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"

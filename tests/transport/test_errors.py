@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.transport.wire.errors import ErrorBody, read_error
+from batch_deployer.transport.wire.error_bodies import ErrorBody, read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
-from batch_deployer.transport.wire.text import MAX_TEXT, clean, deeper_than
+from batch_deployer.util.wire_text import MAX_TEXT, clean, deeper_than
 
 WIRE_B = {
     "kind": "Status",

@@ -21,10 +21,10 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation
-from batch_deployer.transport.wire.answers import decode
-from batch_deployer.transport.wire.errors import read_error
+from batch_deployer.transport.wire.error_bodies import read_error
 from batch_deployer.transport.wire.headers import retry_after
-from batch_deployer.transport.wire.text import MAX_TEXT
+from batch_deployer.transport.wire.responses import decode
+from batch_deployer.util.wire_text import MAX_TEXT
 
 AT = {"cluster_id": "c", "namespace": "n", "name": "x"}
 CALLS = [

@@ -17,8 +17,8 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.replies import Verdict, judge
-from batch_deployer.transport.http import HttpApi
+from batch_deployer.rules.responses import Verdict, judge
+from batch_deployer.transport.http_api import HttpApi
 
 AT = {"cluster_id": "c1", "namespace": "monitoring", "name": "web"}
 CREATE = CreateRelease(**AT, chart_id="ch", version="1.0.0", values_json='{"a":1}')

@@ -10,7 +10,7 @@ from aiohttp import web
 from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts, ListClusters
 from batch_deployer.settings import WireSettings
-from batch_deployer.transport.auth import identify
+from batch_deployer.transport.auth import login
 
 PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", "project": "eu-de"}
 
@@ -178,7 +178,7 @@ def test_the_catalogue_of_a_service_elsewhere_leads_to_nothing_on_this_machine(
         cloud = Cloud(lambda: token_answer(catalog=[{"type": "cce", "endpoints": [public]}]))
         async with serve(cloud) as url:
             # The test's server stands for one elsewhere: only what the catalogue names is on this machine.
-            monkeypatch.setattr(identify, "is_loopback", lambda place: place.startswith(here))
+            monkeypatch.setattr(login, "is_loopback", lambda place: place.startswith(here))
             async with log_in("password", PASSWORD | {"auth_url": f"{url}/v3"}, region="eu-de"):
                 pass
 

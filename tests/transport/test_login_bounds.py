@@ -200,7 +200,7 @@ READY = {
 CODE = """
 import asyncio, json, sys
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.plan.frozen import AuthSpec, CloudSpec
+from batch_deployer.plan.plan import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.connect import open_cloud
 from batch_deployer.model.permissions import Permissions

@@ -7,7 +7,7 @@ import yaml
 from openstack.config import OpenStackConfig
 
 from batch_deployer.errors import BadInput
-from batch_deployer.transport.auth.openstack import Source, read_entry
+from batch_deployer.transport.auth.openstack_config import Source, read_entry
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:openstack")
 USER = {"username": "robot", "password": "pw", "user_domain_name": "D"}

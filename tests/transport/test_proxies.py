@@ -9,7 +9,7 @@ from aiohttp import web
 
 from batch_deployer.errors import AuthFailed
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
-from batch_deployer.rules.replies import Verdict, judge
+from batch_deployer.rules.responses import Verdict, judge
 
 HOST = "cce.example.test"
 CREATE = CreateRelease(cluster_id="c1", namespace="n", name="web", chart_id="ch", version="1.0.0")

@@ -7,7 +7,7 @@ from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed, BadInput
 from batch_deployer.model.api import ListReleases
 from batch_deployer.model.permissions import Permissions
-from batch_deployer.plan.frozen import AuthSpec, CloudSpec
+from batch_deployer.plan.plan import AuthSpec, CloudSpec
 from batch_deployer.settings import WireSettings
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.signing import Key, Unsigned, canonical_request, sign

@@ -8,7 +8,7 @@ from aiohttp import web
 from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
 from batch_deployer.model.api import ListCharts
 from batch_deployer.transport.auth.credential import FixedToken
-from batch_deployer.transport.auth.tokens import Refused, RenewedToken, Token, Unavailable
+from batch_deployer.transport.auth.credentials import Refused, RenewedToken, Token, Unavailable
 
 
 class Script:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from batch_deployer.errors import BadInput
-from batch_deployer.transport.auth.openstack import Entry
+from batch_deployer.transport.auth.openstack_config import Entry
 from batch_deployer.transport.auth.signing import Key
 
 _KEY_VARIABLES = (

@@ -6,7 +6,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-from batch_deployer.transport.wire.text import clean
+from batch_deployer.util.wire_text import clean
 
 _SECONDS = re.compile(r"\s*(\d{1,9})(?:\.\d*)?\s*")
 

@@ -1,0 +1,123 @@
+"""`plan`: what `run` would do, and why; nothing is written."""
+
+import json
+import sys
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_deployer.cli.context import Session
+from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.options import (
+    FILE,
+    NamedOption,
+    chosen_options,
+    examples,
+    manifest_argument,
+    permission_options,
+    state_dir_option,
+    wait_option,
+)
+
+
+@click.command(
+    "plan",
+    short_help="Show what a run would do, and why.",
+    epilog=examples("plan manifest.yaml", "plan manifest.yaml --out tonight.plan", title="Examples"),
+)
+@manifest_argument
+@chosen_options
+@click.option(
+    "--format",
+    "kind",
+    cls=NamedOption,
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is told.",
+)
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 8 for changes, 1 when a run would reject a deployment, 0 otherwise.",
+)
+@click.option(
+    "--show-values",
+    is_flag=True,
+    help="Show changed values when stdout is not a terminal; values of keys that name secrets stay hidden.",
+)
+@click.option("--out", type=FILE, help="Save the plan, for `run --plan`.")
+@wait_option
+@state_dir_option
+@permission_options
+@click.pass_obj
+def command(session: Session, /, manifest: Path, **options: Any) -> int:
+    """Look at what the clouds run and show what a run would do to each deployment, and why."""
+    from batch_deployer.app.learned import known_durations
+    from batch_deployer.app.preview import basis, look_around
+    from batch_deployer.app.runtime import run_in_loop
+    from batch_deployer.app.secrets import resolve_all
+    from batch_deployer.cli.launch import open_store
+    from batch_deployer.cli.plan_output import (
+        as_data,
+        as_text,
+        blocked,
+        changes,
+        chosen_plan,
+        plan_key,
+        show_warnings,
+        to_look,
+    )
+    from batch_deployer.cli.plan_summary import (
+        changes_text,
+        extra_values_text,
+        outlook,
+        outlook_data,
+        outlook_text,
+        value_changes,
+    )
+    from batch_deployer.cli.terminal import show
+    from batch_deployer.plan.serialization import freeze
+    from batch_deployer.report.files import write_whole
+    from batch_deployer.state.state_dir import StateDir
+
+    store = open_store(session)
+    patience = to_look(options)
+    plan = chosen_plan(manifest, options | {"saved": None}, store, patience)
+    show_warnings(plan)
+    resolve_all(plan, store)
+    state = StateDir(session.use_state(options["state_dir"]), write=False)
+    survey = run_in_loop(lambda: look_around(plan, store, state, patience(plan.settings)))
+    for warning in survey.warnings:
+        say(f"warning: {warning}")
+    changed = value_changes(plan, survey, store, values=options["show_values"] or sys.stdout.isatty())
+    cast = outlook(plan, survey, known_durations(state.path))
+    if options["kind"] == "json":
+        data = as_data(plan, survey, changed) | {"forecast": outlook_data(cast)}
+        show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
+    else:
+        show(
+            chain(
+                as_text(plan, survey),
+                changes_text(plan, changed),
+                extra_values_text(plan, survey),
+                outlook_text(cast),
+            )
+        )
+    if survey.dead:
+        for text in survey.dead:
+            say(store.redact(f"error: {text}"))
+        say("error: the plan is not complete" + (", and not saved" if options["out"] is not None else ""))
+        return survey.exit_code or 1
+    if options["out"] is not None:
+        write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)), plan_key())])
+        say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
+    if survey.exit_code or not options["detailed_exitcode"]:
+        return survey.exit_code
+    if number := blocked(survey):
+        say(f"{number:,} of {len(plan.deployments):,} deployments are blocked: a run would exit with 1")
+        return 1
+    return 8 if changes(survey) else 0

@@ -1,0 +1,84 @@
+"""What may leave a board: each job is one attempt at one call. Retries are new jobs."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from batch_deployer.engine.cluster_work import ClusterQueue
+from batch_deployer.engine.deployment_state import Track
+from batch_deployer.model.deployment import Operation
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    slot: int = -1
+    """Reserved in the bucket when the job is taken; -1 while it waits for its turn."""
+    ill: bool = False
+    """Whether it goes to a cluster that failed lately."""
+    limited: bool = False
+    """Whether a rate limit has refused the attempt."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class WriteJob(_Job):
+    """Send a deployment's next operation."""
+
+    queue: ClusterQueue
+    track: Track
+    operation: Operation
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class LookJob(_Job):
+    """List a cluster's releases."""
+
+    queue: ClusterQueue
+
+
+@dataclass(slots=True, eq=False)
+class ChartsJob(_Job):
+    """Ask for the cloud's charts."""
+
+
+@dataclass(slots=True, eq=False)
+class ClustersJob(_Job):
+    """Ask for the cloud's clusters and their phases."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class PhaseJob(_Job):
+    """Ask for one cluster's phase."""
+
+    queue: ClusterQueue
+    awaited: bool = False
+    """Whether it stands for a list of all clusters, which the cloud refuses."""
+
+
+@dataclass(slots=True, eq=False)
+class PhasesJob(_Job):
+    """Ask for the phases of a cloud's clusters again."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class HistoryJob(_Job):
+    """Ask for the revisions of a release that is to be rolled back."""
+
+    queue: ClusterQueue
+    track: Track
+    failures: int = 0
+    """Attempts in a row without a usable answer."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ReleaseJob(_Job):
+    """Read one release at its own address."""
+
+    queue: ClusterQueue
+    track: Track
+    failures: int = 0
+    """Attempts in a row without a usable answer."""
+
+
+Opening: TypeAlias = ChartsJob | ClustersJob
+"""Questions that must be answered before a cloud is open for work."""
+Question: TypeAlias = Opening | PhaseJob | PhasesJob | HistoryJob
+Job: TypeAlias = WriteJob | LookJob | ReleaseJob | Question

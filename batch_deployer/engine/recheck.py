@@ -1,0 +1,79 @@
+"""Looks again at what is deferred for as long as the run lasts, and ends it with the run."""
+
+import math
+
+from batch_deployer.engine.context import Run
+from batch_deployer.engine.deferral import end_deferred
+from batch_deployer.engine.rollout import Rollout
+from batch_deployer.engine.scheduler import Board
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.rules.failure_budget import over_deferred
+from batch_deployer.rules.lifecycle import Phase
+
+
+class Recheck:
+    """When to ask for phases again, and when to stop waiting. Times are monotonic seconds."""
+
+    def __init__(self, run: Run, rollout: Rollout) -> None:
+        """Nothing is deferred yet."""
+        self._run = run
+        self._rollout = rollout
+        self._idle_since: float | None = None
+        """Since when only deferred deployments are left."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Wait no longer: the run's time is over."""
+        self._closed = True
+
+    def tick(self, now: float) -> None:
+        """Ask again where it is due; end what is deferred when nothing else is left and it was waited for."""
+        if self._run.halted:
+            return
+        for board in self._run.boards.values():
+            if board.open and now >= board.health.due_at:
+                board.ask(*board.health.questions(board.queues, now))
+        if not self._rollout.aside or not self._rollout.idle:
+            self._idle_since = None
+            return
+        if self._idle_since is None:
+            self._idle_since = now
+        until = max(self._idle_since, self._waited_until())
+        if self._closed or (now >= until and not self._looks_once_more(now, until)):
+            self._end()
+
+    def next_time(self) -> float:
+        """When `tick` has something to do; infinity when only an answer can change that."""
+        times = [board.health.due_at for board in self._run.boards.values() if board.open]
+        if self._idle_since is not None and (until := self._waited_until()) > self._run.now():
+            times.append(until)
+        return min(times, default=math.inf)
+
+    def _waited_until(self) -> float:
+        """When each that is deferred has been waited for as long as the manifest wants."""
+        wait = self._run.plan.gates.defer_for
+        if not wait or not self._rollout.aside:
+            return -math.inf
+        return max(track.deferred_since for track in self._rollout.aside.values()) + wait
+
+    def _looks_once_more(self, now: float, until: float) -> bool:
+        """Whether a last question is to be answered first: a cluster may have become ready in the last moment."""
+        for board in self._run.boards.values():
+            if board.health.asleep and board.open and board.health.known_at < until:
+                board.ask(*board.health.questions(board.queues, now))
+        return any(board.health.pending or self._opens(board) for board in self._run.boards.values())
+
+    @staticmethod
+    def _opens(board: Board) -> bool:
+        """Whether a resumed run still waits for the first answers of a cloud, which show what is ready now."""
+        waits = not board.open and not board.health.dead and not board.health.outage
+        return waits and any(queue.aside for queue in board.queues.values())
+
+    def _end(self) -> None:
+        run = self._run
+        for track in list(self._rollout.aside.values()):
+            if track.phase is not Phase.FINISHED:
+                end_deferred(run, track)
+        deferred = sum(track.outcome is Outcome.DEFERRED for track in run.tracks.values())
+        if halt := over_deferred(deferred, self._rollout.total, run.plan.gates.max_deferred):
+            run.halt(halt.scope, halt.reason)

@@ -1,0 +1,70 @@
+"""How a run ended: its exit code and one line."""
+
+import signal as signals
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from batch_deployer.engine.context import Run
+from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.rollout import succeeded
+from batch_deployer.errors import IllegalMove
+from batch_deployer.model.deployment import Outcome
+from batch_deployer.rules.lifecycle import Phase
+
+MAX_NAMED = 5
+"""Deployments that one message names."""
+EXIT_CODES = {"auth": 5, "deadline": 6, "fence": 7, "limits": 1, "state": 1}
+OVERTAKEN = "another run has taken over the lock while this process was stopped; it writes nothing more"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    exit_code: int
+    reason: str = ""
+    """One line; empty when all went well."""
+
+
+def ending_of(run: Run, signal: int) -> Ending:
+    """How a run has ended. `signal`: the one that stopped it; 0: none."""
+    unfinished = sum(track.phase is not Phase.FINISHED for track in run.tracks.values())
+    deferred = [track for track in run.tracks.values() if track.outcome is Outcome.DEFERRED]
+    bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values()) - len(deferred)
+    if signal and unfinished:
+        name = signals.Signals(signal).name
+        return Ending(128 + signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
+    if run.halted is None and run.ports.fence.overtaken():
+        return Ending(7, OVERTAKEN)
+    if run.halted is not None and (unfinished or bad or run.halted.scope in {"fence", "state", "deferred"}):
+        return Ending(EXIT_CODES.get(run.halted.scope, 4), run.halted.reason)
+    if run.denied:
+        return Ending(5, f"permission is missing; {bad} deployments did not succeed")
+    if not bad:
+        return _of_deferred(deferred, len(run.tracks))
+    failed = (track for track in run.tracks.values() if track.outcome is not Outcome.DEFERRED)
+    reasons = Counter(track.reason for track in failed if track.outcome and not succeeded(track))
+    (reason, alike), *_ = reasons.most_common(1)
+    cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
+    return Ending(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")
+
+
+def raise_endless_wait(run: Run) -> NoReturn:
+    """Raise IllegalMove that names what can never start: holding the lock for ever would help nobody."""
+    stuck = [track.deployment for track in run.tracks.values() if track.phase is not Phase.FINISHED]
+    named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
+    more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
+    raise IllegalMove(f"nothing is under way or due, and these deployments can never start: {named}{more}")
+
+
+def _of_deferred(deferred: Sequence[Track], total: int) -> Ending:
+    """How a run ended of which nothing failed."""
+    if not deferred:
+        return Ending(0)
+    why = Counter(track.reason for track in deferred).most_common(1)[0][0]
+    cause = f"{why}" if all(track.reason == why for track in deferred) else f"most often: {why}"
+    if len(deferred) == total:
+        return Ending(1, f"nothing was deployed: all {total:,} deployments are deferred ({cause})")
+    return Ending(0, f"{len(deferred):,} of {total:,} deployments are deferred ({cause}); all others are as wanted")

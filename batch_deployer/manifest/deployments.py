@@ -1,0 +1,111 @@
+"""The `deployments:` of a manifest: explicit pairs, inline or from tables of 100,000 rows and more."""
+
+from collections.abc import Mapping
+from sys import intern
+from typing import Any
+
+from batch_deployer.errors import BadInput
+from batch_deployer.manifest.bounds import MAX_ROWS
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.model import Override, Pair
+from batch_deployer.manifest.nodes import Node, Place
+from batch_deployer.manifest.schema import DeploymentShape, OverrideShape
+from batch_deployer.manifest.tables import rows
+from batch_deployer.manifest.validation import Checked, check_part
+from batch_deployer.model.deployment import OnExisting, OnFailure
+from batch_deployer.util.suggest import unknown
+
+_COLUMNS = (
+    "cluster",
+    "release",
+    "version",
+    "description",
+    "timeout",
+    "on_existing",
+    "on_failure",
+    "allow_destructive",
+    "priority",
+)
+_MAPS = ("values", "parameters")
+
+
+class Pairs:
+    """Collects pairs. Equal overrides become one object, so that deployments can share their release spec."""
+
+    def __init__(self, checked: Checked, desk: Desk) -> None:
+        """Read the whole section."""
+        self.found: list[Pair] = []
+        self._desk = desk
+        self._releases = checked.refs()
+        self._overrides: dict[str, Override] = {}
+        for shape, node in zip(checked.model.deployments or (), checked.places("deployments"), strict=True):
+            self._entry(shape, node)
+
+    def _entry(self, shape: DeploymentShape, node: Node) -> None:
+        if shape.from_:
+            strange = [key for key in node.keys if key != "from"]
+            if strange:
+                self._desk.fault(
+                    node.keys[strange[0]], f"`{strange[0]}` cannot stand beside `from`; make it a column of the file"
+                )
+            self._table(shape.from_, node.at("from").place)
+            return
+        missing = [key for key in ("cluster", "release") if key not in node.mapping]
+        if missing:
+            self._desk.fault(node.place, f"a deployment needs the key `{missing[0]}`, or `from`")
+            return
+        self._add(str(shape.cluster), str(shape.release), self._override(shape), node.at("release").place, node.place)
+
+    def _table(self, name: str, place: Place) -> None:
+        if len(self.found) > MAX_ROWS:
+            self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            return
+        try:
+            path = self._desk.folder.source(name)
+            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
+                self._row(row, where)
+        except BadInput as error:
+            self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
+        except ValueError as error:
+            self._desk.fault(place, str(error))
+
+    def _row(self, row: dict[str, Any], place: Place) -> None:
+        cluster, release = row.pop("cluster", None), row.pop("release", None)
+        if not isinstance(cluster, str) or not isinstance(release, str):
+            missing = "release" if isinstance(cluster, str) else "cluster"
+            self._desk.fault(place, f"a pair needs `{missing}`, as text")
+            return
+        override = None
+        if row:
+            try:
+                override = self._row_override(row, place)
+            except BadInput as error:
+                self._desk.faults.extend(error.faults)
+                return
+        self._add(cluster, release, override, place, place)
+
+    def _row_override(self, row: Mapping[str, Any], place: Place) -> Override | None:
+        same = repr(row)
+        if same not in self._overrides:
+            shape = check_part(OverrideShape, self._desk.values(row, place), place)
+            override = self._override(shape)
+            if override is None:
+                return None
+            self._overrides[same] = override
+        return self._overrides[same]
+
+    def _override(self, shape: OverrideShape) -> Override | None:
+        given = shape.model_dump(exclude_none=True, exclude={"cluster", "release", "from_"})
+        if not given:
+            return None
+        if "on_existing" in given:
+            given["on_existing"] = OnExisting(given["on_existing"])
+        if "on_failure" in given:
+            given["on_failure"] = OnFailure(given["on_failure"])
+        return Override(**given)
+
+    def _add(self, cluster: str, release: str, override: Override | None, spot: Place, place: Place) -> None:
+        if release not in self._releases:
+            self._desk.fault(spot, unknown("release", release, self._releases))
+            return
+        self.found.append(Pair(intern(cluster), intern(release), override, place))

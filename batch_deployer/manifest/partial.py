@@ -1,0 +1,25 @@
+"""Names that broken items refer to: an item with one fault should not hide that it has a second."""
+
+from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.nodes import Node
+from batch_deployer.manifest.validation import Checked
+from batch_deployer.util.suggest import unknown
+
+
+def check_names(checked: Checked, desk: Desk) -> None:
+    """Note unknown clouds and releases that left-out clusters, releases and deployments name."""
+    refs, clouds = checked.refs(), checked.names("clouds")
+    for node in checked.left_out("releases"):
+        for need in node.mapping["needs"].items if "needs" in node.mapping else ():
+            _known("release", need, refs, desk)
+    for node in checked.left_out("deployments"):
+        if "release" in node.mapping:
+            _known("release", node.mapping["release"], refs, desk)
+    for node in checked.left_out("clusters"):
+        if "cloud" in node.mapping:
+            _known("cloud", node.mapping["cloud"], clouds, desk)
+
+
+def _known(kind: str, node: Node, names: set[str], desk: Desk) -> None:
+    if isinstance(node.value, str) and node.value not in names:
+        desk.fault(node.place, unknown(kind, node.value, names))

@@ -1,0 +1,147 @@
+"""Which release goes to which cluster: targets and explicit pairs, expanded and checked."""
+
+from collections.abc import Iterable
+
+from batch_deployer.errors import BadInput, Fault
+from batch_deployer.manifest.bounds import MAX_COMPARISONS, MAX_DEPLOYMENTS
+from batch_deployer.manifest.model import Manifest, Override, Release
+from batch_deployer.manifest.nodes import Place
+from batch_deployer.model.selector_rules import matches
+from batch_deployer.model.selectors import Operator, Selector
+from batch_deployer.plan.cluster_index import Fleet
+from batch_deployer.util.suggest import nearest
+
+Wants = dict[tuple[int, int], tuple[Override | None, Place]]
+"""(index of the cluster, index of the release) to what an explicit pair overrides, and where that stands."""
+
+
+def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
+    """All wanted pairs, in order of clusters, then releases."""
+    wants: Wants = {}
+    targeted = sum(release.targets is not None for release in manifest.releases)
+    if targeted * len(fleet.members) > MAX_COMPARISONS:
+        raise BadInput(
+            f"{targeted:,} releases with targets on {len(fleet.members):,} clusters are more than a run can be planned "
+            "for; split the manifest"
+        )
+    for index, release in enumerate(manifest.releases):
+        if release.targets is not None:
+            chosen = _targeted(release.targets, fleet)
+            if not chosen and not any(matches(release.targets, each.tags) for each in fleet.left_out):
+                hint = _why_none(release.targets, fleet)
+                message = f'no cluster matches the targets of release "{release.ref}"{hint}'
+                faults.append(release.targets_place.fault(message))
+            for cluster in chosen:
+                wants[cluster, index] = None, release.place
+            _check_number(wants, release.targets_place)
+    _add_pairs(manifest, fleet, wants, faults)
+    reached = {index for _, index in wants}
+    named = {pair.release for pair in manifest.pairs}
+    for index, release in enumerate(manifest.releases):
+        if index not in reached and release.targets is None and release.ref not in named:
+            faults.append(
+                release.place.fault(f'release "{release.ref}" goes nowhere; give it `targets`, or a deployment')
+            )
+    _check_names(manifest, fleet, wants, faults)
+    _check_needs(manifest, fleet, wants, faults)
+    return dict(sorted(wants.items()))
+
+
+def _check_number(wants: Wants, place: Place) -> None:
+    """Raise BadInput for more pairs than a plan may hold."""
+    if len(wants) > MAX_DEPLOYMENTS:
+        raise BadInput(
+            [
+                place.fault(
+                    f"with this the manifest has more than {MAX_DEPLOYMENTS:,} deployments, which is more than a run "
+                    "may have; split it into several"
+                )
+            ]
+        )
+
+
+def _targeted(selector: Selector, fleet: Fleet) -> list[int]:
+    known: dict[int, bool] = {}  # clusters share their tags, so each set is judged once
+    found = []
+    for index, member in enumerate(fleet.members):
+        tags = member.cluster.tags
+        fits = known.get(id(tags))
+        if fits is None:
+            fits = known[id(tags)] = matches(selector, tags)
+        if fits and index not in fleet.gone:
+            found.append(index)
+    return found
+
+
+def _why_none(selector: Selector, fleet: Fleet) -> str:
+    """A hint: the first tag or value that no cluster has."""
+    for requirement in selector:
+        if requirement.operator in (Operator.NOT_IN, Operator.ABSENT):
+            continue
+        tags = {tag for member in fleet.members for tag in member.cluster.tags}
+        if requirement.tag not in tags:
+            close = nearest(requirement.tag, tags)
+            return f"; none has the tag {requirement.tag}" + (f", did you mean {close}?" if close else "")
+        values = {member.cluster.tags.get(requirement.tag, "") for member in fleet.members} - {""}
+        if requirement.values and not values & set(requirement.values):
+            close = nearest(requirement.values[0], values)
+            hint = f", did you mean {close}?" if close else ""
+            return f"; none has {requirement.tag}: {' or '.join(requirement.values)}{hint}"
+    return ""
+
+
+def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+    indices = {release.ref: index for index, release in enumerate(manifest.releases)}
+    seen: dict[tuple[int, int], Place] = {}
+    for pair in manifest.pairs:
+        left_out = pair.cluster not in fleet and fleet.is_left_out(pair.cluster)
+        cluster = None if left_out else fleet.find(pair.cluster, pair.place)
+        if cluster is None:
+            continue
+        key = cluster, indices[pair.release]
+        first = seen.setdefault(key, pair.place)
+        if first is not pair.place:
+            where = f"line {first.line}" if first.file == pair.place.file else f"{first.file}:{first.line}"
+            message = f'release "{pair.release}" on cluster "{pair.cluster}" is given twice, first on {where}'
+            faults.append(pair.place.fault(message))
+        else:
+            wants[key] = pair.override, pair.place
+            _check_number(wants, pair.place)
+
+
+def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, int]], faults: list[Fault]) -> None:
+    """Two releases of one name and namespace must not meet on a cluster."""
+    by_name: dict[tuple[str, str], list[int]] = {}
+    for index, release in enumerate(manifest.releases):
+        by_name.setdefault((release.namespace, release.name), []).append(index)
+    rivals = {index for indices in by_name.values() if len(indices) > 1 for index in indices}
+    taken: dict[tuple[int, str, str], Release] = {}
+    said: set[tuple[str, str]] = set()
+    for cluster, index in wants if rivals else ():
+        release = manifest.releases[index]
+        other = taken.setdefault((cluster, release.namespace, release.name), release)
+        if other is not release and (other.ref, release.ref) not in said:
+            said.add((other.ref, release.ref))
+            name = fleet.members[cluster].cluster.name
+            message = (
+                f'releases "{other.ref}" and "{release.ref}" are both {release.namespace}/{release.name} '
+                f'on cluster "{name}"; keep one of them there'
+            )
+            faults.append(release.place.fault(message))
+
+
+def _check_needs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+    """What a release needs must be deployed on the same cluster."""
+    indices = {release.ref: index for index, release in enumerate(manifest.releases)}
+    clusters: dict[int, list[int]] = {}
+    for cluster, index in wants:
+        clusters.setdefault(index, []).append(cluster)
+    for index, release in enumerate(manifest.releases):
+        where = clusters.get(index, []) if release.needs else []
+        for need, place in zip(release.needs, release.needs_places, strict=True):
+            lacking = [cluster for cluster in where if (cluster, indices[need]) not in wants]
+            if lacking:
+                name = fleet.members[lacking[0]].cluster.name
+                more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+                message = f'release "{release.ref}" needs "{need}", which is not deployed on cluster "{name}"{more}'
+                faults.append(place.fault(message))

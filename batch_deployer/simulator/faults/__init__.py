@@ -1,0 +1,1 @@
+"""Faults: how they are written, and when they strike."""

@@ -1,0 +1,1 @@
+"""The simulated cluster service: what it stores, does and shows."""

@@ -1,0 +1,1 @@
+"""What a simulation starts from: clouds, clusters, charts, releases."""
