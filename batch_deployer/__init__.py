@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batch_deployer.engine.engine import Engine
-    from batch_deployer.engine.result import Ending
-    from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, Fault
+    from batch_deployer.engine.result import RunResult
+    from batch_deployer.errors import AuthFailed, BatchDeployerError, Diagnostic, InputError
     from batch_deployer.manifest.loader import load as load_manifest
     from batch_deployer.manifest.model import Manifest
     from batch_deployer.model.deployment import Action, Outcome
     from batch_deployer.plan.builder import build_plan
     from batch_deployer.plan.plan import Plan
-    from batch_deployer.plan.serialization import freeze, thaw
+    from batch_deployer.plan.serialization import dump_plan, parse_plan
     from batch_deployer.settings import Settings
 
 __version__ = "0.1.0"
@@ -23,37 +23,37 @@ __version__ = "0.1.0"
 __all__ = [
     "Action",
     "AuthFailed",
-    "BadInput",
     "BatchDeployerError",
-    "Ending",
+    "Diagnostic",
     "Engine",
-    "Fault",
+    "InputError",
     "Manifest",
     "Outcome",
     "Plan",
+    "RunResult",
     "Settings",
     "build_plan",
-    "freeze",
+    "dump_plan",
     "load_manifest",
-    "thaw",
+    "parse_plan",
 ]
 
 _HOMES = {
     "Action": "model.deployment",
     "AuthFailed": "errors",
-    "BadInput": "errors",
+    "InputError": "errors",
     "BatchDeployerError": "errors",
-    "Ending": "engine.result",
+    "RunResult": "engine.result",
     "Engine": "engine.engine",
-    "Fault": "errors",
+    "Diagnostic": "errors",
     "Manifest": "manifest.model",
     "Outcome": "model.deployment",
     "Plan": "plan.plan",
     "Settings": "settings",
     "build_plan": "plan.builder",
-    "freeze": "plan.serialization",
+    "dump_plan": "plan.serialization",
     "load_manifest": "manifest.loader:load",
-    "thaw": "plan.serialization",
+    "parse_plan": "plan.serialization",
 }
 
 

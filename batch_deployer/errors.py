@@ -1,15 +1,15 @@
 """Every error this program raises on purpose, as one tree.
 
     BatchDeployerError             exit code
-    ├── BadInput                   2   manifest, option or file that the user must change
+    ├── InputError                   2   manifest, option or file that the user must change
     ├── LockHeld                   7   another live run holds this manifest's lock
     ├── AuthFailed                 5   the cloud refuses the credential; trying again risks an account lock
     ├── CloudUnreachable           1   nothing at a cloud's address answers at all
     ├── JournalError               1   the journal cannot be written or read (disk full, read-only, torn)
     ├── OutOfResources             1   the system grants no further open file, thread or memory
-    ├── WorldMoved                 2   a saved plan no longer fits what the clouds run
-    ├── TooLate                    6   a window or start-by time is missed, and nothing was started
-    └── IllegalMove                3   a bug of ours: an event that the lifecycle table forbids
+    ├── StalePlan                 2   a saved plan no longer fits what the clouds run
+    ├── WindowMissed                    6   a window or start-by time is missed, and nothing was started
+    └── IllegalTransition                3   a bug of ours: an event that the lifecycle table forbids
 
 The class says what the catcher can do about it; the message says what happened, where, and what to do.
 """
@@ -18,12 +18,12 @@ import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MAX_FAULTS = 200
+MAX_DIAGNOSTICS = 200
 """Faults that one error shows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Diagnostic:
     """One thing that is wrong with what the user wrote."""
 
     message: str
@@ -45,14 +45,14 @@ class Fault:
         return f"{where}: {self.message}" if where else self.message
 
 
-def in_order(faults: Iterable[Fault], first_file: str = "") -> list[Fault]:
+def in_order(faults: Iterable[Diagnostic], first_file: str = "") -> list[Diagnostic]:
     """Each fault once, those of `first_file` first, then by file, line and column; at most MAX_FAULTS of them."""
     unique = sorted(
         dict.fromkeys(faults),
         key=lambda fault: (bool(fault.file) and fault.file != first_file, fault.file, fault.line, fault.column),
     )
-    more = len(unique) - MAX_FAULTS
-    return unique[:MAX_FAULTS] + ([Fault(f"{more:,} more faults are not shown")] if more > 0 else [])
+    more = len(unique) - MAX_DIAGNOSTICS
+    return unique[:MAX_DIAGNOSTICS] + ([Diagnostic(f"{more:,} more faults are not shown")] if more > 0 else [])
 
 
 class BatchDeployerError(Exception):
@@ -61,24 +61,24 @@ class BatchDeployerError(Exception):
     exit_code = 1
 
 
-class BadInput(BatchDeployerError):
+class InputError(BatchDeployerError):
     """The user's input cannot be used; carries every fault found, in file order."""
 
     exit_code = 2
 
-    def __init__(self, faults: Sequence[Fault] | str) -> None:
+    def __init__(self, faults: Sequence[Diagnostic] | str) -> None:
         """Take one message, or all the faults of a file at once."""
-        self.faults: tuple[Fault, ...] = (Fault(faults),) if isinstance(faults, str) else tuple(faults)
+        self.faults: tuple[Diagnostic, ...] = (Diagnostic(faults),) if isinstance(faults, str) else tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-class WorldMoved(BatchDeployerError):
+class StalePlan(BatchDeployerError):
     """A saved plan was asked for, but the clouds no longer look as they did when it was made."""
 
     exit_code = 2
 
 
-class TooLate(BatchDeployerError):
+class WindowMissed(BatchDeployerError):
     """A maintenance window is closed or a start-by time has passed; nothing was started."""
 
     exit_code = 6
@@ -119,7 +119,7 @@ class OutOfResources(BatchDeployerError):
     """The system grants this process no further open file, thread or memory."""
 
 
-class IllegalMove(BatchDeployerError):
+class IllegalTransition(BatchDeployerError):
     """An event arrived that the lifecycle table forbids: a bug of ours, and nothing was changed."""
 
     exit_code = 3

@@ -17,10 +17,10 @@ def unheard() -> None:
 class Api(Protocol):
     """One cloud's API."""
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
         """Make exactly one attempt. Failures of network and server come back as an Answer, never as an exception.
 
-        `leaving` is called once, right before the request leaves, which may be long after: a connection has to be made, a
+        `on_sent` is called once, right before the request leaves, which may be long after: a connection has to be made, a
         token fetched. It is never called when nothing leaves. Cancellation may leave a write half sent. Never retries,
         never follows a redirect, never waits for a limit.
         """
@@ -54,7 +54,7 @@ class Clock(Protocol):
         """Wait."""
         ...
 
-    def crowded(self) -> bool:
+    def should_yield(self) -> bool:
         """Whether this turn of the event loop has lasted so long that what is left to do had better wait for the next."""
         ...
 
@@ -132,7 +132,7 @@ class SharedLimits(Protocol):
 class Listener(Protocol):
     """Hears every event, after it was handed to the journal. Must not raise and must not wait."""
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note."""
         ...
 
@@ -170,5 +170,5 @@ class Secrets(Protocol):
     """Plain texts behind `${secret:...}`."""
 
     def __call__(self, name: str) -> str:
-        """The secret `env:NAME` or `file:PATH`. Raises BadInput when it is not there."""
+        """The secret `env:NAME` or `file:PATH`. Raises InputError when it is not there."""
         ...

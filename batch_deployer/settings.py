@@ -93,7 +93,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class IntOrPercent:
     """A number, or a percentage of a whole (`max_failures: 5%`, `per_cluster: 2`)."""
 
     value: float
@@ -125,9 +125,9 @@ class Limits:
     """Creates, upgrades, rollbacks and deletes. 10 a minute has been observed as the provider's limit."""
     reads: Rate = Rate(10, 1.0)
     """Lists and shows. 71/s sustained was mostly refused."""
-    in_flight: Share = Share(64)
+    in_flight: IntOrPercent = IntOrPercent(64)
     """Deployments under way at once in the cloud: from the write's intent to a terminal status."""
-    per_cluster: Share = Share(1)
+    per_cluster: IntOrPercent = IntOrPercent(1)
     """Deployments under way at once on one cluster; Helm installs on one API server compete."""
     connections: int = 32
     """HTTP calls under way at once; the adaptive limit moves below this."""
@@ -155,7 +155,7 @@ class RetrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchSettings:
+class PollSettings:
     """When to look at a cluster that has deployments under way."""
 
     first: float = 5.0
@@ -184,7 +184,7 @@ class ReconcileSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WireSettings:
+class HttpSettings:
     """Bounds of one HTTP exchange."""
 
     connect: float = 10.0
@@ -199,7 +199,7 @@ class WireSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopSettings:
+class ShutdownSettings:
     """How to end."""
 
     grace: float = 30.0
@@ -219,13 +219,13 @@ class LeaseSettings:
 class GateSettings:
     """Failure tolerance; None means unlimited."""
 
-    max_failures: Share | None = None
+    max_failures: IntOrPercent | None = None
     """Of the whole run."""
     systemic: int = 3
     """The same failure on this many clusters halts the run, if it is also two thirds of what ended so far; 0 turns it off."""
-    max_unreachable: Share | None = None
+    max_unreachable: IntOrPercent | None = None
     """Unreachable deployments of the whole run; None: they count as failures."""
-    max_deferred: Share = Share(100.0, percent=True)
+    max_deferred: IntOrPercent = IntOrPercent(100.0, percent=True)
     """Deployments that may still be deferred at the end of the run."""
     defer_for: float = 0.0
     """Seconds, since it was deferred, for which a deployment is waited for once everything else is done."""
@@ -236,10 +236,10 @@ class Settings:
     """All groups of one run."""
 
     retry: RetrySettings = field(default_factory=RetrySettings)
-    watch: WatchSettings = field(default_factory=WatchSettings)
+    watch: PollSettings = field(default_factory=PollSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
-    wire: WireSettings = field(default_factory=WireSettings)
-    stop: StopSettings = field(default_factory=StopSettings)
+    wire: HttpSettings = field(default_factory=HttpSettings)
+    stop: ShutdownSettings = field(default_factory=ShutdownSettings)
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     deadline: float | None = None
     """Seconds from the start of this process's part of the run; None: no deadline."""

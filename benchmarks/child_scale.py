@@ -24,7 +24,7 @@ from fleets import Shape, load_shape
 from lag import watch_lag
 from own import own_cpu, own_peak, quantile
 
-from batch_deployer.app.listeners import Audience, Telling
+from batch_deployer.app.listeners import EventListeners, OutputOptions
 from batch_deployer.app.rehearsal_summary import play
 from batch_deployer.app.runner import Runner
 from batch_deployer.app.secrets import SecretStore
@@ -32,7 +32,7 @@ from batch_deployer.app.task import Task
 from batch_deployer.model.api import Answer, Call, ClusterState, CreateRelease, ListReleases, ReleaseState
 from batch_deployer.model.events import Accepted, Intended
 from batch_deployer.plan.plan import Plan
-from batch_deployer.plan.serialization import thaw
+from batch_deployer.plan.serialization import parse_plan
 from batch_deployer.ports import unheard
 from batch_deployer.report.files import write_reports
 from batch_deployer.state.journal.reader import JournalReader
@@ -141,7 +141,9 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
     state = StateDir(options.state)
     resumed = state.open_run("latest") if options.resume else None
     began = time.monotonic()
-    plan = thaw(resumed.plan_text()) if resumed else _plan_of(options.state / "manifest", options.deployments, told)
+    plan = (
+        parse_plan(resumed.plan_text()) if resumed else _plan_of(options.state / "manifest", options.deployments, told)
+    )
     told["thaw_s"] = time.monotonic() - began if resumed else None
     api = SlimApi(plan, options.install, options.die_after)
     if resumed:
@@ -150,7 +152,7 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
     store = SecretStore({}, Path.cwd())
     lags: list[float] = []
     watch_lag(lags)
-    audience = Audience(plan, Telling(quiet=True), store, lambda text: print(text, file=sys.stderr))
+    audience = EventListeners(plan, OutputOptions(quiet=True), store, lambda text: print(text, file=sys.stderr))
     run_id = resumed.id if resumed else new_run_id(plan.name, time.time(), 0.5)
     runner = Runner(Task(plan=plan, run_id=run_id, state=state, store=store, folder=resumed, simulated=True), audience)
     composed: Any = runner

@@ -25,8 +25,8 @@ from pydantic import BaseModel, TypeAdapter
 from batch_deployer.errors import LockHeld
 from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.settings import Rate
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import stamp
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import now
 
 _ROUNDS = 5
 _TASKS = """
@@ -160,7 +160,7 @@ def _past_a_stopped_holder(folder: Path, patience: float) -> Mapping[str, float]
         until = time.monotonic() + patience + 1.0
         while not free and time.monotonic() < until:
             try:
-                leases.take(wish("m", "second", 1.0, stamp()))
+                leases.take(new_lease("m", "second", 1.0, now()))
                 free = 1
             except LockHeld:
                 time.sleep(0.02)
@@ -192,7 +192,7 @@ def _refusals(buckets: int, writes: int) -> int:
             bucket.throttled(now + 0.1, 60.0, now, nth)
         else:
             left[each] -= 1
-            bucket.passed(now + 0.1, now)
+            bucket.admitted(now + 0.1, now)
     return refused
 
 

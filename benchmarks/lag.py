@@ -13,7 +13,7 @@ def watch_lag(lags: list[float]) -> None:
     Before the engine's first call and after its last nobody waits for the loop, so nothing is measured there.
     """
     from batch_deployer.engine.engine import Engine  # noqa: PLC0415 - counts as the import of what is measured
-    from batch_deployer.engine.result import Ending  # noqa: PLC0415 - counts as the import of what is measured
+    from batch_deployer.engine.result import RunResult  # noqa: PLC0415 - counts as the import of what is measured
 
     run = Engine.run
 
@@ -23,7 +23,7 @@ def watch_lag(lags: list[float]) -> None:
             await asyncio.sleep(_TICK)
             lags.append(max(0.0, time.monotonic() - due))
 
-    async def watched(engine: Engine) -> Ending:
+    async def watched(engine: Engine) -> RunResult:
         ticking = asyncio.ensure_future(ticker())
         try:
             return await run(engine)

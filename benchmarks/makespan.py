@@ -26,9 +26,9 @@ from common import FIVE_PERCENT, main, rounded, target
 from fleets import Shape, load_shape, world_of
 from own import quantile
 
-from batch_deployer.app.rehearsal_summary import Played, Stage, play
+from batch_deployer.app.rehearsal_summary import RehearsalRun, RehearsalSetup, play
 from batch_deployer.clock.virtual import EPOCH
-from batch_deployer.engine.engine import Past
+from batch_deployer.engine.engine import PriorState
 from batch_deployer.model.api import Answer
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Finished, Intended, Missing, Throttled, Uncertain
@@ -36,7 +36,7 @@ from batch_deployer.plan.plan import Plan
 from batch_deployer.rules.responses import throttle_wait
 from batch_deployer.settings import Rate
 from batch_deployer.simulator.faults.rules import FaultRule
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.service.durations import duration
 
 _GRID = ((1_000, "10/min"), (1_000, "50/s"), (1_000, "500/s"), (10_000, "50/s"), (10_000, "500/s"))
@@ -53,7 +53,7 @@ class Ends:
     took: Mapping[str, float]
 
 
-def ends_of(played: Played, plan: Plan) -> Ends:
+def ends_of(played: RehearsalRun, plan: Plan) -> Ends:
     """Join the fleet's ledger with the run's events."""
     by_chart = {chart.id: chart for chart in played.fleet.world.charts}
     chart_of = {each.key: by_chart[each.release.chart.id] for each in plan.deployments}
@@ -92,7 +92,7 @@ class Pauses:
         return self._sums[begun] - max(0.0, self._ends[begun - 1] - at) if begun else 0.0
 
 
-def pauses_of(played: Played, plan: Plan) -> tuple[Pauses, Pauses]:
+def pauses_of(played: RehearsalRun, plan: Plan) -> tuple[Pauses, Pauses]:
     """Pauses as the server ordered them, and as they were kept."""
     found = [event for event in played.events if isinstance(event, Throttled) and event.bucket == "writes"]
     default = plan.settings.retry.throttle
@@ -102,7 +102,7 @@ def pauses_of(played: Played, plan: Plan) -> tuple[Pauses, Pauses]:
 
 
 def bounds_of(
-    played: Played, took: Mapping[str, float], rate: Rate, pauses: Pauses, grace: float
+    played: RehearsalRun, took: Mapping[str, float], rate: Rate, pauses: Pauses, grace: float
 ) -> tuple[float, float, float]:
     """Seconds within which no schedule of these writes could have ended all their installs.
 
@@ -131,7 +131,7 @@ def bounds_of(
     return plain, with_pauses, with_grace
 
 
-def read_back_of(played: Played, key: str) -> float:
+def read_back_of(played: RehearsalRun, key: str) -> float:
     """Seconds for which a deployment waited to find out that a write had not taken effect."""
     waited = since = 0.0
     for event in played.events:
@@ -149,11 +149,13 @@ def _plan(folder: Path, deployments: int, writes: str, reads: str) -> Plan:
     return load_shape(folder, shape)
 
 
-def _play(plan: Plan, faults: Sequence[FaultRule]) -> Played:
+def _play(plan: Plan, faults: Sequence[FaultRule]) -> RehearsalRun:
     """Install times known from earlier runs, as in the second run of a state folder."""
     world = world_of(plan)
-    past = Past(durations={chart.id: _typical(chart.install) for chart in world.charts})
-    return play(plan, seed=_SEED, stage=Stage(fleet=Fleet(world, seed=_SEED, faults=faults), past=past))
+    past = PriorState(durations={chart.id: _typical(chart.install) for chart in world.charts})
+    return play(
+        plan, seed=_SEED, stage=RehearsalSetup(fleet=SimulatedProvider(world, seed=_SEED, faults=faults), past=past)
+    )
 
 
 def _typical(install: float) -> Sequence[float]:

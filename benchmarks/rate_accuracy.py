@@ -21,11 +21,11 @@ from typing import Any
 from common import MOST_SIMULATOR, CpuOf, main, rounded, run_child, target
 from fleets import Shape, load_shape, world_of, write_manifest
 
-from batch_deployer.app.rehearsal_summary import Played, Stage, play
+from batch_deployer.app.rehearsal_summary import RehearsalRun, RehearsalSetup, play
 from batch_deployer.model.events import Accepted, Intended
 from batch_deployer.settings import Rate
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 _REAL = (("50/s", 750), ("500/s", 5_000), ("2000/s", 20_000))
 _VIRTUAL = (("10/min", 200),)
@@ -73,10 +73,10 @@ def _over_http(folder: Path, writes: str, deployments: int, more: Sequence[str])
     }
 
 
-def _virtual(folder: Path, writes: str, deployments: int) -> tuple[Mapping[str, Any], Played]:
+def _virtual(folder: Path, writes: str, deployments: int) -> tuple[Mapping[str, Any], RehearsalRun]:
     shape = Shape(clusters=deployments // 10, releases=10, writes=writes, reads="1000/s", per_cluster="100%")
     plan = load_shape(folder, shape)
-    played = play(plan, seed=1, stage=Stage(fleet=Fleet(world_of(plan), seed=1)))
+    played = play(plan, seed=1, stage=RehearsalSetup(fleet=SimulatedProvider(world_of(plan), seed=1)))
     arrivals = [entry.at for entry in played.fleet.ledger.entries if entry.operation == "create"]
     peaks = played.fleet.summary()["peaks"]["sim"]["writes"]
     return {"world": "virtual", **_figures(Rate.parse(writes), arrivals, peaks)}, played

@@ -39,7 +39,7 @@ from common import (
 )
 from fleets import Shape, load_shape, world_of, write_manifest
 
-from batch_deployer.app.time_scale import faster
+from batch_deployer.app.time_scale import accelerated
 from batch_deployer.plan.plan import Plan
 from batch_deployer.settings import Rate
 from batch_deployer.simulator.faults.rules import FaultRule
@@ -129,7 +129,7 @@ def _faster(plan: Plan, speed: float) -> Plan:
         limits = cloud.limits
         limits = replace(limits, writes=_raised(limits.writes, speed), reads=_raised(limits.reads, speed))
         clouds[name] = replace(cloud, limits=limits)
-    return replace(faster(plan, speed), clouds=clouds)
+    return replace(accelerated(plan, speed), clouds=clouds)
 
 
 def _raised(rate: Rate, speed: float) -> Rate:

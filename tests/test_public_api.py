@@ -39,6 +39,6 @@ def test_a_manifest_is_loaded_planned_and_frozen_by_public_names_alone(tmp_path)
         "releases: [{name: web, namespace: ns, chart: {name: web, version: 1.0.0}, version: 1.0.0, targets: '*'}]\n"
     )
     plan = batch_deployer.build_plan(batch_deployer.load_manifest(manifest, {"TOKEN": "t"}))
-    assert [each.key for each in batch_deployer.thaw(batch_deployer.freeze(plan)).deployments] == [
+    assert [each.key for each in batch_deployer.parse_plan(batch_deployer.dump_plan(plan)).deployments] == [
         "a870253f-5dc7-11ee-bf71-0255ac100b03/ns/web"
     ]

@@ -10,7 +10,7 @@ import anyio
 
 from batch_deployer.app.redacting_api import RedactingApi
 from batch_deployer.app.secrets import SecretStore
-from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError, CloudUnreachable
+from batch_deployer.errors import AuthFailed, BatchDeployerError, CloudUnreachable, InputError
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.plan.plan import Plan
 from batch_deployer.ports import Api, Clock, Fence, unheard
@@ -35,7 +35,7 @@ Opener: TypeAlias = Callable[[int], Awaitable[Api]]
 """Logs in with so many tries."""
 
 
-class LateApi:
+class LazyLoginApi:
     """A cloud that could not be logged in to yet: tried again while the others work, unreachable until then."""
 
     def __init__(self, opener: Opener, why: str, clock: Clock, pause: float = 0.0) -> None:
@@ -51,12 +51,12 @@ class LateApi:
         self._api: Api | None = None
         self._lock = anyio.Lock()
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
         """One attempt, once there is somebody to ask."""
         api = await self._opened()
         if self._refused:
             return Answer(status=401, sent=Sent.NO, message=self._refused)
-        return Answer(sent=Sent.NO, message=self._why) if api is None else await api.call(call, leaving)
+        return Answer(sent=Sent.NO, message=self._why) if api is None else await api.call(call, on_sent)
 
     async def renew(self, credential: int) -> None:
         """As the cloud's API does it; raises AuthFailed too when the login was refused, or is one for another project."""
@@ -78,7 +78,7 @@ class LateApi:
                     self._usable_at = self._clock.monotonic() + self._pause_after_login
                 except CloudUnreachable as error:
                     self._why = str(error)
-                except (AuthFailed, BadInput) as error:
+                except (AuthFailed, InputError) as error:
                     self._refused = str(error)
                 self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
                 self._next = self._clock.monotonic() + self._pause
@@ -108,7 +108,7 @@ LONGEST_LOOK = 60.0
 
 
 @contextlib.asynccontextmanager
-async def opened(
+async def open_apis(
     plan: Plan,
     *,
     store: SecretStore,
@@ -118,7 +118,7 @@ async def opened(
     on_login: Callable[[str, OpenCloud], None] = lambda _name, _found: None,
     late_pause: float = 0.0,
 ) -> AsyncIterator[Mapping[str, Api]]:
-    """Log in everywhere and close everything at the end. AuthFailed and BadInput of any cloud pass through.
+    """Log in everywhere and close everything at the end. AuthFailed and InputError of any cloud pass through.
 
     A cloud that does not answer is tried again during the run, unless none answers within the patience: then
     CloudUnreachable passes too. `on_login`: receives the name of each cloud and what its login told.
@@ -131,7 +131,7 @@ async def opened(
         for name, result in (await _open_in_time(openers, clock, patience)).items():
             if isinstance(result, BatchDeployerError):
                 failed.append(result)
-                result = LateApi(openers[name], str(result), clock, late_pause)  # noqa: PLW2901 - used only if it is no more than late
+                result = LazyLoginApi(openers[name], str(result), clock, late_pause)  # noqa: PLW2901 - used only if it is no more than late
             apis[name] = RedactingApi(result, store.redactor)
             stack.push_async_callback(result.close)
         late = [error for error in failed if isinstance(error, CloudUnreachable)]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from batch_deployer.app.cloud_apis import Patience, opened
-from batch_deployer.app.discovery import Desk
+from batch_deployer.app.cloud_apis import Patience, open_apis
+from batch_deployer.app.discovery import CloudReader
 from batch_deployer.app.secrets import SecretStore
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed, BatchDeployerError
@@ -12,19 +12,19 @@ from batch_deployer.model.api import ChartState, ListCharts, ListReleases, Relea
 from batch_deployer.plan.plan import CloudSpec, Plan
 
 
-async def look_at(clouds: Mapping[str, CloudSpec], store: SecretStore, patience: Patience) -> Sequence[Found]:
+async def read_cluster(clouds: Mapping[str, CloudSpec], store: SecretStore, patience: Patience) -> Sequence[Found]:
     """Everything in each cloud. Raises AuthFailed and CloudUnreachable; a cluster that cannot be listed is noted."""
     clock = SystemClock()
     asked = Plan(name="snapshot", clouds=clouds, deployments=())
     found = []
-    async with opened(asked, store=store, clock=clock, patience=patience) as apis:
+    async with open_apis(asked, store=store, clock=clock, patience=patience) as apis:
         for name, spec in clouds.items():
-            desk = Desk(name, apis[name], clock, pause=1 / spec.limits.reads.per_second, patience=patience)
+            desk = CloudReader(name, apis[name], clock, pause=1 / spec.limits.reads.per_second, patience=patience)
             found.append(await _one(spec, desk))
     return found
 
 
-async def _one(spec: CloudSpec, desk: Desk) -> Found:
+async def _one(spec: CloudSpec, desk: CloudReader) -> Found:
     clusters = [await desk.with_tags(cluster) for cluster in await desk.clusters()]
     charts = await desk.ask(ListCharts())
     releases: dict[str, Sequence[ReleaseState]] = {}

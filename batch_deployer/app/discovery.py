@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batch_deployer.app.cloud_apis import IMPATIENT, Patience, opened
+from batch_deployer.app.cloud_apis import IMPATIENT, Patience, open_apis
 from batch_deployer.app.secrets import SecretStore
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.errors import AuthFailed, BatchDeployerError, CloudUnreachable
@@ -34,16 +34,16 @@ async def discover(manifest: Manifest, store: SecretStore, patience: Patience) -
     clock = SystemClock()
     asked = Plan(name=manifest.name, clouds=clouds, deployments=(), settings=manifest.settings)
     found: dict[str, Sequence[ClusterState]] = {}
-    async with opened(asked, store=store, clock=clock, patience=patience) as apis:
+    async with open_apis(asked, store=store, clock=clock, patience=patience) as apis:
         for name, cloud in clouds.items():
-            desk = Desk(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second, patience=patience)
+            desk = CloudReader(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second, patience=patience)
             clusters = await desk.clusters()
             found[name] = [await desk.with_tags(one) for one in clusters] if name in tagged else clusters
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CloudReader:
     """Reads one cloud, one call at a time and never faster than its limit."""
 
     cloud: str

@@ -14,11 +14,11 @@ class Fanout:
         self._listeners = list(listeners)
         self._warn = warn
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Tell all."""
         for listener in self._listeners:
             try:
-                listener.hear(event)
+                listener.on_event(event)
             except Exception as error:  # noqa: BLE001 - whatever a listener does, a run must not fail for it
                 self._drop(listener, error)
 

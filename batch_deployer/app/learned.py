@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from batch_deployer.engine.engine import Engine, Past
+from batch_deployer.engine.engine import Engine, PriorState
 from batch_deployer.errors import JournalError
 from batch_deployer.model.events import Event
 from batch_deployer.plan.plan import Plan
@@ -13,7 +13,7 @@ _WINDOW_MARGIN = 10.0
 """Seconds beyond a window in which a write is still remembered: a commit may have held it up for as long, and clocks differ."""
 
 
-def past_of(
+def load_learned(
     state: StateDir,
     plan: Plan,
     history: Iterable[Event],
@@ -21,7 +21,7 @@ def past_of(
     scopes: Mapping[str, str],
     sharing: Collection[str],
     now: float,
-) -> tuple[Past, str]:
+) -> tuple[PriorState, str]:
     """All that earlier runs on the same accounts left behind, and why a part of it cannot be used, if so.
 
     `scopes`: what the provider throttles as one, by cloud. `sharing`: those whose limits are shared with runs that are
@@ -41,10 +41,10 @@ def past_of(
         if scope not in sharing:
             recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
         known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
-    return Past(history=history, durations=durations, paces=known, recent_writes=recent), trouble
+    return PriorState(history=history, durations=durations, paces=known, recent_writes=recent), trouble
 
 
-def learn(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> str:
+def save_learned(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> str:
     """Keep what the engine found out; returns why it could not be kept, if so."""
     try:
         if engine.learned:

@@ -11,15 +11,15 @@ from typing import Literal, Self
 from batch_deployer.app.fanout import Fanout
 from batch_deployer.app.secrets import SecretStore
 from batch_deployer.model.events import Event, RunFinished
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.plan.plan import Plan
 from batch_deployer.ports import Listener
-from batch_deployer.report.run_history import Story, tell
+from batch_deployer.report.run_history import RunHistory, build_history
 from batch_deployer.rules.wall_clock import SteadyTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class OutputOptions:
     """How a run is told while it goes on."""
 
     log_format: Literal["json", "console"] = "console"
@@ -33,13 +33,13 @@ class Telling:
     notify: Sequence[str] = ()
 
 
-class Audience:
+class EventListeners:
     """The listeners of one run. Enter it before the first event, leave it after the last."""
 
-    def __init__(self, plan: Plan, telling: Telling, store: SecretStore, warn: Callable[[str], None]) -> None:
-        """Raises BadInput for a URL or a file that cannot be used."""
-        self.story: Story = tell(plan, ())
-        self.tally = Tally(plan)
+    def __init__(self, plan: Plan, telling: OutputOptions, store: SecretStore, warn: Callable[[str], None]) -> None:
+        """Raises InputError for a URL or a file that cannot be used."""
+        self.story: RunHistory = build_history(plan, ())
+        self.tally = RunCounters(plan)
         self._times = SteadyTimes()
         self._progress = _progress(plan, telling, self.tally, store)
         self._ping, self._closing = None, []
@@ -49,10 +49,10 @@ class Audience:
 
             outside.append(MetricsFile(telling.metrics_file, plan, self.tally, warn))
         if telling.ping:
-            from batch_deployer.observe.healthcheck import Ping  # noqa: PLC0415 - loaded only where it is wanted
+            from batch_deployer.observe.healthcheck import Healthcheck  # noqa: PLC0415 - loaded only where it is wanted
 
             store.remember(telling.ping)
-            self._ping = Ping(telling.ping, self.tally, warn)
+            self._ping = Healthcheck(telling.ping, self.tally, warn)
             outside.append(self._ping)
             self._closing.append(self._ping.close)
         if telling.notify:
@@ -82,16 +82,16 @@ class Audience:
         for close in self._closing:
             close()
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Tell everybody."""
-        self._fanout.hear(self._times.steady(event))
+        self._fanout.on_event(self._times.steady(event))
 
     def recall(self, events: Iterable[Event]) -> bool:
         """What earlier parts of the run did: counted and remembered, but no news for anybody. Whether there was any."""
         event = None
         for event in map(self._times.steady, events):
-            self.tally.hear(event)
-            self.story.hear(event)
+            self.tally.on_event(event)
+            self.story.on_event(event)
         return event is not None
 
     def failed(self, why: str) -> None:
@@ -100,7 +100,7 @@ class Audience:
             self._ping.fail(why)
 
 
-def _progress(plan: Plan, telling: Telling, tally: Tally, store: SecretStore) -> list[Listener]:
+def _progress(plan: Plan, telling: OutputOptions, tally: RunCounters, store: SecretStore) -> list[Listener]:
     if telling.log_format == "json":
         from batch_deployer.observe.logs import LogListener, make_logger  # noqa: PLC0415 - loaded only where it is wanted
 
@@ -118,13 +118,13 @@ def _progress(plan: Plan, telling: Telling, tally: Tally, store: SecretStore) ->
 class _UnlessUnchanged:
     """Keeps the end of a good run in which nothing was changed to itself: cron mails whatever is said."""
 
-    def __init__(self, inner: Listener, tally: Tally) -> None:
+    def __init__(self, inner: Listener, tally: RunCounters) -> None:
         self._inner = inner
         self._tally = tally
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if not (isinstance(event, RunFinished) and event.exit_code == 0 and self._tally.writes == 0):
-            self._inner.hear(event)
+            self._inner.on_event(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class BothListeners:
     first: Listener
     second: Listener
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Pass the event to both."""
-        self.first.hear(event)
-        self.second.hear(event)
+        self.first.on_event(event)
+        self.second.on_event(event)

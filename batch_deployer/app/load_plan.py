@@ -9,7 +9,7 @@ from batch_deployer.app.cloud_apis import IMPATIENT, Patience
 from batch_deployer.app.inventing import made_up
 from batch_deployer.app.runtime import run_in_loop
 from batch_deployer.app.secrets import SecretStore, required
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.folder import Folder, digest_of, secret_folders, secret_refusal
 from batch_deployer.manifest.interpolation import is_login
 from batch_deployer.manifest.loader import load
@@ -44,14 +44,14 @@ def load_plan(
     clusters: int = 0,
     patience: Callable[[Settings], Patience] = lambda _: IMPATIENT,
 ) -> Plan:
-    """Read, ask the clouds for clusters if the manifest says so, and plan. BadInput with all faults.
+    """Read, ask the clouds for clusters if the manifest says so, and plan. InputError with all faults.
 
     `simulated`: no real cloud may be asked for anything. `clusters`: then make up clusters where one would be asked,
     about so many in all. `patience`: with clouds that do not answer, by the manifest's settings.
     """
     manifest = load(path, environ, profile=choice.profile, permissions=store.permissions)
     if manifest.discover and simulated and not clusters:
-        raise BadInput(
+        raise InputError(
             [
                 question.place.fault(
                     "what a cloud would answer to `discover` cannot be simulated; name the clusters, or rehearse with --clusters NUMBER"
@@ -70,7 +70,7 @@ def load_plan(
 
 
 def plan_of(manifest: Manifest, choice: Choice, discovered: Mapping[str, Sequence[ClusterState]]) -> Plan:
-    """The chosen part of a manifest as a plan. BadInput with all faults."""
+    """The chosen part of a manifest as a plan. InputError with all faults."""
     plan = build_plan(
         manifest,
         discovered=discovered,
@@ -83,14 +83,14 @@ def plan_of(manifest: Manifest, choice: Choice, discovered: Mapping[str, Sequenc
 
 
 def check_sources(plan: Plan, saved: Path, manifest: Path) -> None:
-    """Raise BadInput unless the saved plan was made from this manifest and the files that it names, as they are now.
+    """Raise InputError unless the saved plan was made from this manifest and the files that it names, as they are now.
 
     Files are compared by content, and by path below the manifest's folder, so that the folder may move.
     """
     again = f"make the plan again with `batch-deployer plan {manifest} --out {saved}`"
     digests = dict(plan.sources)
     if digests.pop("", None) != digest_of(manifest, str(manifest)):
-        raise BadInput(
+        raise InputError(
             f'{manifest} is not the manifest that {saved} was made from (a manifest named "{clean(plan.name)}"), '
             f"or has changed since; name that manifest, or {again}"
         )
@@ -99,29 +99,29 @@ def check_sources(plan: Plan, saved: Path, manifest: Path) -> None:
         try:
             changed = digest_of(folder.inside(name), folder.shown(name)) != digest
         except ValueError as error:
-            raise BadInput(f"{error}, which {saved} was made from; {again}") from None
+            raise InputError(f"{error}, which {saved} was made from; {again}") from None
         if changed:
-            raise BadInput(f"{folder.shown(name)} has changed since {saved} was made; {again}")
+            raise InputError(f"{folder.shown(name)} has changed since {saved} was made; {again}")
 
 
 def check_trust(plan: Plan, saved: Path, manifest: Manifest, store: SecretStore, environ: Mapping[str, str]) -> None:
-    """Raise BadInput where a saved plan holds what its manifest could not have brought about.
+    """Raise InputError where a saved plan holds what its manifest could not have brought about.
 
     A plan is a file that others may have written to. Hosts are checked again when a cloud is logged in to.
     """
     for name, cloud in plan.clouds.items():
         meant = manifest.clouds.get(name)
         if meant is None or _login_of(cloud) != _login_of(meant):
-            raise BadInput(f"cloud {name!r} of {saved} is not the manifest's; make the plan again with `plan --out`")
+            raise InputError(f"cloud {name!r} of {saved} is not the manifest's; make the plan again with `plan --out`")
     allowed = {(each.namespace, each.name): each.allow_system for each in manifest.releases}
     for spec in dict.fromkeys(each.release for each in plan.deployments):
         place = (spec.namespace, spec.name)
         if place not in allowed:
-            raise BadInput(
+            raise InputError(
                 f"release {spec.place} of {saved} is not in the manifest; make the plan again with `plan --out`"
             )
         if is_protected(*place) and not allowed[place]:
-            raise BadInput(
+            raise InputError(
                 f"release {spec.place} of {saved} belongs to the provider, and the manifest does not allow it"
             )
     folders = secret_folders(Path(manifest.file), environ)
@@ -133,7 +133,7 @@ def check_trust(plan: Plan, saved: Path, manifest: Manifest, store: SecretStore,
         elif is_login(text) and not where.startswith("cloud "):
             refused = f"{text} belongs to this program's own login"
         if refused:
-            raise BadInput(f"{saved}: {where}: {refused}")
+            raise InputError(f"{saved}: {where}: {refused}")
 
 
 def _login_of(cloud: CloudSpec) -> CloudSpec:
@@ -142,36 +142,36 @@ def _login_of(cloud: CloudSpec) -> CloudSpec:
 
 
 def read_map(pairs: Sequence[tuple[str, str]], file: Path | None) -> Mapping[str, str]:
-    """Replacement clusters of the command line and of a CSV with the header `old,new`. BadInput with all faults."""
+    """Replacement clusters of the command line and of a CSV with the header `old,new`. InputError with all faults."""
     mapping: dict[str, str] = {}
-    faults: list[Fault] = []
+    faults: list[Diagnostic] = []
 
-    def put(old: str, new: str, fault: Fault) -> None:
+    def put(old: str, new: str, fault: Diagnostic) -> None:
         if mapping.setdefault(old, new) != new:
             faults.append(fault)
 
     for old, new in pairs:
-        put(old, new, Fault(f"--map: {old} is mapped twice"))
+        put(old, new, Diagnostic(f"--map: {old} is mapped twice"))
     if file is not None:
         for line, row in _rows(file, faults):
-            put(row[0], row[1], Fault(f"{row[0]} is mapped twice", file=str(file), line=line))
+            put(row[0], row[1], Diagnostic(f"{row[0]} is mapped twice", file=str(file), line=line))
     if faults:
-        raise BadInput(faults)
+        raise InputError(faults)
     return mapping
 
 
-def _rows(file: Path, faults: list[Fault]) -> Sequence[tuple[int, Sequence[str]]]:
+def _rows(file: Path, faults: list[Diagnostic]) -> Sequence[tuple[int, Sequence[str]]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text)
             rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        faults.append(Fault(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(file)))
+        faults.append(Diagnostic(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(file)))
         return ()
     if not rows or rows[0][1] != ["old", "new"]:
-        faults.append(Fault("the first line must be `old,new`", file=str(file), line=1))
+        faults.append(Diagnostic("the first line must be `old,new`", file=str(file), line=1))
         return ()
     for line, row in rows[1:]:
         if len(row) != 2 or not all(row):
-            faults.append(Fault("write two clusters, old and new, in each line", file=str(file), line=line))
+            faults.append(Diagnostic("write two clusters, old and new, in each line", file=str(file), line=line))
     return [(line, row) for line, row in rows[1:] if len(row) == 2 and all(row)]

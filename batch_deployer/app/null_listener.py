@@ -3,8 +3,8 @@
 from batch_deployer.model.events import Event
 
 
-class Deaf:
+class NullListener:
     """A listener that does not listen."""
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Do nothing."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from batch_deployer.model.events import Event
 from batch_deployer.plan.plan import Plan
 from batch_deployer.plan.retry import touched
-from batch_deployer.plan.serialization import thaw
-from batch_deployer.report.run_history import Story, tell
+from batch_deployer.plan.serialization import parse_plan
+from batch_deployer.report.run_history import RunHistory, build_history
 from batch_deployer.rules.wall_clock import steady
 from batch_deployer.state.journal.reader import JournalReader
 from batch_deployer.state.run_dir import RunDir, RunInfo, RunState
@@ -16,7 +16,7 @@ from batch_deployer.state.state_dir import StateDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
+class RecordedRun:
     """A run as read: its folder, how it stands, its plan and its events."""
 
     folder: RunDir
@@ -30,13 +30,13 @@ class PastRun:
         """Whether its process is there."""
         return self.info.state is RunState.LIVE
 
-    def story(self) -> Story:
+    def story(self) -> RunHistory:
         """The fold of its events."""
-        return tell(self.plan, steady(self.events), alive=self.live)
+        return build_history(self.plan, steady(self.events), alive=self.live)
 
 
-def read_run(state_folder: Path, ref: str) -> PastRun:
-    """The run that `ref` names (id, prefix, manifest's name, `latest`). BadInput or JournalError when it cannot be read."""
+def read_run(state_folder: Path, ref: str) -> RecordedRun:
+    """The run that `ref` names (id, prefix, manifest's name, `latest`). InputError or JournalError when it cannot be read."""
     state = StateDir(state_folder, write=False)
     folder = state.open_run(ref)
     info = next(info for info in state.runs() if info.id == folder.id)
@@ -45,10 +45,10 @@ def read_run(state_folder: Path, ref: str) -> PastRun:
         events = list(events)
     elif info.state is RunState.DAMAGED:
         next(iter(events), None)  # says what is wrong
-    return PastRun(folder=folder, info=info, plan=thaw(folder.plan_text()), events=events)
+    return RecordedRun(folder=folder, info=info, plan=parse_plan(folder.plan_text()), events=events)
 
 
-def superseded(state_folder: Path, past: PastRun, keys: Iterable[str]) -> Mapping[str, str]:
+def superseded(state_folder: Path, past: RecordedRun, keys: Iterable[str]) -> Mapping[str, str]:
     """Those of `keys` that runs numbered above a past one have written since, each with the last of these runs.
 
     A write whose fate is unknown counts. JournalError when the journal of a later run cannot be read.

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import anyio
 
 from batch_deployer.app.cloud_apis import Patience, open_patiently
-from batch_deployer.app.discovery import Desk
+from batch_deployer.app.discovery import CloudReader
 from batch_deployer.app.redacting_api import RedactingApi
 from batch_deployer.app.secrets import SecretStore
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.engine.catalogue import Catalogue
-from batch_deployer.errors import AuthFailed, BadInput, BatchDeployerError
+from batch_deployer.errors import AuthFailed, BatchDeployerError, InputError
 from batch_deployer.manifest.model import Manifest
 from batch_deployer.model.api import Answer, Call, ChartState, ClusterState, ListCharts, ListReleases
 from batch_deployer.model.cloud import CloudSpec
@@ -79,8 +79,8 @@ class _TimedApi(RedactingApi):
         super().__init__(api, redactor)
         self._note = note
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
-        answer = await super().call(call, leaving)
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+        answer = await super().call(call, on_sent)
         if answer.server_time is not None:
             self._note(answer.server_time)
         return answer
@@ -135,7 +135,7 @@ class _Checker:
         self._with_tags = with_tags
         self._clock = SystemClock()
         self._api: Api | None = None
-        self._desk: Desk | None = None
+        self._desk: CloudReader | None = None
         self._refused = False
         """Whether the credential was refused. It is not used again: repeated failures lock it."""
         self._unusable: set[str] = set()
@@ -162,7 +162,7 @@ class _Checker:
             return
         _identity(found, opened, self._clock.wall())
         self._api = api = _TimedApi(opened.api, self._store.redactor, self._note_time)
-        self._desk = desk = Desk(
+        self._desk = desk = CloudReader(
             self.name, api, self._clock, pause=1 / self._cloud.limits.reads.per_second, patience=self._patience
         )
         with self._reading("clusters"):
@@ -230,7 +230,7 @@ class _Checker:
             elif readiness(state.phase) is Readiness.NEVER:
                 found.problem(f"cluster {name} is {state.phase}: it cannot be deployed to")
 
-    async def _read_charts(self, desk: Desk, deployments: Sequence[Deployment]) -> None:
+    async def _read_charts(self, desk: CloudReader, deployments: Sequence[Deployment]) -> None:
         catalogue = Catalogue()
         with self._reading("charts"):
             body = await replace(desk, wanted="its charts cannot be listed").ask(ListCharts())
@@ -245,7 +245,7 @@ class _Checker:
             if missing:
                 self.found.problem(f"release {spec.name}: {missing}")
 
-    async def _read_releases(self, desk: Desk, deployments: Sequence[Deployment]) -> None:
+    async def _read_releases(self, desk: CloudReader, deployments: Sequence[Deployment]) -> None:
         """Read the releases of every cluster of the plan that can be deployed to. Clusters that fail alike are one problem."""
         found = self.found
         failed: dict[str, tuple[BatchDeployerError, list[str]]] = {}
@@ -296,4 +296,4 @@ def _without_password(proxy: str) -> str:
 
 
 def _code(error: BatchDeployerError) -> int:
-    return error.exit_code if isinstance(error, AuthFailed | BadInput) else 1
+    return error.exit_code if isinstance(error, AuthFailed | InputError) else 1

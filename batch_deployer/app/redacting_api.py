@@ -39,9 +39,9 @@ class RedactingApi:
         self._api = api
         self._redactor = redactor
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
         """One attempt."""
-        answer = await self._api.call(call, leaving)
+        answer = await self._api.call(call, on_sent)
         body = self._body(answer.body)
         texts = {name: self._text(getattr(answer, name), most) for name, most in _ANSWER_TEXTS.items()}
         if body is answer.body and all(getattr(answer, name) == text for name, text in texts.items()):

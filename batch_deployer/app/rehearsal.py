@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from batch_deployer.app.rehearsal_summary import Stage, play
-from batch_deployer.engine.engine import Past
-from batch_deployer.errors import BadInput
+from batch_deployer.app.rehearsal_summary import RehearsalSetup, play
+from batch_deployer.engine.engine import PriorState
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.bounds import MAX_DEPLOYMENTS
 from batch_deployer.model.deployment import Action, Cluster, Deployment, key_of
 from batch_deployer.model.events import Finished, Measured
-from batch_deployer.plan.estimate import forecast
+from batch_deployer.plan.estimate import estimate
 from batch_deployer.plan.plan import Plan
-from batch_deployer.plan.serialization import freeze, thaw
+from batch_deployer.plan.serialization import dump_plan, parse_plan
 from batch_deployer.simulator.faults import files as fault_files
 from batch_deployer.simulator.faults.rules import FaultRule
 from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.process import child_command, child_environment
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import SimChart
 from batch_deployer.simulator.world.world import World
 
@@ -46,7 +46,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class RehearsalResult:
     """All rehearsals of a plan."""
 
     trials: Sequence[Trial]
@@ -91,13 +91,13 @@ def rehearse(
     seeds: Sequence[int],
     faults: Sequence[FaultRule] = (),
     durations: Mapping[str, Sequence[float]],
-) -> Rehearsed:
+) -> RehearsalResult:
     """Play the plan once per seed, on all cores. `durations`: seconds that installs took, by chart name."""
     world = timed(World.from_plan(plan), durations)
     workers = min(len(seeds), os.cpu_count() or 1)
     batches = [
         _Batch(
-            plan=freeze(plan),
+            plan=dump_plan(plan),
             world=world,
             seeds=list(seeds[worker::workers]),
             faults=msgspec.Raw(fault_files.dump(faults)),
@@ -108,11 +108,11 @@ def rehearse(
     trials = [trial for batch in batches for trial in _trials(batch)] if workers == 1 else _all_apart(batches)
     actions = {deployment.key: Action.CREATE for deployment in plan.deployments}
     known = {chart.name: [chart.install] for chart in world.charts}
-    return Rehearsed(
+    return RehearsalResult(
         trials=sorted(trials, key=lambda trial: trial.seed),
         deployments=len(plan.deployments),
         clusters=len({deployment.cluster.id for deployment in plan.deployments}),
-        bottleneck=forecast(plan, actions, known).bottleneck,
+        bottleneck=estimate(plan, actions, known).bottleneck,
         from_history=sorted(name for name in known if len(durations.get(name, ())) >= LEAST_KNOWN),
     )
 
@@ -163,8 +163,10 @@ def _trials(batch: _Batch) -> list[Trial]:
 
 
 def _trial(batch: _Batch, seed: int, faults: Sequence[FaultRule]) -> Trial:
-    fleet = Fleet(batch.world, seed=seed, faults=faults)
-    played = play(thaw(batch.plan), seed=seed, stage=Stage(fleet=fleet, past=Past(durations=batch.durations)))
+    fleet = SimulatedProvider(batch.world, seed=seed, faults=faults)
+    played = play(
+        parse_plan(batch.plan), seed=seed, stage=RehearsalSetup(fleet=fleet, past=PriorState(durations=batch.durations))
+    )
     calls: dict[str, Counter[str]] = {}
     for event in played.events:
         if isinstance(event, Measured):
@@ -200,10 +202,10 @@ def scaled(plan: Plan, clusters: int) -> Plan:
         by_cluster.setdefault(deployment.cluster.id, []).append(deployment)
     originals = list(by_cluster.values())
     if not originals or clusters < 1:
-        raise BadInput("there is nothing to rehearse: the plan has no deployments, or --clusters is below 1")
+        raise InputError("there is nothing to rehearse: the plan has no deployments, or --clusters is below 1")
     total = sum(len(originals[number % len(originals)]) for number in range(clusters))
     if total > MAX_DEPLOYMENTS:
-        raise BadInput(f"--clusters {clusters} makes {total:,} deployments; a run may have {MAX_DEPLOYMENTS:,}")
+        raise InputError(f"--clusters {clusters} makes {total:,} deployments; a run may have {MAX_DEPLOYMENTS:,}")
     pairs = [
         each
         for number in range(clusters)

@@ -4,17 +4,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_deployer.app.null_listener import Deaf
+from batch_deployer.app.null_listener import NullListener
 from batch_deployer.clock.virtual import EPOCH, run_virtually, virtual_clock
 from batch_deployer.engine.context import Ports
-from batch_deployer.engine.engine import Engine, Past
-from batch_deployer.engine.result import Ending
+from batch_deployer.engine.engine import Engine, PriorState
+from batch_deployer.engine.result import RunResult
 from batch_deployer.model.events import Event
 from batch_deployer.plan.plan import Plan
 from batch_deployer.ports import Clock, Control, Fence, Listener
 from batch_deployer.simulator.faults.rules import FaultRule
 from batch_deployer.simulator.in_process import SimulatedApi
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.world import World
 from batch_deployer.state.journal.memory import MemoryJournal
 
@@ -43,25 +43,25 @@ def placeholder(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class RehearsalRun:
     """How one rehearsal went."""
 
-    ending: Ending
+    ending: RunResult
     events: Sequence[Event]
-    fleet: Fleet
+    fleet: SimulatedProvider
     seconds: float
     """Virtual seconds from start to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class RehearsalSetup:
     """What a rehearsal may put in place of the defaults."""
 
-    fleet: Fleet | None = None
+    fleet: SimulatedProvider | None = None
     """A fleet that already lived through something; None: a fresh one in which the plan can succeed."""
     history: Sequence[Event] = ()
     """The journal of an earlier part of this run."""
-    past: Past | None = None
+    past: PriorState | None = None
     fence: Fence | None = None
     listener: Listener | None = None
     control: Control | None = None
@@ -70,15 +70,17 @@ class Stage:
     clock: Clock | None = None
 
 
-def play(plan: Plan, *, seed: int = 0, faults: Sequence[FaultRule] = (), stage: Stage | None = None) -> Played:
+def play(
+    plan: Plan, *, seed: int = 0, faults: Sequence[FaultRule] = (), stage: RehearsalSetup | None = None
+) -> RehearsalRun:
     """Run a plan to its end on a fresh virtual clock."""
-    return run_virtually(perform(plan, seed=seed, faults=faults, stage=stage or Stage()))
+    return run_virtually(run_rehearsal(plan, seed=seed, faults=faults, stage=stage or RehearsalSetup()))
 
 
-async def perform(plan: Plan, *, seed: int, faults: Sequence[FaultRule], stage: Stage) -> Played:
+async def run_rehearsal(plan: Plan, *, seed: int, faults: Sequence[FaultRule], stage: RehearsalSetup) -> RehearsalRun:
     """Run a plan on the running (virtual) loop."""
     clock = stage.clock or virtual_clock(stage.epoch)
-    fleet = stage.fleet or Fleet(World.from_plan(plan), seed=seed, faults=faults)
+    fleet = stage.fleet or SimulatedProvider(World.from_plan(plan), seed=seed, faults=faults)
     journal = MemoryJournal(stage.history)
     ports = Ports(
         apis={name: SimulatedApi(fleet, name, clock) for name in plan.clouds},
@@ -86,12 +88,12 @@ async def perform(plan: Plan, *, seed: int, faults: Sequence[FaultRule], stage: 
         journal=journal,
         fence=stage.fence or OpenFence(),
         secrets=placeholder,
-        listener=stage.listener or Deaf(),
+        listener=stage.listener or NullListener(),
         draw=random.Random(f"engine {seed}").random,  # noqa: S311 - seeded chance is wanted here, not secrecy
         control=stage.control,
     )
-    past = stage.past or Past(history=stage.history)
+    past = stage.past or PriorState(history=stage.history)
     engine = Engine(plan, ports, past)
     started = clock.monotonic()
     ending = await engine.run()
-    return Played(ending=ending, events=journal.history(), fleet=fleet, seconds=clock.monotonic() - started)
+    return RehearsalRun(ending=ending, events=journal.history(), fleet=fleet, seconds=clock.monotonic() - started)

@@ -35,7 +35,7 @@ class ReleaseMemory:
             return {}, f"what was sent last is not known, so releases are compared with what is shown: {error}"
         return {each.key: known[each.key] for each in self._plan.deployments if each.key in known}, ""
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Gather."""
         match event:
             case e.Intended():

@@ -7,10 +7,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from batch_deployer.app.cloud_apis import Patience, opened
+from batch_deployer.app.cloud_apis import Patience, open_apis
 from batch_deployer.app.garbage import collect_rarely, spare_the_plan
-from batch_deployer.app.learned import learn, past_of, scopes_of_clusters
-from batch_deployer.app.listeners import Audience, BothListeners
+from batch_deployer.app.learned import load_learned, save_learned, scopes_of_clusters
+from batch_deployer.app.listeners import BothListeners, EventListeners
 from batch_deployer.app.preload import load_what_the_end_needs
 from batch_deployer.app.release_memory import ReleaseMemory
 from batch_deployer.app.resources import RUN_THREADS, check_memory, check_threads, fit_connections
@@ -22,20 +22,20 @@ from batch_deployer.app.task import Task, run_started
 from batch_deployer.app.window_fence import OpeningFence
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.engine.context import Ports
-from batch_deployer.engine.engine import Engine, Past
-from batch_deployer.engine.result import Ending
+from batch_deployer.engine.engine import Engine, PriorState
+from batch_deployer.engine.result import RunResult
 from batch_deployer.errors import BatchDeployerError, JournalError, OutOfResources
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Remembered
 from batch_deployer.plan.plan import Plan
-from batch_deployer.plan.serialization import freeze
+from batch_deployer.plan.serialization import dump_plan
 from batch_deployer.ports import Api, Fence
 from batch_deployer.rules.shared_limit import USABLE_SECONDS
 from batch_deployer.rules.wall_clock import Opening
 from batch_deployer.state.control import ControlInbox
 from batch_deployer.state.journal.gaps import is_log_torn, lost_reads
 from batch_deployer.state.journal.sqlite import SqliteJournal
-from batch_deployer.state.lock.process import here, stamp
+from batch_deployer.state.lock.process import now, this_host
 from batch_deployer.state.lock.run_lock import RunLock
 from batch_deployer.state.run_dir import RunDir, RunMeta
 from batch_deployer.state.shared_limits import StoredLimits
@@ -52,7 +52,7 @@ class Runner:
     The logins come first: a run that no cloud lets in leaves no folder, and a resumed one stays as it was.
     """
 
-    def __init__(self, task: Task, audience: Audience) -> None:
+    def __init__(self, task: Task, audience: EventListeners) -> None:
         """Nothing is touched yet."""
         self.folder: RunDir | None = None
         self._task = task
@@ -72,9 +72,9 @@ class Runner:
         self._shortage = ""
         self._leaves_some = False
         """Whether a later run has written some of the deployments, so that the journal of a new run tells their outcome."""
-        self._ending: Ending | None = None
+        self._ending: RunResult | None = None
 
-    async def run(self) -> Ending:
+    async def run(self) -> RunResult:
         """Work to the end. What made an end impossible is raised, after the audience has heard of it."""
         task, settings = self._task, self._task.plan.settings
         collect_rarely()
@@ -90,7 +90,7 @@ class Runner:
                     task.may_start()
                     opening = task.opening()
                     writes = fence if opening is None else OpeningFence(fence, opening)
-                    async with opened(
+                    async with open_apis(
                         self._plan,
                         store=task.store,
                         clock=SystemClock(),
@@ -116,7 +116,9 @@ class Runner:
                 if self._ending is None:
                     raise
                 # The journal holds the end, so that what fails afterwards must not tell of another one.
-                self._audience.hear(e.Warned(at=time.time(), message=failure_after_the_end(error, task.store.redact)))
+                self._audience.on_event(
+                    e.Warned(at=time.time(), message=failure_after_the_end(error, task.store.redact))
+                )
                 return self._ending
 
     def _patience(self) -> Patience:
@@ -124,7 +126,9 @@ class Runner:
         seconds = self._task.plan.settings.retry.give_up_after
         if self._task.deadline is not None:
             seconds = min(seconds, self._task.deadline)
-        return Patience(seconds=seconds, tell=lambda text: self._audience.hear(e.Warned(at=time.time(), message=text)))
+        return Patience(
+            seconds=seconds, tell=lambda text: self._audience.on_event(e.Warned(at=time.time(), message=text))
+        )
 
     def _take_scope(self, name: str, found: OpenCloud) -> None:
         before = self._scopes[name]
@@ -137,14 +141,14 @@ class Runner:
         meta = RunMeta(manifest=task.plan.name, started=time.time(), extra=dict(task.extra))
         return task.state.create_run(
             task.run_id,
-            freeze(task.plan),
+            dump_plan(task.plan),
             meta,
             scopes={} if task.simulated else scopes_of_clusters(task.plan, self._scopes),
         )
 
     async def _journalled(
         self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], opening: Opening | None
-    ) -> Ending:
+    ) -> RunResult:
         """With the journal open: whatever ends the run is written down, if it can be."""
         resumed = self._task.folder is not None and self._audience.recall(self._recalled(journal))
         try:
@@ -167,7 +171,7 @@ class Runner:
 
     def _recalled(self, journal: SqliteJournal) -> Iterator[e.Event]:
         for event in journal.stream():
-            self._memory.hear(event)
+            self._memory.on_event(event)
             if isinstance(event, e.RunStarted | e.RunFinished):
                 self._last = event
             yield event
@@ -176,7 +180,7 @@ class Runner:
         task = self._task
         started = run_started(task, resumed=resumed)
         await journal.record(started)
-        self._audience.hear(started)
+        self._audience.on_event(started)
         for name in folder.changed_secrets(task.store.resolved()) if resumed else ():
             self._warn(journal, f"the secret {name} is not what it was when the run began")
         folder.remember_secrets(task.store.resolved())
@@ -197,7 +201,7 @@ class Runner:
         opening: Opening | None,
         *,
         resumed: bool,
-    ) -> Ending:
+    ) -> RunResult:
         task, clock = self._task, SystemClock()
         # Read when the engine asks for it, one event at a time: a long journal would outweigh all else in memory.
         history = journal.stream() if resumed or self._leaves_some else ()
@@ -236,7 +240,9 @@ class Runner:
             )
             return await self._drive(engine, journal, fence, scopes)
 
-    async def _drive(self, engine: Engine, journal: SqliteJournal, fence: Fence, scopes: Mapping[str, str]) -> Ending:
+    async def _drive(
+        self, engine: Engine, journal: SqliteJournal, fence: Fence, scopes: Mapping[str, str]
+    ) -> RunResult:
         """Run the engine, and keep what it has learned."""
         task = self._task
         assert self._stopper is not None  # noqa: S101 - set by run
@@ -246,7 +252,7 @@ class Runner:
             self._ending = await engine.run()
         finally:
             self.overtaken = fence.overtaken() and task.state.last_holder(task.plan.name) == task.run_id
-            for trouble in () if task.simulated else (learn(task.state, scopes, engine), self._memory.keep()):
+            for trouble in () if task.simulated else (save_learned(task.state, scopes, engine), self._memory.keep()):
                 if trouble:
                     self._warn(journal, trouble)
         return self._ending
@@ -259,12 +265,14 @@ class Runner:
         *,
         scopes: Mapping[str, str],
         sharing: Collection[str],
-    ) -> tuple[Past, Mapping[str, Remembered]]:
+    ) -> tuple[PriorState, Mapping[str, Remembered]]:
         """What earlier runs have left. Read once this run shares its limits: until then others may write without it."""
-        past = Past(history=history)
+        past = PriorState(history=history)
         remembered: Mapping[str, Remembered] = {}
         if not self._task.simulated:
-            past, unlearned = past_of(self._task.state, plan, history, scopes=scopes, sharing=sharing, now=time.time())
+            past, unlearned = load_learned(
+                self._task.state, plan, history, scopes=scopes, sharing=sharing, now=time.time()
+            )
             remembered, unknown = self._memory.recalled()
             for trouble in filter(None, (unlearned, unknown)):
                 self._warn(journal, trouble)
@@ -273,7 +281,7 @@ class Runner:
     def _lost_reads(self, journal: SqliteJournal) -> float:
         """Seconds for which nothing may be written because the journal may lack writes that reads do not show yet."""
         staleness = self._task.plan.settings.reconcile.grace
-        seconds, why = lost_reads(self._last, here(), stamp(), torn=self._torn, staleness=staleness)
+        seconds, why = lost_reads(self._last, this_host(), now(), torn=self._torn, staleness=staleness)
         if seconds:
             self._warn(
                 journal,
@@ -287,15 +295,15 @@ class Runner:
         if self.folder is None:
             return
         if not self._audience.story.parts:
-            self._audience.hear(run_started(self._task, resumed=self._task.folder is not None))
-        self._audience.hear(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
+            self._audience.on_event(run_started(self._task, resumed=self._task.folder is not None))
+        self._audience.on_event(e.RunFinished(at=time.time(), exit_code=error.exit_code, reason=str(error)))
 
-    def _interrupted(self) -> Ending:
+    def _interrupted(self) -> RunResult:
         assert self._stopper is not None  # noqa: S101 - set by run
         number = self._stopper.signal or signal.SIGINT
-        return Ending(128 + number, f"stopped by {signal.Signals(number).name} before anything was sent")
+        return RunResult(128 + number, f"stopped by {signal.Signals(number).name} before anything was sent")
 
     def _warn(self, journal: SqliteJournal, message: str) -> None:
         warned = e.Warned(at=time.time(), message=message)
         journal.note(warned)
-        self._audience.hear(warned)
+        self._audience.on_event(warned)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from batch_deployer.app.rehearsal_summary import placeholder
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.model import Manifest
 from batch_deployer.model.helm_values import secret_names
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
@@ -38,7 +38,7 @@ class SecretStore:
         return f"SecretStore({sorted(self._found)})"
 
     def __call__(self, name: str) -> str:
-        """The secret `env:NAME` or `file:PATH` (a byte order mark and one line end at its end are cut, nothing else). Raises BadInput when it is not there."""
+        """The secret `env:NAME` or `file:PATH` (a byte order mark and one line end at its end are cut, nothing else). Raises InputError when it is not there."""
         if name not in self._found:
             self._found[name] = self._find(name)
             self.remember(self._found[name])
@@ -64,19 +64,19 @@ class SecretStore:
         source, _, place = name.partition(":")
         if source == "env":
             if place not in self._environ:
-                raise BadInput(f"the secret {name} is not there; set the environment variable {place}")
+                raise InputError(f"the secret {name} is not there; set the environment variable {place}")
             return self._environ[place]
         path = self._folder / place
         try:
             if not self.permissions.permits_secret(path.resolve(), (Path("/"),)):
-                raise BadInput(f"the secret {name} is not read: {path} is no file on a disk")
+                raise InputError(f"the secret {name} is not read: {path} is no file on a disk")
             # Bytes, since reading as text would change line ends within a secret.
             return path.read_bytes().decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
-            raise BadInput(f"the secret {name} is not text; write it as UTF-8 into {path}") from None
+            raise InputError(f"the secret {name} is not text; write it as UTF-8 into {path}") from None
         except (OSError, RuntimeError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
-            raise BadInput(f"the secret {name} cannot be read ({why}); put it into {path}") from None
+            raise InputError(f"the secret {name} cannot be read ({why}); put it into {path}") from None
 
 
 class PlaceholderStore(SecretStore):
@@ -145,12 +145,12 @@ def required(plan: Plan) -> dict[str, str]:
 
 
 def resolve_all(plan: Plan, store: SecretStore) -> None:
-    """Look every secret of the plan up before anything is sent; raises BadInput with all that are missing."""
-    faults: list[Fault] = []
+    """Look every secret of the plan up before anything is sent; raises InputError with all that are missing."""
+    faults: list[Diagnostic] = []
     for name, place in required(plan).items():
         try:
             store(name)
-        except BadInput as error:
-            faults.extend(Fault(f"{place}: {fault.message}") for fault in error.faults)
+        except InputError as error:
+            faults.extend(Diagnostic(f"{place}: {fault.message}") for fault in error.faults)
     if faults:
-        raise BadInput(faults)
+        raise InputError(faults)

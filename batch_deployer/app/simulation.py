@@ -12,15 +12,15 @@ import msgspec
 
 from batch_deployer.app.runtime import run_in_loop
 from batch_deployer.app.signals import taken
-from batch_deployer.app.time_scale import faster
-from batch_deployer.errors import BadInput
+from batch_deployer.app.time_scale import accelerated
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.plan.builder import build_plan
 from batch_deployer.plan.plan import AuthSpec, Plan
 from batch_deployer.simulator.faults import files as fault_files
 from batch_deployer.simulator.faults.rules import FaultRule
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import Account
 from batch_deployer.simulator.world.world import World
 
@@ -40,7 +40,7 @@ class Simulated:
 @contextmanager
 def simulated(plan: Plan, *, seed: int, speed: float, faults: str | None) -> Iterator[Simulated]:
     """Start the provider on a free loopback port; it ends when the block is left. `faults`: a file, or a preset's name."""
-    quick = faster(plan, speed)
+    quick = accelerated(plan, speed)
     # Every user of this machine can reach the provider: nobody else may log in to it.
     world = msgspec.structs.replace(World.from_plan(quick), account=Account.random())
     with SimulatorProcess(world, seed=seed, speed=speed, faults=read_faults(faults)) as process:
@@ -48,7 +48,7 @@ def simulated(plan: Plan, *, seed: int, speed: float, faults: str | None) -> Ite
 
 
 def read_faults(name: str | None) -> tuple[FaultRule, ...]:
-    """The rules of a fault file, or of a preset of that name. BadInput names what is wrong."""
+    """The rules of a fault file, or of a preset of that name. InputError names what is wrong."""
     if name is None:
         return ()
     path = Path(name)
@@ -58,7 +58,7 @@ def read_faults(name: str | None) -> tuple[FaultRule, ...]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise BadInput(f"the fault file {name} cannot be read: {why.lower()}") from None
+        raise InputError(f"the fault file {name} cannot be read: {why.lower()}") from None
     return fault_files.load(text, file=name)
 
 
@@ -119,7 +119,7 @@ def serve_until_stopped(
     from batch_deployer.simulator.http.server import serve  # noqa: PLC0415 - loads aiohttp
 
     async def main() -> None:
-        fleet = Fleet(world, seed=seed, faults=faults)
+        fleet = SimulatedProvider(world, seed=seed, faults=faults)
         serving = asyncio.ensure_future(
             serve(
                 fleet, admin_token=admin_token, host=host, port=port, speed=speed, ready=ready, ledger_file=ledger_file

@@ -10,7 +10,7 @@ from batch_deployer.app.secrets import SecretStore
 from batch_deployer.model import events as e
 from batch_deployer.plan.plan import Plan
 from batch_deployer.rules.wall_clock import Opening
-from batch_deployer.state.lock.process import here
+from batch_deployer.state.lock.process import this_host
 from batch_deployer.state.run_dir import RunDir
 from batch_deployer.state.state_dir import StateDir
 
@@ -39,14 +39,14 @@ class Task:
     opening: Callable[[], Opening | None] = lambda: None
     """The opening of the maintenance window that it starts in; writes leave only within it."""
     may_start: Callable[[], None] = lambda: None
-    """Asked once the lock is held, since waiting for it takes time; raises TooLate."""
+    """Asked once the lock is held, since waiting for it takes time; raises WindowMissed."""
     simulated: bool = False
     """What is learned from a simulated cloud must not be believed of a real one."""
 
 
 def run_started(task: Task, *, resumed: bool) -> e.RunStarted:
     """The first event of this process."""
-    place = here()
+    place = this_host()
     return e.RunStarted(
         at=time.time(),
         run=task.run_id,

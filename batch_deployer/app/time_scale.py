@@ -11,7 +11,7 @@ _MOST_READS = 60.0
 """Calls a second up to which a limit is raised. More would only measure how fast this machine is."""
 
 
-def faster(plan: Plan, speed: float) -> Plan:
+def accelerated(plan: Plan, speed: float) -> Plan:
     """Divide every duration of the plan by `speed` and raise its limits as much, within what one machine can serve.
 
     Bounds of network calls stay: loopback does not become faster. So does whatever protects against wrong clocks.

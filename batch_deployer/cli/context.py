@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.permissions import Permissions
 
 
@@ -34,7 +34,7 @@ class Session:
             try:
                 folder = user_state_path("batch-deployer", appauthor=False)
             except (RuntimeError, OSError):
-                raise BadInput(
+                raise InputError(
                     "this user has no home folder; name a state folder with --state-dir or BATCH_DEPLOYER_STATE_DIR"
                 ) from None
         self.state = folder

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 
 import click
 
-from batch_deployer.cli.error_handler import say
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.cli.error_handler import echo
+from batch_deployer.errors import Diagnostic, InputError
 
 PREFIX = "BATCH_DEPLOYER"
 OTHER_VARIABLES = frozenset({f"{PREFIX}_PLAN_KEY"})
@@ -38,21 +38,21 @@ def _variable(name: str, option: str) -> str:
 
 
 def refuse_empty_arguments(arguments: Sequence[str]) -> None:
-    """Raise BadInput for an empty value on the command line: `--report ""` would mean the working folder."""
+    """Raise InputError for an empty value on the command line: `--report ""` would mean the working folder."""
     faults = []
     for before, argument in zip(("", *arguments), arguments, strict=False):
         option, equals, value = argument.partition("=")
         if not argument.strip():
             named = before if before.startswith("-") else "an argument"
-            faults.append(Fault(f'{named} "{argument}" is empty; give it a value or leave it out'))
+            faults.append(Diagnostic(f'{named} "{argument}" is empty; give it a value or leave it out'))
         elif option.startswith("--") and equals and not value.strip():
-            faults.append(Fault(f'{option} "{value}" is empty; give it a value or leave it out'))
+            faults.append(Diagnostic(f'{option} "{value}" is empty; give it a value or leave it out'))
     if faults:
-        raise BadInput(faults)
+        raise InputError(faults)
 
 
 def settle_variables(variables: dict[str, str], environ: MutableMapping[str, str], known: Iterable[str] = ()) -> None:
-    """Remove what Kubernetes made, warn of misspelt variables, and raise BadInput for empty ones.
+    """Remove what Kubernetes made, warn of misspelt variables, and raise InputError for empty ones.
 
     `variables`: those of the command that is called; `known`: those of all commands, read only when needed.
     """
@@ -62,22 +62,22 @@ def settle_variables(variables: dict[str, str], environ: MutableMapping[str, str
         if value is None:
             continue
         if _SERVICE_ADDRESS.fullmatch(value):
-            say(
+            echo(
                 f"note: {variable}={value} is ignored: Kubernetes sets it for a Service of that name; "
                 f"use {option}, or enableServiceLinks: false"
             )
             del environ[variable]
         elif not value.strip():
-            faults.append(Fault(f"the variable {variable} is empty; set it to a value for {option}, or unset it"))
+            faults.append(Diagnostic(f"the variable {variable} is empty; set it to a value for {option}, or unset it"))
     strange = [
         name
         for name in environ
         if name.startswith(f"{PREFIX}_") and name not in variables and name not in OTHER_VARIABLES
     ]
     for warning in _misspelt(strange, known) if strange else ():
-        say(warning)
+        echo(warning)
     if faults:
-        raise BadInput(faults)
+        raise InputError(faults)
 
 
 def _misspelt(names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -113,14 +113,14 @@ def with_variable(error: click.BadParameter, environ: Mapping[str, str]) -> clic
     return click.BadParameter(message, context, param, error.param_hint)
 
 
-def naming_variables(error: BadInput, variables: Mapping[str, str], environ: Mapping[str, str]) -> BadInput:
+def naming_variables(error: InputError, variables: Mapping[str, str], environ: Mapping[str, str]) -> InputError:
     """The error, naming the variable where it is about an option, or a value, that came from the environment."""
     faults = []
     for fault in error.faults:
         source = next((name for name, option in variables.items() if _is_about(str(fault), option, environ[name])), "")
         suffix = f" ({variables[source]} is set by the variable {source})" if source else ""
         faults.append(dataclasses.replace(fault, message=fault.message + suffix))
-    return BadInput(faults)
+    return InputError(faults)
 
 
 def _is_about(text: str, option: str, value: str) -> bool:

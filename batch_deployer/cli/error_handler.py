@@ -15,7 +15,7 @@ from batch_deployer.app.shortages import shortage_behind
 from batch_deployer.app.signals import Stopped
 from batch_deployer.cli.context import Session
 from batch_deployer.cli.streams import trouble
-from batch_deployer.errors import BadInput, BatchDeployerError, IllegalMove, OutOfResources
+from batch_deployer.errors import BatchDeployerError, IllegalTransition, InputError, OutOfResources
 
 EXIT_CODES: dict[int, str] = {
     0: "all deployed, unchanged or, within max_deferred, deferred; a command did what it was asked",
@@ -39,7 +39,7 @@ _MOST = 4000
 """Characters of one line."""
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """One line on stderr; never raises. What strangers wrote cannot steer the terminal or a CI system."""
     from batch_deployer.util.text import clean
 
@@ -52,10 +52,10 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
     try:
         code = call()
     except KeyboardInterrupt:
-        say("interrupted")
+        echo("interrupted")
         return 130
     except Stopped as stopped:
-        say(f"stopped by {stopped}; nothing is under way")
+        echo(f"stopped by {stopped}; nothing is under way")
         return 128 + stopped.number
     except click.ClickException as error:
         error.show()
@@ -63,13 +63,13 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.Abort:
-        say("aborted; nothing was done")
+        echo("aborted; nothing was done")
         return 130
     except Exception as error:  # noqa: BLE001 - the last net; a bug gets a file, a user one line
         return failed(error, session)
     code = code if isinstance(code, int) else 0
     if lost := trouble():
-        say(f"{'warning' if session.output_is_extra else 'error'}: {lost}; what was to be shown is lost")
+        echo(f"{'warning' if session.output_is_extra else 'error'}: {lost}; what was to be shown is lost")
         return code if session.output_is_extra else code or 1
     return code
 
@@ -77,16 +77,16 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
 def failed(error: BaseException, session: Session) -> int:
     """Say on stderr what is wrong and return the exit code; a bug of ours also gets a crash file."""
     known = innermost(error)
-    if isinstance(known, BadInput):
+    if isinstance(known, InputError):
         for fault in known.faults:
-            say(session.redact(f"error: {fault}"))
+            echo(session.redact(f"error: {fault}"))
         return known.exit_code
     code, reason = judged(known)
-    if code != IllegalMove.exit_code:
-        say(session.redact(f"error: {reason}"))
+    if code != IllegalTransition.exit_code:
+        echo(session.redact(f"error: {reason}"))
         return code
     for line in _crash(error, session).split("\n"):
-        say(line)
+        echo(line)
     return code
 
 
@@ -103,7 +103,7 @@ def judged(error: BaseException) -> tuple[int, str]:
         return OutOfResources.exit_code, reason
     if isinstance(known, OSError) and known.filename is not None:
         return BatchDeployerError.exit_code, f"{known.filename}: {(known.strerror or str(known)).lower()}"
-    return IllegalMove.exit_code, f"ended by {type(known).__name__}, a bug of ours"
+    return IllegalTransition.exit_code, f"ended by {type(known).__name__}, a bug of ours"
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -125,7 +125,7 @@ def _crash(error: BaseException, session: Session) -> str:
     folders: list[Path] = []
     with contextlib.suppress(OSError):
         folders.append(Path(tempfile.gettempdir()))
-    with contextlib.suppress(BadInput):
+    with contextlib.suppress(InputError):
         folders.insert(0, session.state or session.use_state(None))
     for folder in folders:
         path = folder / f"crash-{stamp}-{os.getpid()}.txt"

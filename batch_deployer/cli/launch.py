@@ -9,25 +9,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batch_deployer.app.listeners import Audience, Telling
+from batch_deployer.app.listeners import EventListeners, OutputOptions
 from batch_deployer.app.runner import Runner
 from batch_deployer.app.runtime import run_in_loop
 from batch_deployer.app.secrets import PlaceholderStore, SecretStore, resolve_all, secrets_of_url
 from batch_deployer.app.signals import undisturbed
 from batch_deployer.app.task import Task
 from batch_deployer.cli.context import Session
-from batch_deployer.cli.error_handler import judged, say
+from batch_deployer.cli.error_handler import echo, judged
 from batch_deployer.cli.options import same_state
-from batch_deployer.cli.run_options import Manner
+from batch_deployer.cli.run_options import RunOptions
 from batch_deployer.cli.terminal import is_live, show, width
-from batch_deployer.engine.result import Ending
-from batch_deployer.errors import BadInput, BatchDeployerError, LockHeld
+from batch_deployer.engine.result import RunResult
+from batch_deployer.errors import BatchDeployerError, InputError, LockHeld
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.plan.plan import Plan
 from batch_deployer.report.files import check_folder, write_reports
 from batch_deployer.report.formats.text import to_text
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 from batch_deployer.state.group_access import group_id
 from batch_deployer.state.run_dir import RunDir, new_run_id
@@ -67,13 +67,13 @@ def new_id(name: str) -> str:
     return new_run_id(name, time.time(), random.SystemRandom().random())
 
 
-def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -> int:
+def launch(what: Launch, manner: RunOptions, session: Session, store: SecretStore) -> int:
     """Run it to its end, print the summary on stdout, and return the exit code."""
     session.output_is_extra = True
     resolve_all(what.plan, store)
     folder = session.use_state(manner.state_dir)
     if os.environ.get("CI") and not what.simulated and not any(folder.glob("runs/*")):
-        say(
+        echo(
             f"warning: the state folder {folder} is new, so no other run's lock, journal or learned pace is known here; "
             "see docs/runners.md"
         )
@@ -83,7 +83,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     if manner.report is not None:
         check_folder(manner.report)
     plan = what.plan
-    telling = Telling(
+    telling = OutputOptions(
         log_format=manner.log_format,
         live=is_live(sys.stderr),
         quiet=manner.quiet,
@@ -94,7 +94,7 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     for url in filter(None, (telling.ping, *telling.notify)):
         for text in secrets_of_url(url):
             store.remember(text)
-    audience = Audience(plan, telling, store, lambda text: say(store.redact(f"warning: {text}")))
+    audience = EventListeners(plan, telling, store, lambda text: echo(store.redact(f"warning: {text}")))
     task = Task(
         plan=plan,
         run_id=what.run_id,
@@ -117,24 +117,24 @@ def launch(what: Launch, manner: Manner, session: Session, store: SecretStore) -
     except LockHeld as error:
         if manner.overlap != "skip":
             raise
-        say(f"skipped: {error}")
+        echo(f"skipped: {error}")
         return 0
     finally:
         with undisturbed():
             is_told = _leave(runner, audience, manner, made=made)
     if ending.reason:
-        say(store.redact(ending.reason))
+        echo(store.redact(ending.reason))
     if audience.tally.outcomes[Outcome.DEFERRED] and runner.folder is not None and not what.simulated:
-        say(f"what is deferred is taken up by: batch-deployer retry {runner.folder.id} --deferred{same_state()}")
+        echo(f"what is deferred is taken up by: batch-deployer retry {runner.folder.id} --deferred{same_state()}")
     if ending.exit_code in (129, 130, 131, 143) and runner.folder is not None:
-        say(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
+        echo(f"resume it with: batch-deployer resume {runner.folder.id}{same_state()}")
     return ending.exit_code or (0 if is_told else BatchDeployerError.exit_code)
 
 
-def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) -> bool:
+def _leave(runner: Runner, audience: EventListeners, manner: RunOptions, *, made: bool) -> bool:
     """Leave a report, or no trace. Whether all was written that should be. `made`: whether the folder of --report is this run's own."""
     if runner.overtaken:
-        say("another process has taken this run over; its journal and its report are left to that process")
+        echo("another process has taken this run over; its journal and its report are left to that process")
     elif runner.folder is not None:
         unchanged = audience.tally.writes == 0 and audience.tally.exit_code == 0
         return leave_report(audience.story, runner.folder, manner, unchanged=unchanged)
@@ -144,7 +144,7 @@ def _leave(runner: Runner, audience: Audience, manner: Manner, *, made: bool) ->
     return True
 
 
-def _work(runner: Runner, audience: Audience, redact: Callable[[str], str]) -> Ending:
+def _work(runner: Runner, audience: EventListeners, redact: Callable[[str], str]) -> RunResult:
     try:
         return run_in_loop(runner.run)
     except BatchDeployerError as error:
@@ -155,26 +155,26 @@ def _work(runner: Runner, audience: Audience, redact: Callable[[str], str]) -> E
         # The journal is left without a last word, so that the run can be resumed; its report has one.
         code, reason = judged(error)
         if audience.story.parts:
-            audience.hear(e.RunFinished(at=time.time(), exit_code=code, reason=redact(reason)))
+            audience.on_event(e.RunFinished(at=time.time(), exit_code=code, reason=redact(reason)))
         else:
             audience.failed(redact(reason))
         raise
 
 
-def leave_report(story: Story, folder: RunDir, manner: Manner, *, unchanged: bool = False) -> bool:
+def leave_report(story: RunHistory, folder: RunDir, manner: RunOptions, *, unchanged: bool = False) -> bool:
     """Files first, then the summary; what cannot be written as a file is at least said. Whether all was written."""
     folders = [folder.report_path] if manner.report is None else [folder.report_path, manner.report]
     summary = summarise(story)
     written = write_reports(story, folders, summary)
     try:
         folder.share_report()
-    except (OSError, BadInput) as error:
-        say(f"warning: the group of the state folder cannot read the report: {error}")
+    except (OSError, InputError) as error:
+        echo(f"warning: the group of the state folder cannot read the report: {error}")
     for fault in written.faults:
-        say(f"warning: {fault}")
+        echo(f"warning: {fault}")
     if manner.quiet and unchanged and not written.faults:
         return True
     show(to_text(story, width(), summary))
     if written.files:
-        say(f"reports: {written.files[-1].parent}")
+        echo(f"reports: {written.files[-1].parent}")
     return not written.faults

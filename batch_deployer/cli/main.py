@@ -20,10 +20,10 @@ from batch_deployer.cli.environment import (
     variables_of,
     with_variable,
 )
-from batch_deployer.cli.error_handler import EXIT_CODES, guarded, say
+from batch_deployer.cli.error_handler import EXIT_CODES, echo, guarded
 from batch_deployer.cli.options import examples
 from batch_deployer.cli.streams import secure
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 
 COMMANDS: tuple[str, ...] = (
     "validate",
@@ -111,7 +111,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except click.BadParameter as error:
             raise with_variable(error, os.environ) from None
-        except BadInput as error:
+        except InputError as error:
             raise naming_variables(error, ctx.meta.get(_VARIABLES, {}), os.environ) from error.__cause__
 
 
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             os.getcwd()  # noqa: PTH109 - only asked whether there is one
         except OSError as error:
-            say(f"error: the working folder cannot be used ({(error.strerror or '').lower()}); change to another one")
+            echo(f"error: the working folder cannot be used ({(error.strerror or '').lower()}); change to another one")
             return 2
     collect_rarely()
     session = Session()

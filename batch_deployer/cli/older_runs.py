@@ -9,7 +9,7 @@ import click
 from batch_deployer.errors import JournalError
 
 if TYPE_CHECKING:
-    from batch_deployer.app.past_runs import PastRun
+    from batch_deployer.app.past_runs import RecordedRun
 
 force_older_option = click.option(
     "--force-older",
@@ -19,7 +19,7 @@ force_older_option = click.option(
 
 
 def left_meanwhile(
-    state_folder: Path, past: "PastRun", keys: Iterable[str], *, force: bool, told: str
+    state_folder: Path, past: "RecordedRun", keys: Iterable[str], *, force: bool, told: str
 ) -> Callable[[], tuple[Mapping[str, str], str]]:
     """`left_to_later`, to be asked once the lock is held: a run may have ended while it was waited for.
 
@@ -34,7 +34,7 @@ def left_meanwhile(
 
 
 def left_to_later(
-    state_folder: Path, past: "PastRun", keys: Iterable[str], *, force: bool
+    state_folder: Path, past: "RecordedRun", keys: Iterable[str], *, force: bool
 ) -> tuple[Mapping[str, str], str]:
     """Those of `keys` to leave as they are, each with the later run that wrote it, and a sentence for the user and the report.
 

@@ -11,14 +11,14 @@ from typing import Any
 from batch_deployer.app.cloud_apis import Patience
 from batch_deployer.app.load_plan import Choice, check_sources, check_trust, load_plan, read_map
 from batch_deployer.app.secrets import SecretStore
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.terminal import Terminal, width
-from batch_deployer.engine.preview import Survey
-from batch_deployer.errors import BadInput
+from batch_deployer.engine.preview import Preview
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.model.deployment import Action
 from batch_deployer.plan.plan import Plan
-from batch_deployer.plan.serialization import thaw
+from batch_deployer.plan.serialization import parse_plan
 from batch_deployer.plan.values_diff import Change
 from batch_deployer.report.formats.text import table
 from batch_deployer.report.lookup import readable
@@ -42,13 +42,13 @@ def choice_of(options: dict[str, Any]) -> Choice:
 
 def to_look(options: dict[str, Any]) -> Callable[[Settings], Patience]:
     """The patience of a command that only looks, by the option --wait."""
-    return lambda settings: Patience.to_look(settings, options["wait"], lambda text: say(f"warning: {text}"))
+    return lambda settings: Patience.to_look(settings, options["wait"], lambda text: echo(f"warning: {text}"))
 
 
 def to_run(settings: Settings) -> Patience:
     """The patience of a run before it begins."""
     seconds = settings.retry.give_up_after
-    return Patience(seconds=seconds, all_needed=True, tell=lambda text: say(f"warning: {text}"))
+    return Patience(seconds=seconds, all_needed=True, tell=lambda text: echo(f"warning: {text}"))
 
 
 def chosen_plan(
@@ -59,20 +59,20 @@ def chosen_plan(
     *,
     simulated: bool = False,
 ) -> Plan:
-    """The saved plan, if one is given, else the manifest's. BadInput when both were to choose."""
+    """The saved plan, if one is given, else the manifest's. InputError when both were to choose."""
     saved: Path | None = options["saved"]
     choice = choice_of(options)
     if saved is None:
         return load_plan(manifest, choice, store, os.environ, simulated=simulated, patience=patience)
     if choice != Choice():
-        raise BadInput(
+        raise InputError(
             "a saved plan is run as it is; choose with --limit and the like when it is made, by `plan --out`"
         )
     try:
-        plan = thaw(saved.read_text("utf-8"), plan_key())
+        plan = parse_plan(saved.read_text("utf-8"), plan_key())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise BadInput(f"the saved plan {saved} cannot be read: {why.lower()}") from None
+        raise InputError(f"the saved plan {saved} cannot be read: {why.lower()}") from None
     check_sources(plan, saved, manifest)
     wanted = load(manifest, os.environ, profile=plan.profile or None, permissions=store.permissions)
     check_trust(plan, saved, wanted, store, os.environ)
@@ -80,38 +80,38 @@ def chosen_plan(
 
 
 def plan_key() -> str:
-    """The key that saved plans are signed with; empty for none. BadInput for a variable that is empty."""
+    """The key that saved plans are signed with; empty for none. InputError for a variable that is empty."""
     key = os.environ.get("BATCH_DEPLOYER_PLAN_KEY")
     if key is not None and not key.strip():
-        raise BadInput("BATCH_DEPLOYER_PLAN_KEY is empty; set it to the key of the pipeline, or unset it")
+        raise InputError("BATCH_DEPLOYER_PLAN_KEY is empty; set it to the key of the pipeline, or unset it")
     return key or ""
 
 
 def show_warnings(plan: Plan) -> None:
     """What whoever reads the plan should know."""
     for warning in plan.warnings:
-        say(f"warning: {clean(warning)}")
+        echo(f"warning: {clean(warning)}")
 
 
-def confirm(plan: Plan, survey: Survey, terminal: Terminal) -> None:
-    """Show what would be done and ask. Raises NotAgreed unless the answer is yes."""
+def confirm(plan: Plan, survey: Preview, terminal: Terminal) -> None:
+    """Show what would be done and ask. Raises Declined unless the answer is yes."""
     warnings = () if sys.stderr.isatty() else (f"warning: {clean(warning)}\n" for warning in plan.warnings)
     terminal.ask("Go ahead?", chain(warnings, as_text(plan, survey)))
 
 
-def changes(survey: Survey) -> int:
+def changes(survey: Preview) -> int:
     """Number of deployments that a run would change or wait for."""
     return sum(
         each.action not in (Action.UNCHANGED, Action.BLOCKED) or each.settling for each in survey.decisions.values()
     )
 
 
-def blocked(survey: Survey) -> int:
+def blocked(survey: Preview) -> int:
     """Number of deployments that a run would reject, so that it would exit with 1."""
     return sum(each.action is Action.BLOCKED and not each.settling for each in survey.decisions.values())
 
 
-def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
+def as_text(plan: Plan, survey: Preview) -> Iterator[str]:
     """What a run would do: each deployment that is not left as it is, with the reason, then the sums."""
     rows = [("action", "deployment", "wave", "why")]
     hidden = 0
@@ -133,7 +133,7 @@ def as_text(plan: Plan, survey: Survey) -> Iterator[str]:
     yield f"{plan.name}: {len(plan.deployments):,} deployments: {told}\n"
 
 
-def as_data(plan: Plan, survey: Survey, changed: Mapping[str, Sequence[Change]]) -> dict[str, Any]:
+def as_data(plan: Plan, survey: Preview, changed: Mapping[str, Sequence[Change]]) -> dict[str, Any]:
     """The same as JSON, with every deployment and, for upgrades, each value that changes."""
     counts = Counter(decision.word for decision in survey.decisions.values())
     return {

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from batch_deployer.engine.preview import Survey
+from batch_deployer.engine.preview import Preview
 from batch_deployer.model.deployment import Action
 from batch_deployer.model.helm_values import render
-from batch_deployer.plan.estimate import Forecast, forecast
+from batch_deployer.plan.estimate import Estimate, estimate
 from batch_deployer.plan.plan import Plan
 from batch_deployer.plan.values_diff import Change, from_texts, with_sent, without_values
 from batch_deployer.util.text import clean, span
@@ -17,7 +17,7 @@ _LINES = 12
 
 
 def value_changes(
-    plan: Plan, survey: Survey, secret: Callable[[str], str], *, values: bool
+    plan: Plan, survey: Preview, secret: Callable[[str], str], *, values: bool
 ) -> Mapping[str, Sequence[Change]]:
     """The changes of each upgrade, by key; deployments whose values stay are left out. Without `values`: paths only."""
     found = {}
@@ -54,7 +54,7 @@ def changes_text(plan: Plan, found: Mapping[str, Sequence[Change]]) -> Iterator[
         yield f"and {len(groups) - _GROUPS:,} more sets of changed values; --format json has all\n"
 
 
-def extra_values_text(plan: Plan, survey: Survey) -> Iterator[str]:
+def extra_values_text(plan: Plan, survey: Preview) -> Iterator[str]:
     """The values that clouds show and the manifest does not name, told once for all clusters where they are the same."""
     groups: dict[tuple[str, tuple[str, ...]], int] = {}
     for deployment in plan.deployments:
@@ -69,12 +69,12 @@ def extra_values_text(plan: Plan, survey: Survey) -> Iterator[str]:
         yield "these values are kept; --exact-values removes them\n"
 
 
-def outlook(plan: Plan, survey: Survey, durations: Mapping[str, Sequence[float]]) -> Forecast:
+def plan_summary(plan: Plan, survey: Preview, durations: Mapping[str, Sequence[float]]) -> Estimate:
     """Cost and duration of what the survey found to do."""
-    return forecast(plan, {key: decision.action for key, decision in survey.decisions.items()}, durations)
+    return estimate(plan, {key: decision.action for key, decision in survey.decisions.items()}, durations)
 
 
-def outlook_text(cast: Forecast) -> Iterator[str]:
+def plan_summary_text(cast: Estimate) -> Iterator[str]:
     """The forecast for people."""
     if not cast.bottleneck:
         return
@@ -86,7 +86,7 @@ def outlook_text(cast: Forecast) -> Iterator[str]:
         yield f"install times are guessed for {clean(', '.join(cast.guessed[:_NAMED]))}{more}: no run has seen them yet\n"
 
 
-def outlook_data(cast: Forecast) -> dict[str, Any]:
+def plan_summary_data(cast: Estimate) -> dict[str, Any]:
     """The forecast as JSON."""
     return {
         "seconds": round(cast.seconds, 1),

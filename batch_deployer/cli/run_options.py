@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch_deployer.cli.options import DURATION, FILE, FOLDER, Parsed, log_format_option, state_dir_option, together
-from batch_deployer.errors import BadInput, TooLate
+from batch_deployer.errors import InputError, WindowMissed
 
 if TYPE_CHECKING:
     from batch_deployer.rules.maintenance_window import Window
@@ -38,7 +38,7 @@ def _start_by(text: str) -> str:
 _MAX_URL_BYTES = 64 * 1024
 """Size of a file of URLs."""
 
-manner_options = together(
+run_options = together(
     state_dir_option,
     click.option(
         "--state-group",
@@ -91,22 +91,22 @@ def _urls_in(path: Path) -> Sequence[str]:
     """The lines of a file of URLs, without blank ones and comments."""
     try:
         if not path.is_file():
-            raise BadInput(f"{path} is not a file that a URL can be read from")
+            raise InputError(f"{path} is not a file that a URL can be read from")
         with path.open("rb") as stream:
             text = stream.read(_MAX_URL_BYTES + 1)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise InputError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
     if len(text) > _MAX_URL_BYTES:
-        raise BadInput(f"{path} is longer than {_MAX_URL_BYTES} bytes; write one URL a line")
+        raise InputError(f"{path} is longer than {_MAX_URL_BYTES} bytes; write one URL a line")
     try:
         lines = [line.strip() for line in text.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
-        raise BadInput(f"{path} is not UTF-8 text; write one URL a line") from None
+        raise InputError(f"{path} is not UTF-8 text; write one URL a line") from None
     return [line for line in lines if line and not line.startswith("#")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class RunOptions:
     """These options, as given."""
 
     state_dir: Path | None
@@ -126,39 +126,39 @@ class Manner:
     log_format: Literal["json", "console"]
 
     @classmethod
-    def take(cls, options: dict[str, Any]) -> "Manner":
+    def from_click(cls, options: dict[str, Any]) -> "RunOptions":
         """Take them out of a command's options."""
         return cls(**{name: options.pop(name) for name in cls.__slots__})
 
     def ping_url(self) -> str:
-        """The URL of --ping or --ping-file; empty without one. Raises BadInput."""
+        """The URL of --ping or --ping-file; empty without one. Raises InputError."""
         if self.ping_file is None:
             return self.ping or ""
         if self.ping is not None:
-            raise BadInput("--ping and --ping-file name two URLs; keep one")
+            raise InputError("--ping and --ping-file name two URLs; keep one")
         urls = _urls_in(self.ping_file)
         if len(urls) != 1:
-            raise BadInput(f"{self.ping_file} holds {len(urls)} URLs; --ping-file needs one")
+            raise InputError(f"{self.ping_file} holds {len(urls)} URLs; --ping-file needs one")
         return urls[0]
 
     def notify_urls(self) -> Sequence[str]:
-        """The URLs of --notify and --notify-file. Raises BadInput."""
+        """The URLs of --notify and --notify-file. Raises InputError."""
         return self.notify if self.notify_file is None else (*self.notify, *_urls_in(self.notify_file))
 
     def wait_for_start(self) -> None:
-        """Wait out the jitter, then make sure that it is not too early or too late. Raises TooLate."""
+        """Wait out the jitter, then make sure that it is not too early or too late. Raises WindowMissed."""
         if self.jitter:
             time.sleep(random.uniform(0, self.jitter))  # noqa: S311 - spreads starts
         self.check_start(time.time())
 
     def check_start(self, now: float) -> None:
-        """Raise TooLate when nothing may be started at `now` any more, or not yet."""
+        """Raise WindowMissed when nothing may be started at `now` any more, or not yet."""
         if self.window is not None:
             opens, _ = self.window.around(now)
             if now < opens:
-                raise TooLate(f"the window {self.window} is closed; it opens in {(opens - now) / 3600:.1f} h")
+                raise WindowMissed(f"the window {self.window} is closed; it opens in {(opens - now) / 3600:.1f} h")
         if self.start_by is not None and now > _moment(self.start_by, now):
-            raise TooLate(f"it is later than --start-by {self.start_by}; nothing was started")
+            raise WindowMissed(f"it is later than --start-by {self.start_by}; nothing was started")
 
     def opening(self, now: float) -> "Opening | None":
         """The opening of --window around `now`; None without one."""

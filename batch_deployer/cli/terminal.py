@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from batch_deployer.errors import BadInput, BatchDeployerError
+from batch_deployer.errors import BatchDeployerError, InputError
 
 _NO_TERMINAL = frozenset({errno.ENXIO, errno.ENOENT, errno.ENODEV, errno.ENOTTY})
 """Errors of opening /dev/tty that mean that the process has no terminal."""
@@ -38,7 +38,7 @@ def show(pieces: Iterable[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class NotAgreed(BatchDeployerError):
+class Declined(BatchDeployerError):
     """Whoever was asked said no."""
 
 
@@ -53,7 +53,7 @@ class Terminal:
     def find(cls) -> "Terminal | None":
         """The controlling terminal, else one that a standard stream is; None where there is none, as in cron or CI.
 
-        Raises BadInput for a terminal that cannot be asked on, such as that of a process in the background.
+        Raises InputError for a terminal that cannot be asked on, such as that of a process in the background.
         """
         for name in _terminal_names():
             try:
@@ -61,15 +61,15 @@ class Terminal:
             except OSError as error:
                 if error.errno in _NO_TERMINAL:
                     continue
-                raise BadInput(f"the terminal {name} cannot be asked on ({_reason(error)}); {_CURE}") from None
+                raise InputError(f"the terminal {name} cannot be asked on ({_reason(error)}); {_CURE}") from None
             if _is_background(descriptor):
                 os.close(descriptor)
-                raise BadInput(f"a process in the background cannot ask on its terminal; {_CURE}")
+                raise InputError(f"a process in the background cannot ask on its terminal; {_CURE}")
             return cls(descriptor)
         return None
 
     def ask(self, question: str, lines: Iterable[str] = ()) -> None:
-        """Show lines, then ask for a yes. Raises NotAgreed for a no, Abort for Ctrl-C or the end of input."""
+        """Show lines, then ask for a yes. Raises Declined for a no, Abort for Ctrl-C or the end of input."""
         try:
             self._write("".join(lines))
             while True:
@@ -78,12 +78,12 @@ class Terminal:
                 if answer in ("y", "yes"):
                     return
                 if answer in ("", "n", "no"):
-                    raise NotAgreed("not confirmed; nothing was done")
+                    raise Declined("not confirmed; nothing was done")
                 self._write("Please answer y or n.\n")
         except KeyboardInterrupt:
             raise click.Abort from None
         except OSError as error:
-            raise BadInput(f"the question could not be asked ({_reason(error)}); {_CURE}") from None
+            raise InputError(f"the question could not be asked ({_reason(error)}); {_CURE}") from None
         finally:
             os.close(self._descriptor)
 

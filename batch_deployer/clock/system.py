@@ -21,7 +21,7 @@ class SystemClock:
         self._epoch = epoch
         self._loop_time: Callable[[], float] | None = None
         self._turn_began: float | None = None
-        """When `crowded` was first asked within the present turn of the loop."""
+        """When `should_yield` was first asked within the present turn of the loop."""
 
     def monotonic(self) -> float:
         """Give the loop's time. A clock belongs to the loop on which it was first asked."""
@@ -37,7 +37,7 @@ class SystemClock:
         """Wait; 0: for the next turn of the loop, as cheaply as that can be had."""
         await (anyio.sleep(seconds) if seconds > 0 else asyncio.sleep(0))
 
-    def crowded(self) -> bool:
+    def should_yield(self) -> bool:
         """Tell by the time since this was first asked within the present turn. A virtual turn takes no time."""
         if self._epoch is not None:
             return False

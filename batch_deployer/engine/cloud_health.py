@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from batch_deployer.engine.cluster_work import ClusterQueue
+from batch_deployer.engine.cluster_work import ClusterWork
 from batch_deployer.engine.jobs import PhaseJob, PhasesJob
 
 PHASES_EVERY = 15.0
@@ -48,7 +48,7 @@ class CloudHealth:
         return self.asked_at + PHASES_EVERY if self.asleep and not self.pending else math.inf
 
     @staticmethod
-    def question(queue: ClusterQueue, now: float) -> Sequence[PhaseJob]:
+    def question(queue: ClusterWork, now: float) -> Sequence[PhaseJob]:
         """The question for one cluster's phase; none when it was asked a moment ago."""
         if queue.asking_phase or now - queue.phase_asked_at < PHASE_EVERY:
             return ()
@@ -56,7 +56,7 @@ class CloudHealth:
         queue.phase_asked_at = now
         return (PhaseJob(queue=queue),)
 
-    def questions(self, queues: Mapping[str, ClusterQueue], now: float) -> Sequence[PhaseJob | PhasesJob]:
+    def questions(self, queues: Mapping[str, ClusterWork], now: float) -> Sequence[PhaseJob | PhasesJob]:
         """The questions to ask now; none while answers are awaited."""
         if self.pending:
             return ()

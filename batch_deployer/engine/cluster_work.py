@@ -4,13 +4,13 @@ import heapq
 import math
 from collections.abc import Iterator
 
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.model.deployment import Cluster
 from batch_deployer.rules.retry import Breaker
-from batch_deployer.rules.write_priority import Rank, rank, rounds
+from batch_deployer.rules.write_priority import Rank, batches_left, write_priority
 
 
-class ClusterQueue:
+class ClusterWork:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
@@ -27,11 +27,11 @@ class ClusterQueue:
         """Those of them that have not ended; set when the caps are."""
         self.cap = 1
         """Deployments that may be under way at once."""
-        self.waiting: dict[str, Track] = {}
+        self.waiting: dict[str, DeploymentState] = {}
         """Released by the rollout, nothing under way, by key."""
-        self.watching: dict[str, Track] = {}
+        self.watching: dict[str, DeploymentState] = {}
         """Under way and to be looked at: accepted or of unknown fate."""
-        self.aside: dict[str, Track] = {}
+        self.aside: dict[str, DeploymentState] = {}
         """Deferred, by key."""
         self.under_way = 0
         self.refused = 0
@@ -62,24 +62,24 @@ class ClusterQueue:
         self.asking_phase = False
         self.deferred = False
         """Whether starts are held back because of the phase."""
-        self._ready: list[tuple[tuple[int, int, int, int], Track]] = []
+        self._ready: list[tuple[tuple[int, int, int, int], DeploymentState]] = []
 
     def may_start(self) -> bool:
         """Whether the cluster is fit for one more deployment under way."""
-        return not self.deferred and not self.breaker.tripped and self.under_way < self.cap
+        return not self.deferred and not self.breaker.is_open and self.under_way < self.cap
 
-    def rank(self, track: Track) -> Rank:
+    def priority(self, track: DeploymentState) -> Rank:
         """Its rank as it is now, for the deployment that it would start."""
-        return rank(
-            track.deployment.wave, track.deployment.priority, rounds=self.rounds(), refused=self.refused,
+        return write_priority(
+            track.deployment.wave, track.deployment.priority, batches_left=self.batches_left(), refused=self.refused,
             begun=self.under_way > 0, arrived=self.arrived,
         )  # fmt: skip
 
-    def rounds(self) -> int:
+    def batches_left(self) -> int:
         """How many times the cluster still has to be filled up."""
-        return rounds(self.left, self.cap)
+        return batches_left(self.left, self.cap)
 
-    def make_ready(self, track: Track) -> None:
+    def make_ready(self, track: DeploymentState) -> None:
         """Line a decided deployment up for its write: by wave, then priority, then how often refused, then plan order."""
         if not track.queued:
             track.queued = True
@@ -87,7 +87,7 @@ class ClusterQueue:
             place = (deployment.wave, -deployment.priority, track.refused, track.ordinal)
             heapq.heappush(self._ready, (place, track))
 
-    def first_ready(self) -> Track | None:
+    def first_ready(self) -> DeploymentState | None:
         """Give the deployment whose write comes next, leaving it there."""
         ready = self._ready
         while ready:
@@ -98,14 +98,14 @@ class ClusterQueue:
             track.queued = False
         return None
 
-    def take_ready(self) -> Track:
+    def take_ready(self) -> DeploymentState:
         """Remove the deployment that `first_ready` gave."""
         track = heapq.heappop(self._ready)[1]
         track.queued = False
         del self.waiting[track.key]
         return track
 
-    def withdraw(self, track: Track) -> None:
+    def withdraw(self, track: DeploymentState) -> None:
         """Take a deployment out of the ready heap, lazily."""
         track.queued = False
 
@@ -113,7 +113,7 @@ class ClusterQueue:
         """When the soonest of those under way wants to be looked at; infinity when there is none."""
         return min((track.look_at for track in self.watching.values()), default=math.inf)
 
-    def tracks(self) -> Iterator[Track]:
+    def tracks(self) -> Iterator[DeploymentState]:
         """All that wait or are watched."""
         yield from list(self.watching.values())
         yield from list(self.waiting.values())

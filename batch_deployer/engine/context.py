@@ -8,9 +8,9 @@ from functools import lru_cache
 import msgspec
 
 from batch_deployer.engine.catalogue import Catalogue
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.deployment_state import Track
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.deployment_state import DeploymentState
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.model import events as e
 from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, ReleaseSpec, Remembered
@@ -22,12 +22,12 @@ from batch_deployer.rules.failure_budget import Halt
 from batch_deployer.rules.lifecycle import UNDER_WAY
 from batch_deployer.rules.observation import timestamp
 from batch_deployer.rules.ownership import THEIRS
-from batch_deployer.rules.poll_schedule import Durations, lesson, next_gap
+from batch_deployer.rules.poll_schedule import Durations, install_time_estimate, next_poll_interval
 from batch_deployer.rules.unchanged import Comparison, compare, leaf_digests, whole_digest
 from batch_deployer.rules.wall_clock import Opening, StepDetector
 from batch_deployer.util.text import span
 
-PATIENCE = 32
+MAX_YIELDS = 32
 """Crowded turns of the loop, of some milliseconds each, that a step lets pass at most."""
 
 
@@ -57,7 +57,7 @@ class Ports:
     """What earlier runs sent, by key of the deployment."""
 
 
-class Run:
+class RunContext:
     """The state of one run. Steps change it only through `emit` and the boards."""
 
     def __init__(self, plan: Plan, ports: Ports, learned: Mapping[str, Durations]) -> None:
@@ -67,8 +67,8 @@ class Run:
         self.settings = plan.settings
         self.now = ports.clock.monotonic
         self._steps = StepDetector(ports.clock.wall(), ports.clock.monotonic())
-        self.boards: dict[str, Board] = {}
-        self.tracks: dict[str, Track] = {}
+        self.schedulers: dict[str, CloudScheduler] = {}
+        self.tracks: dict[str, DeploymentState] = {}
         self.catalogues = {name: Catalogue() for name in plan.clouds}
         self.durations: dict[str, Durations] = dict(learned)
         self.new_durations: dict[str, list[float]] = {}
@@ -77,8 +77,10 @@ class Run:
         self.halted: Halt | None = None
         self.denied = False
         """Whether a deployment ended because permission is missing."""
-        self.on: dict[type[e.DeploymentEvent], Callable[[Track], None]] = {}  # called after an event of the type
-        self.on_outage: Callable[[Board, str], None] = lambda _board, _reason: None
+        self.on: dict[
+            type[e.DeploymentEvent], Callable[[DeploymentState], None]
+        ] = {}  # called after an event of the type
+        self.on_outage: Callable[[CloudScheduler, str], None] = lambda _make_scheduler, _reason: None
         """Called with the reason when a whole cloud has not answered for too long."""
         self.on_room: Callable[[], object] = lambda: None
         """Called when it becomes known at which time the next call may leave; set by whoever has the pool."""
@@ -92,38 +94,38 @@ class Run:
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
-    def emit(self, track: Track, event: e.DeploymentEvent) -> None:
+    def emit(self, track: DeploymentState, event: e.DeploymentEvent) -> None:
         """Make something a fact: fold it, note it, tell the listeners. Durable with the next commit."""
         track.apply(event, self.now())
         if isinstance(event, e.Refused | e.Accepted):
-            queue = self.place(track)[1]
+            queue = self.locate(track)[1]
             queue.refused = 0 if isinstance(event, e.Accepted) else queue.refused + (event.wait > 0)
         self.ports.journal.note(event)
-        self.ports.listener.hear(event)
+        self.ports.listener.on_event(event)
         if (follow := self.on.get(type(event))) is not None:
             follow(track)
 
-    async def emit_durably(self, track: Track, event: e.Intended) -> None:
+    async def emit_durably(self, track: DeploymentState, event: e.Intended) -> None:
         """Make an intent a fact that would survive a crash, before anything leaves. Raises JournalError."""
         track.apply(event, self.now())
         await self.ports.journal.record(event)
-        self.ports.listener.hear(event)
-        await self.give_way()
+        self.ports.listener.on_event(event)
+        await self.yield_to_loop()
 
-    async def give_way(self) -> None:
+    async def yield_to_loop(self) -> None:
         """Wait for a turn of the loop that is not crowded: many calls may be answered, or intents committed, at once.
 
         Not for ever: whoever comes late in each turn of a busy loop would find all of them crowded.
         """
-        for _ in range(PATIENCE):
-            if not self.ports.clock.crowded():
+        for _ in range(MAX_YIELDS):
+            if not self.ports.clock.should_yield():
                 return
             await self.ports.clock.sleep(0.0)
 
     def announce(self, event: e.RunEvent) -> None:
         """Make a fact about the run as a whole."""
         self.ports.journal.note(event)
-        self.ports.listener.hear(event)
+        self.ports.listener.on_event(event)
 
     def wall(self) -> float:
         """Seconds since the epoch. A wall clock that was set is announced, since its times no longer follow on."""
@@ -149,8 +151,8 @@ class Run:
         if self.halted is None:
             self.halted = Halt(scope, reason)
             self.announce(e.Halted(at=self.wall(), scope=scope, reason=reason))
-        for board in self.boards.values():
-            board.holding = True
+        for scheduler in self.schedulers.values():
+            scheduler.holding = True
 
     def halt_unlocked(self, lost: str) -> None:
         """Halt because the lock is not held any more. `lost`: why, unless its file is gone."""
@@ -165,11 +167,17 @@ class Run:
             self.halt("fence", lost)
 
     def finish(
-        self, track: Track, outcome: Outcome, reason: str, *, cause: str = "", last: ReleaseState | None = None
+        self,
+        track: DeploymentState,
+        outcome: Outcome,
+        reason: str,
+        *,
+        cause: str = "",
+        last: ReleaseState | None = None,
     ) -> None:
         """End a deployment and take it out of its queue. `cause`: its failure's fingerprint; `last`: what was seen."""
         status, revision = (last.status, last.revision) if last else (track.status, track.revision)
-        board, queue = self.place(track)
+        scheduler, queue = self.locate(track)
         queue.watching.pop(track.key, None)
         queue.waiting.pop(track.key, None)
         queue.aside.pop(track.key, None)
@@ -185,40 +193,40 @@ class Run:
             ),
         )  # fmt: skip
         if was_under_way:
-            board.end(queue)
+            scheduler.end(queue)
 
     # -- lookups -------------------------------------------------------------------------------------------------------
 
-    def place(self, track: Track) -> tuple[Board, ClusterQueue]:
+    def locate(self, track: DeploymentState) -> tuple[CloudScheduler, ClusterWork]:
         """The board and queue of a deployment."""
         cluster = track.deployment.cluster
-        board = self.boards[cluster.cloud]
-        return board, board.queues[cluster.id]
+        scheduler = self.schedulers[cluster.cloud]
+        return scheduler, scheduler.queues[cluster.id]
 
     def scope(self, cloud: CloudSpec) -> str:
         """What the provider of a cloud throttles as one."""
         return self.ports.scopes.get(cloud.name, cloud.scope)
 
-    def catalogue(self, track: Track) -> Catalogue:
+    def catalogue(self, track: DeploymentState) -> Catalogue:
         """The charts of a deployment's cloud."""
         return self.catalogues[track.deployment.cluster.cloud]
 
     def rendered(self, spec: ReleaseSpec) -> str:
-        """Values as JSON text with secrets filled in. Raises BadInput when a secret is gone."""
+        """Values as JSON text with secrets filled in. Raises InputError when a secret is gone."""
         return render(spec.values_json, self.ports.secrets)
 
     def values(self, spec: ReleaseSpec) -> Mapping[str, Json]:
-        """Values as wanted, secrets filled in. Raises BadInput when a secret is gone."""
+        """Values as wanted, secrets filled in. Raises InputError when a secret is gone."""
         return self._values(spec.values_json)
 
     def _load_values(self, values_json: str) -> Mapping[str, Json]:
         return render_values(values_json, self.ports.secrets)
 
-    def decide(self, track: Track, state: ReleaseState | None) -> Decision:
+    def decide(self, track: DeploymentState, state: ReleaseState | None) -> Decision:
         """Decide what to do to a deployment, given a fresh observation."""
         spec = track.deployment.release
         catalogue = self.catalogue(track)
-        fault = self.place(track)[1].contradiction or catalogue.missing(spec)
+        fault = self.locate(track)[1].contradiction or catalogue.missing(spec)
         if track.deployment.undo is None and fault:
             return Decision(action=Action.BLOCKED, reason=fault)
         overdue = self._overdue(track, state)
@@ -231,7 +239,7 @@ class Run:
             return msgspec.structs.replace(decision, note=note)
         return decision
 
-    def compare(self, track: Track, spec: ReleaseSpec, state: ReleaseState) -> Comparison:
+    def compare(self, track: DeploymentState, spec: ReleaseSpec, state: ReleaseState) -> Comparison:
         """How what runs differs from what is wanted, by all that is known of it."""
         remembered = self.ports.remembered.get(track.key)
         return compare(
@@ -246,14 +254,14 @@ class Run:
         )
 
     def sent_digest(self, spec: ReleaseSpec) -> str:
-        """Keyed digest of all values that are sent for a release. Raises BadInput when a secret is gone."""
+        """Keyed digest of all values that are sent for a release. Raises InputError when a secret is gone."""
         return self._whole(spec.values_json)
 
     def sent_digests(self, spec: ReleaseSpec) -> Mapping[str, str]:
-        """Keyed digests of the values that are sent for a release, by path. Raises BadInput when a secret is gone."""
+        """Keyed digests of the values that are sent for a release, by path. Raises InputError when a secret is gone."""
         return self._digests(spec.values_json)
 
-    def _overdue(self, track: Track, state: ReleaseState | None) -> bool:
+    def _overdue(self, track: DeploymentState, state: ReleaseState | None) -> bool:
         """Whether a release has been pending for longer than the deployment's timeout, by its times or by our waiting."""
         if state is None or state.status not in PENDING:
             return False
@@ -261,7 +269,7 @@ class Run:
         if track.action is Action.BLOCKED and unchanged and 0.0 < track.deadline <= now:
             return True
         changed, timeout = timestamp(state.updated_at), track.deployment.release.timeout
-        by_cloud = self.place(track)[0].cloud_time(now) or self.wall()
+        by_cloud = self.locate(track)[0].cloud_time(now) or self.wall()
         return changed is not None and by_cloud - changed > timeout
 
     def confirmed_state(self, state: ReleaseState) -> ConfirmedState:
@@ -275,26 +283,28 @@ class Run:
             values=self.ports.digest(compact(shown)) if shown else "",
         )
 
-    def next_gap(self, track: Track, board: Board) -> float:
+    def next_gap(self, track: DeploymentState, scheduler: CloudScheduler) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""
-        return self.shortest_gap((track,), board, board.queues[track.deployment.cluster.id])
+        return self.shortest_gap((track,), scheduler, scheduler.queues[track.deployment.cluster.id])
 
-    def shortest_gap(self, tracks: Iterable[Track], board: Board, queue: ClusterQueue) -> float:
+    def shortest_gap(self, tracks: Iterable[DeploymentState], scheduler: CloudScheduler, queue: ClusterWork) -> float:
         """Seconds until the next look is worth its call to the first of these, all under way on one cluster."""
         now, settings, gap = self.now(), self.settings.watch, math.inf
-        urgency, busy, under_way = board.urgency(queue), board.shortest_gap(), board.under_way
+        urgency, busy, under_way = scheduler.urgency(queue), scheduler.shortest_gap(), scheduler.under_way
         for track in tracks:
             elapsed = max(0.0, now - track.accepted_at)
             deleting = track.operation is Operation.DELETE
             learned = None if deleting else self.durations.get(track.deployment.release.chart.learned_as)
-            own = next_gap(elapsed, learned, settings, busy=busy, urgency=urgency, under_way=under_way)
+            own = next_poll_interval(elapsed, learned, settings, busy=busy, urgency=urgency, under_way=under_way)
             gap = min(gap, own, max(track.deadline - now, settings.shortest))
         return gap
 
-    def learn(self, track: Track, under_way_at: float) -> None:
+    def learn(self, track: DeploymentState, under_way_at: float) -> None:
         """Take in how long an install or upgrade took that is over, and was not at `under_way_at`."""
         accepted_at = track.accepted_at
-        seconds = lesson(max(0.0, under_way_at - accepted_at), self.now() - accepted_at, self.settings.watch)
+        seconds = install_time_estimate(
+            max(0.0, under_way_at - accepted_at), self.now() - accepted_at, self.settings.watch
+        )
         chart = track.deployment.release.chart.learned_as
         self.durations.setdefault(chart, Durations()).add(seconds)
         self.new_durations.setdefault(chart, []).append(seconds)

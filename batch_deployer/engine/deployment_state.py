@@ -24,7 +24,7 @@ _NO_NEWS = frozenset({e.Seen, e.Undecided, e.Planned})
 """Events that change nothing that a look is judged by."""
 
 
-class Track:
+class DeploymentState:
     """One deployment under way. Only `apply` changes what the journal knows; the rest is the scheduler's own memory.
 
     Times: `sent_at` is wall seconds (compared with the cloud's times), all others are monotonic seconds.
@@ -165,14 +165,14 @@ class Track:
         return tuple(range(old + 1, old + max(1, self.unresolved) + 1))
 
     def apply(self, event: e.DeploymentEvent, now: float) -> None:
-        """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalMove and changes nothing."""
+        """Take in one event; `now` is when it happened, in monotonic seconds. Raises IllegalTransition and changes nothing."""
         self.phase = advance(self.phase, event)
         if type(event) not in _NO_NEWS:
             self.since = now
         _TAKE_IN[type(event)](self, event, now)
 
 
-def _planned(track: Track, event: e.Planned, _now: float) -> None:
+def _planned(track: DeploymentState, event: e.Planned, _now: float) -> None:
     track.action, track.reason = event.action, event.reason
     track.status, track.revision = event.status, event.revision
     track.old_revision, track.old_updated_at = event.revision, event.updated_at
@@ -180,7 +180,7 @@ def _planned(track: Track, event: e.Planned, _now: float) -> None:
     track.was_pending = event.status in PENDING
 
 
-def _intended(track: Track, event: e.Intended, now: float) -> None:
+def _intended(track: DeploymentState, event: e.Intended, now: float) -> None:
     if track.operation is not event.operation or track.attempts == 0:
         track.limited = 0
         # By the cloud's clock if possible: ours may be wrong, or set while we run.
@@ -195,12 +195,12 @@ def _intended(track: Track, event: e.Intended, now: float) -> None:
     track.started_at = track.started_at or now
 
 
-def _accepted(track: Track, event: e.Accepted, now: float) -> None:
+def _accepted(track: DeploymentState, event: e.Accepted, now: float) -> None:
     track.name = event.name or track.name
     _await_end(track, now)
 
 
-def _refused(track: Track, event: e.Refused, now: float) -> None:
+def _refused(track: DeploymentState, event: e.Refused, now: float) -> None:
     track.attempts -= 1
     track.unresolved -= 1
     track.refused += event.wait > 0
@@ -208,12 +208,12 @@ def _refused(track: Track, event: e.Refused, now: float) -> None:
     track.not_before = now + event.wait
 
 
-def _uncertain(track: Track, _event: e.Uncertain, _now: float) -> None:
+def _uncertain(track: DeploymentState, _event: e.Uncertain, _now: float) -> None:
     track.uncertain += 1
     track.absent_since, track.absent_looks = None, 0
 
 
-def _confirmed(track: Track, event: e.Confirmed, now: float) -> None:
+def _confirmed(track: DeploymentState, event: e.Confirmed, now: float) -> None:
     track.operation = event.operation
     track.pending_revision = event.revision if event.status in PENDING else 0
     track.status, track.revision = event.status, event.revision
@@ -221,12 +221,12 @@ def _confirmed(track: Track, event: e.Confirmed, now: float) -> None:
     _await_end(track, now)
 
 
-def _missing(track: Track, _event: e.Missing, now: float) -> None:
+def _missing(track: DeploymentState, _event: e.Missing, now: float) -> None:
     track.unresolved = 0
     track.not_before = now
 
 
-def _seen(track: Track, event: e.Seen, _now: float) -> None:
+def _seen(track: DeploymentState, event: e.Seen, _now: float) -> None:
     # One text for all that have this status, instead of one each.
     track.status, track.revision = sys.intern(event.status), event.revision
     track.own_created_at = track.own_created_at or event.created_at
@@ -234,7 +234,7 @@ def _seen(track: Track, event: e.Seen, _now: float) -> None:
         track.pending_revision = event.revision
 
 
-def _settled(track: Track, event: e.Settled, _now: float) -> None:
+def _settled(track: DeploymentState, event: e.Settled, _now: float) -> None:
     track.settled += 1
     track.attempts = track.uncertain = track.unresolved = 0
     track.started_at = 0.0
@@ -250,13 +250,13 @@ def _settled(track: Track, event: e.Settled, _now: float) -> None:
         track.old_created_at = event.confirmed.created_at if event.confirmed else ""
 
 
-def _deferred(track: Track, event: e.Deferred, now: float) -> None:
+def _deferred(track: DeploymentState, event: e.Deferred, now: float) -> None:
     if track.deferral is None:
         track.deferred_since = now
     track.deferral, track.deferred_why = event.cause, event.why
 
 
-def _requeued(track: Track, _event: e.Requeued, _now: float) -> None:
+def _requeued(track: DeploymentState, _event: e.Requeued, _now: float) -> None:
     track.deferral, track.deferred_why = None, ""
     track.asked_of = ""
     if track.phase is Phase.WAITING:
@@ -264,7 +264,7 @@ def _requeued(track: Track, _event: e.Requeued, _now: float) -> None:
         track.action = None if track.action is Action.BLOCKED else track.action
 
 
-def _finished(track: Track, event: e.Finished, _now: float) -> None:
+def _finished(track: DeploymentState, event: e.Finished, _now: float) -> None:
     track.outcome, track.reason, track.cause = event.outcome, event.reason, event.fingerprint
     track.status = sys.intern(event.status or track.status)
     track.revision = event.revision or track.revision
@@ -274,13 +274,13 @@ def _finished(track: Track, event: e.Finished, _now: float) -> None:
     track.confirmed = track.shown = track.return_state = None
 
 
-def _await_end(track: Track, now: float) -> None:
+def _await_end(track: DeploymentState, now: float) -> None:
     track.accepted_at = now
     track.deadline = now + track.deployment.release.timeout
     track.absent_since, track.absent_looks = None, 0
 
 
-_TAKE_IN: Mapping[type, Callable[[Track, Any, float], None]] = MappingProxyType(
+_TAKE_IN: Mapping[type, Callable[[DeploymentState, Any, float], None]] = MappingProxyType(
     {
         e.Planned: _planned,
         e.Undecided: lambda _track, _event, _now: None,

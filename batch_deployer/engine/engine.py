@@ -4,22 +4,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.context import Ports, Run
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.context import Ports, RunContext
 from batch_deployer.engine.deferral import pause_cloud
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.heartbeat import HeartbeatWatch
-from batch_deployer.engine.jobs import ChartsJob, ClustersJob, Job, LookJob, ReleaseJob, WriteJob
+from batch_deployer.engine.jobs import ChartsJob, ClustersJob, Job, PollJob, ReleaseJob, WriteJob
 from batch_deployer.engine.limit_sharing import sharings
-from batch_deployer.engine.poll import look, read_one
-from batch_deployer.engine.queries import answer
+from batch_deployer.engine.poll import poll, read_one
+from batch_deployer.engine.queries import run_query
 from batch_deployer.engine.recheck import Recheck
 from batch_deployer.engine.replay import replay
-from batch_deployer.engine.result import OVERTAKEN, Ending, ending_of, raise_endless_wait
+from batch_deployer.engine.result import OVERTAKEN, RunResult, raise_endless_wait, result_of
 from batch_deployer.engine.rollout import Rollout
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.engine.steering import steer
-from batch_deployer.engine.worker_pool import Pool
+from batch_deployer.engine.worker_pool import WorkerPool
 from batch_deployer.engine.write import write
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
@@ -32,7 +32,7 @@ from batch_deployer.rules.shared_rate_limit import SharedRateLimiter
 
 MEASURE_EVERY = 30.0
 """Seconds between two notes of the counters in the journal."""
-STALL = 30.0
+STALL_SECONDS = 30.0
 """Seconds after which everything is looked at again when a run would otherwise wait for nothing."""
 CONTROL_EVERY = 1.0
 """Seconds between two looks for an operator's commands."""
@@ -40,7 +40,7 @@ MAX_ORDERS_PER_LOOK = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PriorState:
     """What earlier runs, and earlier parts of this one, left behind."""
 
     history: Iterable[e.Event] = ()
@@ -59,11 +59,11 @@ class Past:
 class Engine:
     """Drives a plan to its end. Use once."""
 
-    def __init__(self, plan: Plan, ports: Ports, past: Past | None = None) -> None:
+    def __init__(self, plan: Plan, ports: Ports, past: PriorState | None = None) -> None:
         """Build the boards and tracks, and take in the journal."""
-        past = past or Past()
+        past = past or PriorState()
         self._started = ports.clock.monotonic()
-        self._run = Run(plan, ports, {chart: Durations(known) for chart, known in past.durations.items()})
+        self._run = RunContext(plan, ports, {chart: Durations(known) for chart, known in past.durations.items()})
         self._signal = 0
         self._stop_at = math.inf
         """When watching ends even if something is still under way."""
@@ -74,33 +74,33 @@ class Engine:
         self._deadline_missed = False
         self._heartbeat = HeartbeatWatch()
         for name, cloud in plan.clouds.items():
-            self._run.boards[name] = self._board(cloud, past)
+            self._run.schedulers[name] = self._make_scheduler(cloud, past)
         for ordinal, deployment in enumerate(plan.deployments):
-            track = Track(deployment, ordinal)
+            track = DeploymentState(deployment, ordinal)
             self._run.tracks[deployment.key] = track
-            queues = self._run.boards[deployment.cluster.cloud].queues
+            queues = self._run.schedulers[deployment.cluster.cloud].queues
             queue = queues.get(deployment.cluster.id)
             if queue is None:
-                queue = queues[deployment.cluster.id] = ClusterQueue(deployment.cluster)
+                queue = queues[deployment.cluster.id] = ClusterWork(deployment.cluster)
             queue.total += 1
-        for board in self._run.boards.values():
-            board.seal()
-            board.writable_from = self._started + past.lost_reads
+        for scheduler in self._run.schedulers.values():
+            scheduler.seal()
+            scheduler.writable_from = self._started + past.lost_reads
         self._rollout = Rollout(self._run)
         self._recheck = Recheck(self._run, self._rollout)
-        self._run.on_outage = lambda board, reason: pause_cloud(self._run, board, reason)
+        self._run.on_outage = lambda scheduler, reason: pause_cloud(self._run, scheduler, reason)
         self._rollout.replay(replay(self._run, past.history))
         self._sharings = sharings(self._run, self._busy_boards())
         background = [each.work for each in self._sharings]
-        self._pool = Pool(list(self._busy_boards()), ports.clock, self._perform, self._keep_time, background)
+        self._pool = WorkerPool(list(self._busy_boards()), ports.clock, self._perform, self._supervise, background)
         self._run.on_room = self._pool.arm
 
-    async def run(self) -> Ending:
+    async def run(self) -> RunResult:
         """Work to the end. Raises JournalError when the journal can no longer be written; nothing is sent after that."""
         run = self._run
-        for board in self._busy_boards():
-            board.ask(ChartsJob())
-            board.ask(ClustersJob())
+        for scheduler in self._busy_boards():
+            scheduler.ask(ChartsJob())
+            scheduler.ask(ClustersJob())
         try:
             await self._pool.run()
         finally:
@@ -108,7 +108,7 @@ class Engine:
                 await sharing.leave()
         self._explain_deadline()
         self._measure()
-        ending = ending_of(run, self._signal)
+        ending = result_of(run, self._signal)
         run.announce(e.RunFinished(at=run.wall(), exit_code=ending.exit_code, reason=ending.reason))
         await run.ports.journal.flush()
         return ending
@@ -123,7 +123,7 @@ class Engine:
             self._stop_at = run.now() + run.settings.stop.grace
             run.announce(e.Stopping(at=run.wall(), signal=signal))
             self._hold(hold=True)
-        self._pool.poke()
+        self._pool.wake_supervisor()
 
     @property
     def learned(self) -> Mapping[str, Sequence[float]]:
@@ -133,16 +133,16 @@ class Engine:
     @property
     def paces(self) -> Mapping[tuple[str, str], float]:
         """Calls a second at the end, by (cloud, bucket)."""
-        pairs = ((board, name) for board in self._run.boards.values() for name in ("writes", "reads"))
-        return {(board.cloud.name, name): getattr(board, name).pace for board, name in pairs}
+        pairs = ((scheduler, name) for scheduler in self._run.schedulers.values() for name in ("writes", "reads"))
+        return {(scheduler.cloud.name, name): getattr(scheduler, name).pace for scheduler, name in pairs}
 
-    def _board(self, cloud: CloudSpec, past: Past) -> Board:
+    def _make_scheduler(self, cloud: CloudSpec, past: PriorState) -> CloudScheduler:
         """Clouds that the provider throttles as one share their buckets, under the strictest of their limits."""
         scope = self._run.scope(cloud)
         alike = [other for other in self._run.plan.clouds.values() if self._run.scope(other) == scope]
-        for board in self._run.boards.values():
-            if self._run.scope(board.cloud) == scope:
-                return Board(cloud, self._run.settings, writes=board.writes, reads=board.reads)
+        for scheduler in self._run.schedulers.values():
+            if self._run.scope(scheduler.cloud) == scope:
+                return CloudScheduler(cloud, self._run.settings, writes=scheduler.writes, reads=scheduler.reads)
         paces, run = past.paces, self._run
         behind = run.wall() - run.now()
         # A write of the future was noted by a clock that was ahead, or nobody knows when it left: as late as just now.
@@ -150,30 +150,30 @@ class Engine:
         writes = min((other.limits.writes for other in alike), key=lambda rate: rate.per_second)
         reads = min((other.limits.reads for other in alike), key=lambda rate: rate.per_second)
         bucket = SharedRateLimiter if scope in run.ports.shared_limits else RateLimiter
-        return Board(
+        return CloudScheduler(
             cloud,
             run.settings,
             writes=bucket(writes, pace=paces.get((cloud.name, "writes")), recent=recent),
             reads=bucket(reads, pace=paces.get((cloud.name, "reads"))),
         )
 
-    def _busy_boards(self) -> Sequence[Board]:
-        return [board for board in self._run.boards.values() if board.queues]
+    def _busy_boards(self) -> Sequence[CloudScheduler]:
+        return [scheduler for scheduler in self._run.schedulers.values() if scheduler.queues]
 
-    async def _perform(self, board: Board, job: Job) -> None:
+    async def _perform(self, scheduler: CloudScheduler, job: Job) -> None:
         match job:
             case WriteJob():
-                await write(self._run, board, job)
-            case LookJob():
-                await look(self._run, board, job)
+                await write(self._run, scheduler, job)
+            case PollJob():
+                await poll(self._run, scheduler, job)
             case ReleaseJob():
-                await read_one(self._run, board, job)
+                await read_one(self._run, scheduler, job)
             case question:
-                await answer(self._run, board, question)
+                await run_query(self._run, scheduler, question)
         if self._run.halted or self._signal or self._rollout.at_gate() or self._rollout.idle:
-            self._pool.poke()
+            self._pool.wake_supervisor()
 
-    def _keep_time(self, now: float) -> float | None:
+    def _supervise(self, now: float) -> float | None:
         """Do what is due; give the next time something is. None when the run is over."""
         run = self._run
         if not self._deadline_missed and self._rollout.left and (reason := self._is_too_late(now)):
@@ -193,14 +193,14 @@ class Engine:
         if run.ports.control is not None and now >= self._control_at:
             self._control_at = now + CONTROL_EVERY
             for _ in range(MAX_ORDERS_PER_LOOK):
-                self._obey(order := run.ports.control.poll())
+                self._apply_command(order := run.ports.control.poll())
                 if not isinstance(order, Selection):
                     break
         if now >= self._measured_at + MEASURE_EVERY:
             self._measure()
         if self._is_over(now):
             return None
-        self._look_into_a_stall(now)
+        self._recover_from_stall(now)
         times = [self._next_step_at(), self._stop_at, self._measured_at + MEASURE_EVERY]
         if not self._deadline_missed:
             times += [self._deadline, now + run.seconds_left()]
@@ -214,22 +214,24 @@ class Engine:
             return math.inf
         return min(self._rollout.next_time(), self._recheck.next_time())
 
-    def _look_into_a_stall(self, now: float) -> None:
+    def _recover_from_stall(self, now: float) -> None:
         """Look again everywhere if nothing is under way and nothing is due: a run must not wait for nothing."""
         if self._paused or self._signal or self._run.halted or self._rollout.idle:
             return
         if self._next_step_at() < math.inf:
             return
-        boards = self._busy_boards()
-        if any(board.calls or board.wake_at(now) < math.inf for board in boards):
+        schedulers = self._busy_boards()
+        if any(scheduler.calls or scheduler.wake_at(now) < math.inf for scheduler in schedulers):
             return
         if any(sharing.is_awaited(now) for sharing in self._sharings):
             return
-        waiting = [(board, queue) for board in boards for queue in board.queues.values() if queue.waiting]
+        waiting = [
+            (scheduler, queue) for scheduler in schedulers for queue in scheduler.queues.values() if queue.waiting
+        ]
         if not waiting and self._rollout.left > len(self._rollout.aside):
             raise_endless_wait(self._run)
-        for board, queue in waiting:
-            board.look_soon(queue, now + STALL)
+        for scheduler, queue in waiting:
+            scheduler.schedule_poll(queue, now + STALL_SECONDS)
         if waiting:
             message = (
                 "nothing was under way or due although deployments wait, so all are looked at again: report this bug"
@@ -250,11 +252,11 @@ class Engine:
             return True
         if self._run.halted or self._signal:
             blind = self._run.halted is not None and self._run.halted.scope in {"auth", "limits"}
-            watched = not blind and any(board.under_way for board in self._run.boards.values())
+            watched = not blind and any(scheduler.under_way for scheduler in self._run.schedulers.values())
             return not watched
         return False
 
-    def _obey(self, command: Command | Selection | None) -> None:
+    def _apply_command(self, command: Command | Selection | None) -> None:
         run = self._run
         if isinstance(command, Selection):
             steer(run, command)
@@ -270,20 +272,23 @@ class Engine:
             run.halt("operator", "an operator halted the run")
 
     def _hold(self, *, hold: bool) -> None:
-        for board in self._run.boards.values():
-            board.holding = hold or bool(self._run.halted or self._signal)
+        for scheduler in self._run.schedulers.values():
+            scheduler.holding = hold or bool(self._run.halted or self._signal)
 
     def _measure(self) -> None:
         """Note the counters of every cloud."""
         run = self._run
         self._measured_at = run.now()
-        for board in self._busy_boards():
-            peaks = {**board.peaks, "writes": board.writes.peak, "reads": board.reads.peak}
-            rates = {"writes": board.writes.pace, "reads": board.reads.pace}
-            calls, answers = dict(board.kinds), {str(verdict): count for verdict, count in board.verdicts.items()}
+        for scheduler in self._busy_boards():
+            peaks = {**scheduler.peaks, "writes": scheduler.writes.peak, "reads": scheduler.reads.peak}
+            rates = {"writes": scheduler.writes.pace, "reads": scheduler.reads.pace}
+            calls, answers = (
+                dict(scheduler.kinds),
+                {str(verdict): count for verdict, count in scheduler.verdicts.items()},
+            )
             run.announce(
                 e.Measured(
-                    at=run.wall(), cloud=board.cloud.name, calls=calls, answers=answers, peaks=peaks, rates=rates
+                    at=run.wall(), cloud=scheduler.cloud.name, calls=calls, answers=answers, peaks=peaks, rates=rates
                 )
             )
 

@@ -1,6 +1,6 @@
 """Warnings of heartbeats that fail: when none succeeds until the lease is over, nothing more may be written."""
 
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.context import RunContext
 from batch_deployer.model import events as e
 
 
@@ -10,7 +10,7 @@ class HeartbeatWatch:
     def __init__(self) -> None:
         self._failed = False
 
-    def check(self, run: Run) -> None:
+    def check(self, run: RunContext) -> None:
         """Announce the cause of a new failure."""
         trouble = run.ports.fence.trouble
         if trouble and not self._failed:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.model.deployment import Operation
 
 
@@ -22,16 +22,16 @@ class _Job:
 class WriteJob(_Job):
     """Send a deployment's next operation."""
 
-    queue: ClusterQueue
-    track: Track
+    queue: ClusterWork
+    track: DeploymentState
     operation: Operation
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class LookJob(_Job):
+class PollJob(_Job):
     """List a cluster's releases."""
 
-    queue: ClusterQueue
+    queue: ClusterWork
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +48,7 @@ class ClustersJob(_Job):
 class PhaseJob(_Job):
     """Ask for one cluster's phase."""
 
-    queue: ClusterQueue
+    queue: ClusterWork
     awaited: bool = False
     """Whether it stands for a list of all clusters, which the cloud refuses."""
 
@@ -62,8 +62,8 @@ class PhasesJob(_Job):
 class HistoryJob(_Job):
     """Ask for the revisions of a release that is to be rolled back."""
 
-    queue: ClusterQueue
-    track: Track
+    queue: ClusterWork
+    track: DeploymentState
     failures: int = 0
     """Attempts in a row without a usable answer."""
 
@@ -72,13 +72,13 @@ class HistoryJob(_Job):
 class ReleaseJob(_Job):
     """Read one release at its own address."""
 
-    queue: ClusterQueue
-    track: Track
+    queue: ClusterWork
+    track: DeploymentState
     failures: int = 0
     """Attempts in a row without a usable answer."""
 
 
-Opening: TypeAlias = ChartsJob | ClustersJob
+BootstrapQuery: TypeAlias = ChartsJob | ClustersJob
 """Questions that must be answered before a cloud is open for work."""
-Question: TypeAlias = Opening | PhaseJob | PhasesJob | HistoryJob
-Job: TypeAlias = WriteJob | LookJob | ReleaseJob | Question
+Query: TypeAlias = BootstrapQuery | PhaseJob | PhasesJob | HistoryJob
+Job: TypeAlias = WriteJob | PollJob | ReleaseJob | Query

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from batch_deployer.engine.context import Run
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.context import RunContext
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.errors import JournalError, StateLocked
 from batch_deployer.model import events as e
 from batch_deployer.ports import Exchanged, SharedLimits
@@ -23,11 +23,11 @@ NEWS_SHARE = 0.25
 """Share of a limit's period for which news may wait: a slot is free again only once its call is known to have arrived."""
 
 
-def sharings(run: Run, boards: Sequence[Board]) -> Sequence["LimitSharing"]:
+def sharings(run: RunContext, schedulers: Sequence[CloudScheduler]) -> Sequence["LimitSharing"]:
     """One for each project whose limits may be shared."""
-    by_scope: dict[str, list[Board]] = {}
-    for board in boards:
-        by_scope.setdefault(run.scope(board.cloud), []).append(board)
+    by_scope: dict[str, list[CloudScheduler]] = {}
+    for scheduler in schedulers:
+        by_scope.setdefault(run.scope(scheduler.cloud), []).append(scheduler)
     shared = run.ports.shared_limits
     return [LimitSharing(run, found, shared[scope]) for scope, found in by_scope.items() if scope in shared]
 
@@ -35,12 +35,12 @@ def sharings(run: Run, boards: Sequence[Board]) -> Sequence["LimitSharing"]:
 class LimitSharing:
     """The buckets of one project."""
 
-    def __init__(self, run: Run, boards: Sequence[Board], limits: SharedLimits) -> None:
+    def __init__(self, run: RunContext, schedulers: Sequence[CloudScheduler], limits: SharedLimits) -> None:
         """Nothing may be sent before the first exchange."""
         self._run = run
-        self._boards = boards
+        self._schedulers = schedulers
         self._limits = limits
-        pairs = {"writes": boards[0].writes, "reads": boards[0].reads}
+        pairs = {"writes": schedulers[0].writes, "reads": schedulers[0].reads}
         self._buckets = {name: bucket for name, bucket in pairs.items() if isinstance(bucket, SharedRateLimiter)}
         for bucket in self._buckets.values():
             bucket.usable_until = -math.inf
@@ -57,7 +57,7 @@ class LimitSharing:
     def is_awaited(self, now: float) -> bool:
         """Whether calls may wait for slots, now or later."""
         by_slots = any(bucket.sharing or now >= bucket.usable_until for bucket in self._buckets.values())
-        return by_slots and any(board.has_work() for board in self._boards)
+        return by_slots and any(scheduler.has_work() for scheduler in self._schedulers)
 
     async def work(self) -> None:
         """Exchange with the other runs for as long as the run lasts."""
@@ -132,7 +132,7 @@ class LimitSharing:
             bucket.untold(requests[name])
 
     def _demand(self, name: str, now: float) -> int:
-        return sum(board.demand(name, now) for board in self._boards)
+        return sum(scheduler.demand(name, now) for scheduler in self._schedulers)
 
     def _runs(self) -> int:
         return 1 + len(self._others)
@@ -155,5 +155,5 @@ class LimitSharing:
     def _announce(self, others: tuple[str, ...]) -> None:
         if others != self._others:
             self._others = others
-            for board in self._boards:
-                self._run.announce(e.LimitShared(at=self._run.wall(), cloud=board.cloud.name, runs=others))
+            for scheduler in self._schedulers:
+                self._run.announce(e.LimitShared(at=self._run.wall(), cloud=scheduler.cloud.name, runs=others))

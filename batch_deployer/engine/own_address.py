@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from batch_deployer.engine.context import Run
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.context import RunContext
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.jobs import ReleaseJob
 from batch_deployer.model.api import ReleaseState, ShowRelease
 from batch_deployer.model.deployment import key_of
@@ -19,26 +19,26 @@ MAX_FAILED_READS = 6
 """Reads of one address without a usable answer, after which the list alone counts."""
 
 
-def show_call(track: Track) -> ShowRelease:
+def show_call(track: DeploymentState) -> ShowRelease:
     """The call that reads a deployment's release."""
     cluster_id, namespace = track.deployment.cluster.id, track.deployment.release.namespace
     return ShowRelease(cluster_id=cluster_id, namespace=namespace, name=track.name)
 
 
-def read_release(run: Run, track: Track, at: float = 0.0) -> None:
+def read_release(run: RunContext, track: DeploymentState, at: float = 0.0) -> None:
     """Schedule a read of the release, unless one is scheduled already; nothing is decided before it is answered."""
     if track.reading:
         return
     track.reading = True
-    board, queue = run.place(track)
+    scheduler, queue = run.locate(track)
     job = ReleaseJob(queue=queue, track=track)
     if at > run.now():
-        board.later(at, job)
+        scheduler.later(at, job)
     else:
-        board.ask(job)
+        scheduler.ask(job)
 
 
-def is_absence_confirmed(run: Run, track: Track) -> bool:
+def is_absence_confirmed(run: RunContext, track: DeploymentState) -> bool:
     """Whether the release's own address found nothing a moment ago; if not, schedule the read that finds out."""
     if run.now() - track.absence_confirmed_at <= RECENT_SECONDS:
         return True
@@ -46,7 +46,7 @@ def is_absence_confirmed(run: Run, track: Track) -> bool:
     return False
 
 
-def is_read_first(track: Track) -> bool:
+def is_read_first(track: DeploymentState) -> bool:
     """Whether a list alone does not decide that a release is absent, even before the first write.
 
     A rollback must find what it takes back, lists may leave the provider's namespace out, and a create with `replace`
@@ -56,7 +56,9 @@ def is_read_first(track: Track) -> bool:
     return track.deployment.undo is not None or spec.namespace == "kube-system" or spec.parameters.replace is True
 
 
-def listed_state(run: Run, track: Track, states: Mapping[tuple[str, str], ReleaseState]) -> ReleaseState | None:
+def listed_state(
+    run: RunContext, track: DeploymentState, states: Mapping[tuple[str, str], ReleaseState]
+) -> ReleaseState | None:
     """State of a deployment's release in a list, also under a name that the cloud made from `name_template`."""
     spec = track.deployment.release
     state = states.get((spec.namespace, track.name))

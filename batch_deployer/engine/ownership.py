@@ -1,7 +1,7 @@
 """Whether a release is still the work of our own write, before a deployment goes on with it."""
 
-from batch_deployer.engine.context import Run
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.context import RunContext
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Action, Operation, Outcome
 from batch_deployer.rules.observation import different_times
@@ -9,13 +9,13 @@ from batch_deployer.rules.ownership import THEIRS, changed_since, contradiction
 from batch_deployer.rules.responses import fingerprint
 
 
-def differs_from_wanted(run: Run, track: Track, state: ReleaseState) -> str:
+def differs_from_wanted(run: RunContext, track: DeploymentState, state: ReleaseState) -> str:
     """How chart and values of what runs differ from what is wanted."""
     spec = track.deployment.release
     return run.compare(track, spec, state).reason
 
 
-def contradicts_sent(run: Run, track: Track, state: ReleaseState | None) -> str:
+def contradicts_sent(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> str:
     """How chart and values prove that what runs is not what the current operation sent; empty without proof."""
     if state is None or track.operation is Operation.DELETE:
         return ""
@@ -31,7 +31,7 @@ def contradicts_sent(run: Run, track: Track, state: ReleaseState | None) -> str:
     return contradiction(state, chart_name=name, version=spec.version, values_json=spec.values_json)
 
 
-def end_as_theirs(run: Run, track: Track, differs: str, state: ReleaseState | None) -> None:
+def end_as_theirs(run: RunContext, track: DeploymentState, differs: str, state: ReleaseState | None) -> None:
     """End a deployment because somebody else changed its release; nothing more is sent to it."""
     reason = f"{THEIRS}: {differs}"
     if track.settled and track.reason:
@@ -39,12 +39,12 @@ def end_as_theirs(run: Run, track: Track, differs: str, state: ReleaseState | No
     run.finish(track, Outcome.FAILED, reason, cause=THEIRS, last=state)
 
 
-def end_as_conflict(run: Run, track: Track, reason: str, *, last: ReleaseState | None = None) -> None:
+def end_as_conflict(run: RunContext, track: DeploymentState, reason: str, *, last: ReleaseState | None = None) -> None:
     """End a deployment because somebody else's release is in its place."""
     run.finish(track, Outcome.REJECTED, f"conflict: {reason}", cause=fingerprint("conflict", reason), last=last)
 
 
-def changed_before_rollback(run: Run, track: Track, state: ReleaseState | None) -> tuple[str, bool]:
+def changed_before_rollback(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> tuple[str, bool]:
     """How a release differs from what our failed upgrade left, and whether that may be a stale poll."""
     if state is None or state.status == Status.DELETED:
         return "it is no longer there", True

@@ -2,10 +2,10 @@
 
 import math
 
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import judge_phase, wait_in_line
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.jobs import HistoryJob
 from batch_deployer.engine.own_address import is_absence_confirmed
 from batch_deployer.engine.ownership import (
@@ -18,7 +18,7 @@ from batch_deployer.engine.ownership import (
 from batch_deployer.engine.read_back import (
     absent_long_enough,
     adopt,
-    look_at_absent,
+    poll_absent,
     read_back,
     took_effect_after_all,
 )
@@ -28,7 +28,7 @@ from batch_deployer.model.deployment import Action, OnFailure, Operation, Outcom
 from batch_deployer.rules.cluster_phase import Readiness, readiness
 from batch_deployer.rules.decide import Decision, unknown_status
 from batch_deployer.rules.lifecycle import Phase
-from batch_deployer.rules.observation import Sight, judge_sight, shows_effect
+from batch_deployer.rules.observation import PollResult, classify_poll, shows_effect
 from batch_deployer.rules.responses import fingerprint
 
 ABSENT = "ABSENT"
@@ -40,14 +40,14 @@ _ADOPTED = {
 }
 
 
-def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def handle_pending(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Decide what to do to a deployment of which nothing is under way."""
     if track.settled or (track.attempts and track.uncertain):
         _go_on(run, queue, track, state)  # in the middle of an action: its own steps decide, not policy
         return
     seen = _observation(state)
     if seen == track.asked_of and track.action is not Action.BLOCKED:
-        _line_up(run, queue, track)
+        _enqueue(run, queue, track)
         return
     decision = run.decide(track, state)
     expected = run.plan.expected.get(track.key)
@@ -75,7 +75,7 @@ def waiting(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | N
         case Action.ADOPT if state is not None:
             adopt(run, queue, track, _ADOPTED[Status(decision.status)], state)
         case _:
-            _line_up(run, queue, track)
+            _enqueue(run, queue, track)
 
 
 def _observation(state: ReleaseState | None) -> str:
@@ -86,7 +86,7 @@ def _observation(state: ReleaseState | None) -> str:
     return f"{state.status} {state.revision} {state.updated_at} {more}"
 
 
-def _await_settled(run: Run, queue: ClusterQueue, track: Track, decision: Decision) -> None:
+def _await_settled(run: RunContext, queue: ClusterWork, track: DeploymentState, decision: Decision) -> None:
     """Somebody else's operation is under way: look again, for as long as our own would be waited for."""
     now = run.now()
     queue.withdraw(track)
@@ -102,22 +102,22 @@ def _await_settled(run: Run, queue: ClusterQueue, track: Track, decision: Decisi
     track.look_at = now + max(run.settings.watch.shortest, run.settings.watch.first)
 
 
-def _line_up(run: Run, queue: ClusterQueue, track: Track) -> None:
+def _enqueue(run: RunContext, queue: ClusterWork, track: DeploymentState) -> None:
     """Make a decided deployment ready for its write, or first ask what its rollback needs to know."""
-    board, _ = run.place(track)
+    scheduler, _ = run.locate(track)
     if track.next_operation() is Operation.ROLLBACK and not track.return_chart:
         if not track.asking:
             track.asking = True
-            board.ask(HistoryJob(queue=queue, track=track))
+            scheduler.ask(HistoryJob(queue=queue, track=track))
         return
     if track.not_before <= run.now():
         queue.make_ready(track)
-        board.offer(queue)
+        scheduler.offer(queue)
     else:  # refused a moment ago, and a look came sooner than its wait ends
-        board.later(track.not_before, track)
+        scheduler.later(track.not_before, track)
 
 
-def _go_on(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def _go_on(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Send the next operation of an action, or one again that took no effect, while the release is still as we left it."""
     if track.attempts and track.uncertain:
         if took_effect_after_all(run, queue, track, state):
@@ -130,17 +130,19 @@ def _go_on(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
             return
         if differs:
             queue.withdraw(track)
-            look_at_absent(run, track, state)
+            poll_absent(run, track, state)
             return
         track.absent_since, track.absent_looks = None, 0
-    elif track.operation is Operation.DELETE and judge_sight(track.baseline(), state)[0] is Sight.OTHER and state:
+    elif (
+        track.operation is Operation.DELETE and classify_poll(track.baseline(), state)[0] is PollResult.OTHER and state
+    ):
         end_as_conflict(run, track, "a release of that name was made after it was deleted", last=state)
         return
     if not track.queued:
-        _line_up(run, queue, track)
+        _enqueue(run, queue, track)
 
 
-def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def handle_in_flight(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
     if track.asking:  # what a resumed rollback returns to is not known yet
         track.look_at = run.now() + run.settings.watch.shortest
@@ -151,22 +153,22 @@ def under_way(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState |
         _watch(run, queue, track, state)
 
 
-def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def _watch(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Judge a deployment whose write was accepted."""
     now = run.now()
     base = track.baseline()
-    sight, reason = judge_sight(base, state, contradiction=contradicts_sent(run, track, state))
-    if sight is Sight.THEIRS:
+    sight, reason = classify_poll(base, state, contradiction=contradicts_sent(run, track, state))
+    if sight is PollResult.THEIRS:
         end_as_theirs(run, track, reason, state)
         return
     ours = state is not None and shows_effect(base, state)
     if ours:
         track.shown = state
-    if sight is Sight.DONE:
+    if sight is PollResult.DONE:
         _operation_over(run, queue, track, state, failed="")
         return
-    if sight is Sight.OTHER and state is not None:
-        _made_anew(run, queue, track, state)
+    if sight is PollResult.OTHER and state is not None:
+        _handle_recreated(run, queue, track, state)
         return
     if state is not None and (state.status, state.revision) != (track.status, track.revision):
         created_at = state.created_at if ours else ""
@@ -174,21 +176,21 @@ def _watch(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | No
             track,
             e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision, created_at=created_at),
         )
-    gone = sight is Sight.GONE and absent_long_enough(run, track) and is_absence_confirmed(run, track)
-    if sight is Sight.BAD or gone:
+    gone = sight is PollResult.GONE and absent_long_enough(run, track) and is_absence_confirmed(run, track)
+    if sight is PollResult.BAD or gone:
         _operation_over(run, queue, track, state, failed=reason)
     elif now >= track.deadline and readiness(queue.phase) is Readiness.LATER:
         judge_phase(run, queue, track)
     elif now >= track.deadline:
         reason = _overdue(queue, track, state, sight)
         run.finish(track, Outcome.TIMED_OUT, reason, cause=f"timed out {track.status}", last=state)
-    elif sight is Sight.GONE:
-        look_at_absent(run, track, state)
+    elif sight is PollResult.GONE:
+        poll_absent(run, track, state)
     else:
-        _goes_on(track)
+        _keep_polling(track)
 
 
-def no_news(track: Track, state: ReleaseState | None, now: float) -> bool:
+def is_unchanged(track: DeploymentState, state: ReleaseState | None, now: float) -> bool:
     """Whether a look says no more of a deployment under way than the last one did, as most do: it goes on."""
     shown = track.shown
     same = (
@@ -197,19 +199,19 @@ def no_news(track: Track, state: ReleaseState | None, now: float) -> bool:
         and state.created_at == shown.created_at and track.operation is not Operation.DELETE
     )  # fmt: skip
     if same:
-        _goes_on(track)
+        _keep_polling(track)
     return same
 
 
-def _goes_on(track: Track) -> None:
+def _keep_polling(track: DeploymentState) -> None:
     """Have it looked at when its end may be near: together with all others of its cluster, once the look is taken in."""
     track.absent_since, track.absent_looks = None, 0
     track.look_at = math.inf
 
 
-def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sight: Sight) -> str:
+def _overdue(queue: ClusterWork, track: DeploymentState, state: ReleaseState | None, sight: PollResult) -> str:
     timeout = track.deployment.release.timeout
-    if sight is Sight.STALE:
+    if sight is PollResult.STALE:
         text = f"{track.operation} was accepted, but revision {track.old_revision} has not moved within {timeout:g} s"
     else:
         last = f"last status {state.status}" if state else "last status absent"
@@ -220,7 +222,9 @@ def _overdue(queue: ClusterQueue, track: Track, state: ReleaseState | None, sigh
     return text + (f"; the cluster is {queue.phase}" if queue.phase not in ("", "Available") else "")
 
 
-def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None, *, failed: str) -> None:
+def _operation_over(
+    run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None, *, failed: str
+) -> None:
     """End the operation: go on with the action's next step, or end the deployment."""
     spec, operation = track.deployment.release, track.operation
     if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
@@ -247,7 +251,7 @@ def _operation_over(run: Run, queue: ClusterQueue, track: Track, state: ReleaseS
         run.finish(track, Outcome.DEPLOYED, named, last=state)
 
 
-def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState) -> None:
+def _handle_recreated(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState) -> None:
     """Another release is there after a delete: as wanted, it is ours, and a disk has lost that we sent it; or somebody's."""
     differs = differs_from_wanted(run, track, state)
     if differs or Operation.CREATE not in track.steps:
@@ -259,16 +263,28 @@ def _made_anew(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState)
 
 
 def _next_step(
-    run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
+    run: RunContext,
+    queue: ClusterWork,
+    track: DeploymentState,
+    operation: Operation,
+    state: ReleaseState | None,
+    *,
+    failed: str,
 ) -> None:
     _settle(run, queue, track, operation, state, failed=failed)
     wait_in_line(run, queue, track)
     if track.phase is Phase.WAITING:
-        _line_up(run, queue, track)
+        _enqueue(run, queue, track)
 
 
 def _settle(
-    run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None, *, failed: str
+    run: RunContext,
+    queue: ClusterWork,
+    track: DeploymentState,
+    operation: Operation,
+    state: ReleaseState | None,
+    *,
+    failed: str,
 ) -> None:
     """Note that one operation of several is over."""
     del queue.watching[track.key]
@@ -282,4 +298,4 @@ def _settle(
         ),
     )  # fmt: skip
     queue.waiting[track.key] = track
-    run.place(track)[0].end(queue)
+    run.locate(track)[0].end(queue)

@@ -1,9 +1,9 @@
 """A write whose fate is unknown: read back until it is known; only then is it watched, or sent once more."""
 
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import wait_in_line
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.own_address import is_absence_confirmed, read_release
 from batch_deployer.engine.ownership import (
     contradicts_sent,
@@ -15,43 +15,45 @@ from batch_deployer.engine.write import watch
 from batch_deployer.model import events as e
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Operation, Outcome
-from batch_deployer.rules.observation import Fate, judge_fate
+from batch_deployer.rules.observation import WriteOutcome, classify_uncertain_write
 from batch_deployer.rules.release_names import literals_of
 from batch_deployer.rules.responses import fingerprint
 
-OWN_READ_AT_LOOK = 2
+OWN_READ_AT_POLL = 2
 """Look in a row that does not show a release at which its own address is read: the list may leave it out."""
 
 
-def read_back(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def read_back(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Find out whether a write of unknown fate took effect."""
-    fate, reason = _judge_fate(run, track, state)
+    fate, reason = _classify_write(run, track, state)
     match fate:
-        case Fate.OURS:
+        case WriteOutcome.OURS:
             _confirm(run, track, track.operation, state)
-        case Fate.CONFLICT:
+        case WriteOutcome.CONFLICT:
             _end_conflict(run, track, reason, state)
-        case Fate.NOT_YET:
+        case WriteOutcome.NOT_YET:
             _still_absent(run, queue, track, state)
 
 
-def _judge_fate(run: Run, track: Track, state: ReleaseState | None) -> tuple[Fate, str]:
+def _classify_write(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> tuple[WriteOutcome, str]:
     creates = track.operation is Operation.CREATE and state is not None
     differs = differs_from_wanted(run, track, state) if creates and state else contradicts_sent(run, track, state)
-    return judge_fate(track.baseline(), state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs)
+    return classify_uncertain_write(
+        track.baseline(), state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs
+    )
 
 
-def _end_conflict(run: Run, track: Track, reason: str, state: ReleaseState | None) -> None:
+def _end_conflict(run: RunContext, track: DeploymentState, reason: str, state: ReleaseState | None) -> None:
     if track.operation is Operation.CREATE:
         end_as_conflict(run, track, reason)
     else:
         end_as_theirs(run, track, reason, state)
 
 
-def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> None:
+def _still_absent(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Count looks that agree; after the whole grace the write counts as not executed, and one more may be sent."""
     if not absent_long_enough(run, track) or (state is None and not is_absence_confirmed(run, track)):
-        look_at_absent(run, track, state)
+        poll_absent(run, track, state)
         return
     if _sent_often_enough(run, track):
         reason = f"{track.operation} was sent {track.attempts} times and never took effect"
@@ -64,14 +66,14 @@ def _still_absent(run: Run, queue: ClusterQueue, track: Track, state: ReleaseSta
         return
     del queue.watching[track.key]
     run.emit(track, e.Missing(at=run.wall(), key=track.key, operation=track.operation))
-    board = run.place(track)[0]
-    if not board.budget.spend():
+    scheduler = run.locate(track)[0]
+    if not scheduler.budget.spend():
         track.not_before = run.now() + run.settings.retry.cap
-    board.end(queue)
+    scheduler.end(queue)
     wait_in_line(run, queue, track)
 
 
-def _sent_often_enough(run: Run, track: Track) -> bool:
+def _sent_often_enough(run: RunContext, track: DeploymentState) -> bool:
     """Whether the operation is not sent again. Writes that a limit refused count once it has refused for too long."""
     settings = run.settings.retry
     counted = track.attempts - track.limited
@@ -80,7 +82,7 @@ def _sent_often_enough(run: Run, track: Track) -> bool:
     return counted >= settings.max_writes
 
 
-def absent_long_enough(run: Run, track: Track) -> bool:
+def absent_long_enough(run: RunContext, track: DeploymentState) -> bool:
     """Count a poll that does not show what was expected; whether enough of them agree, for the whole grace."""
     settings, now = run.settings.reconcile, run.now()
     track.absent_looks += 1
@@ -89,9 +91,9 @@ def absent_long_enough(run: Run, track: Track) -> bool:
     return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
 
 
-def look_at_absent(run: Run, track: Track, state: ReleaseState | None) -> None:
+def poll_absent(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> None:
     """Look again at what is absent: at even gaps, and at once when the grace is over; once at its own address."""
-    if state is None and track.absent_looks == OWN_READ_AT_LOOK:
+    if state is None and track.absent_looks == OWN_READ_AT_POLL:
         read_release(run, track)
     settings, now = run.settings.reconcile, run.now()
     over = (now if track.absent_since is None else track.absent_since) + settings.grace
@@ -99,7 +101,9 @@ def look_at_absent(run: Run, track: Track, state: ReleaseState | None) -> None:
     track.look_at = min(again, over) if over > now else again
 
 
-def took_effect_after_all(run: Run, queue: ClusterQueue, track: Track, state: ReleaseState | None) -> bool:
+def took_effect_after_all(
+    run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None
+) -> bool:
     """Whether a poll shows a late effect of a write that had counted as lost, or another's work; nothing is sent then."""
     base = track.baseline()
     if base.operation in (Operation.UPGRADE, Operation.ROLLBACK) and (state is None or state.status == Status.DELETED):
@@ -107,24 +111,26 @@ def took_effect_after_all(run: Run, queue: ClusterQueue, track: Track, state: Re
         if state is not None or is_absence_confirmed(run, track):
             end_as_theirs(run, track, "it is no longer there", state)
         return True
-    fate, reason = _judge_fate(run, track, state)
-    if fate is Fate.CONFLICT:
+    fate, reason = _classify_write(run, track, state)
+    if fate is WriteOutcome.CONFLICT:
         _end_conflict(run, track, reason, state)
-    elif fate is Fate.OURS:
+    elif fate is WriteOutcome.OURS:
         adopt(run, queue, track, base.operation, state)
-    return fate is not Fate.NOT_YET
+    return fate is not WriteOutcome.NOT_YET
 
 
-def adopt(run: Run, queue: ClusterQueue, track: Track, operation: Operation, state: ReleaseState | None) -> None:
+def adopt(
+    run: RunContext, queue: ClusterWork, track: DeploymentState, operation: Operation, state: ReleaseState | None
+) -> None:
     """Watch an operation that is under way or over, although nothing of it was known to be so."""
     queue.withdraw(track)
     del queue.waiting[track.key]
     _confirm(run, track, operation, state)
-    run.place(track)[0].begin(queue)
+    run.locate(track)[0].begin(queue)
     watch(run, queue, track)
 
 
-def _confirm(run: Run, track: Track, operation: Operation, state: ReleaseState | None) -> None:
+def _confirm(run: RunContext, track: DeploymentState, operation: Operation, state: ReleaseState | None) -> None:
     status, revision, created_at = (state.status, state.revision, state.created_at) if state else ("", 0, "")
     run.emit(
         track,

@@ -2,10 +2,10 @@
 
 import math
 
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import end_deferred
 from batch_deployer.engine.rollout import Rollout
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.rules.failure_budget import over_deferred
 from batch_deployer.rules.lifecycle import Phase
@@ -14,7 +14,7 @@ from batch_deployer.rules.lifecycle import Phase
 class Recheck:
     """When to ask for phases again, and when to stop waiting. Times are monotonic seconds."""
 
-    def __init__(self, run: Run, rollout: Rollout) -> None:
+    def __init__(self, run: RunContext, rollout: Rollout) -> None:
         """Nothing is deferred yet."""
         self._run = run
         self._rollout = rollout
@@ -30,9 +30,9 @@ class Recheck:
         """Ask again where it is due; end what is deferred when nothing else is left and it was waited for."""
         if self._run.halted:
             return
-        for board in self._run.boards.values():
-            if board.open and now >= board.health.due_at:
-                board.ask(*board.health.questions(board.queues, now))
+        for scheduler in self._run.schedulers.values():
+            if scheduler.open and now >= scheduler.health.due_at:
+                scheduler.ask(*scheduler.health.questions(scheduler.queues, now))
         if not self._rollout.aside or not self._rollout.idle:
             self._idle_since = None
             return
@@ -44,7 +44,7 @@ class Recheck:
 
     def next_time(self) -> float:
         """When `tick` has something to do; infinity when only an answer can change that."""
-        times = [board.health.due_at for board in self._run.boards.values() if board.open]
+        times = [scheduler.health.due_at for scheduler in self._run.schedulers.values() if scheduler.open]
         if self._idle_since is not None and (until := self._waited_until()) > self._run.now():
             times.append(until)
         return min(times, default=math.inf)
@@ -58,16 +58,16 @@ class Recheck:
 
     def _looks_once_more(self, now: float, until: float) -> bool:
         """Whether a last question is to be answered first: a cluster may have become ready in the last moment."""
-        for board in self._run.boards.values():
-            if board.health.asleep and board.open and board.health.known_at < until:
-                board.ask(*board.health.questions(board.queues, now))
-        return any(board.health.pending or self._opens(board) for board in self._run.boards.values())
+        for scheduler in self._run.schedulers.values():
+            if scheduler.health.asleep and scheduler.open and scheduler.health.known_at < until:
+                scheduler.ask(*scheduler.health.questions(scheduler.queues, now))
+        return any(scheduler.health.pending or self._opens(scheduler) for scheduler in self._run.schedulers.values())
 
     @staticmethod
-    def _opens(board: Board) -> bool:
+    def _opens(scheduler: CloudScheduler) -> bool:
         """Whether a resumed run still waits for the first answers of a cloud, which show what is ready now."""
-        waits = not board.open and not board.health.dead and not board.health.outage
-        return waits and any(queue.aside for queue in board.queues.values())
+        waits = not scheduler.open and not scheduler.health.dead and not scheduler.health.outage
+        return waits and any(queue.aside for queue in scheduler.queues.values())
 
     def _end(self) -> None:
         run = self._run

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import get_args
 
-from batch_deployer.engine.context import Run
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.context import RunContext
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.jobs import HistoryJob
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Operation
@@ -13,7 +13,7 @@ from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 _OF_DEPLOYMENTS = get_args(e.DeploymentEvent)
 
 
-def replay(run: Run, history: Iterable[e.Event]) -> frozenset[int]:
+def replay(run: RunContext, history: Iterable[e.Event]) -> frozenset[int]:
     """Fold the journal into the tracks and line up what was under way; returns the waves whose gate was passed.
 
     The journal is read once and nothing of it is kept. An empty one changes nothing.
@@ -34,36 +34,36 @@ def replay(run: Run, history: Iterable[e.Event]) -> frozenset[int]:
     return frozenset(passed)
 
 
-def _line_up(run: Run, now: float) -> None:
+def _line_up(run: RunContext, now: float) -> None:
     """Put every deployment where the journal left it."""
     for track in run.tracks.values():
         track.started_at = now if track.operation is not None else 0.0
         if track.phase is Phase.INTENDED:
             _left_open(run, track)
         if track.phase is Phase.DEFERRED:
-            run.place(track)[1].aside[track.key] = track
+            run.locate(track)[1].aside[track.key] = track
         if track.phase in UNDER_WAY:
             if track.deferral is not None:
                 run.emit(track, e.Requeued(at=run.wall(), key=track.key))
-            board, queue = run.place(track)
-            board.begin(queue)
+            scheduler, queue = run.locate(track)
+            scheduler.begin(queue)
             queue.watching[track.key] = track
             track.look_at = now
             # How long ago it was accepted only a wall clock knows, and that may have jumped: it gets its time anew.
             track.deadline = now + track.deployment.release.timeout
             track.absent_since, track.absent_looks = None, 0
-            board.look_soon(queue, now)
+            scheduler.schedule_poll(queue, now)
             if track.operation is Operation.ROLLBACK and track.return_to:
                 track.asking = True
-                board.ask(HistoryJob(queue=queue, track=track))
+                scheduler.ask(HistoryJob(queue=queue, track=track))
         elif track.phase is Phase.FINISHED:
-            run.place(track)[1].left -= 1
+            run.locate(track)[1].left -= 1
         elif track.phase is Phase.WAITING:
             track.asked_of = ""
             track.not_before = now
 
 
-def _left_open(run: Run, track: Track) -> None:
+def _left_open(run: RunContext, track: DeploymentState) -> None:
     """Mark a write whose reply the journal does not know; it must be read back before anything else is sent."""
     why = "the process ended before the reply was in the journal"
     run.emit(track, e.Uncertain(at=run.wall(), key=track.key, operation=track.operation, why=why))

@@ -7,22 +7,22 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
 
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import defer, judge_phase, requeue
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, Deferral, Outcome
 from batch_deployer.plan.plan import budget_totals
-from batch_deployer.rules.failure_budget import Halt, Systemic, over_budget, over_unreachable
+from batch_deployer.rules.failure_budget import CommonCauseDetector, Halt, over_budget, over_unreachable
 from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.ownership import THEIRS
-from batch_deployer.settings import Share
+from batch_deployer.settings import IntOrPercent
 
 
 class Rollout:
     """Waves, needs and gates of one run. Times are monotonic seconds."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunContext) -> None:
         """Count the plan; nothing is released yet."""
         self._run = run
         self._waves = run.plan.waves
@@ -34,11 +34,11 @@ class Rollout:
         self._totals = budget_totals(run.plan)
         self._failures: Counter[str] = Counter()
         self._left_in_wave: Counter[int] = Counter()
-        self._members: defaultdict[int, list[Track]] = defaultdict(list)
-        self._needed_by: defaultdict[tuple[str, str], list[Track]] = defaultdict(list)
+        self._members: defaultdict[int, list[DeploymentState]] = defaultdict(list)
+        self._needed_by: defaultdict[tuple[str, str], list[DeploymentState]] = defaultdict(list)
         self._passed: set[int] = set()
-        self._systemic = Systemic(run.plan.gates.systemic)
-        self.aside: dict[str, Track] = {}
+        self._systemic = CommonCauseDetector(run.plan.gates.systemic)
+        self.aside: dict[str, DeploymentState] = {}
         """Deferred deployments, by key: no gate waits for them."""
         run.on = {e.Finished: self.finished, e.Deferred: self.deferred, e.Requeued: self.requeued}
         self._count()
@@ -122,20 +122,20 @@ class Rollout:
             if not track.waits_for:
                 self._release(track, now)
 
-    def _release(self, track: Track, now: float) -> None:
-        board, queue = self._run.place(track)
+    def _release(self, track: DeploymentState, now: float) -> None:
+        scheduler, queue = self._run.locate(track)
         if track.phase is not Phase.WAITING or track.key in queue.waiting:
             return
-        if board.health.dead:
-            self._run.finish(track, Outcome.UNREACHABLE, board.health.dead, cause="cloud does not answer")
-        elif board.health.outage:
-            defer(self._run, track, Deferral.CLOUD, board.health.outage)
+        if scheduler.health.dead:
+            self._run.finish(track, Outcome.UNREACHABLE, scheduler.health.dead, cause="cloud does not answer")
+        elif scheduler.health.outage:
+            defer(self._run, track, Deferral.CLOUD, scheduler.health.outage)
         elif queue.deferred:
             judge_phase(self._run, queue, track)
         else:
-            board.release(track, now)
+            scheduler.release(track, now)
 
-    def deferred(self, track: Track) -> None:
+    def deferred(self, track: DeploymentState) -> None:
         """Take a deployment, and those that need it, out of what gates wait for."""
         if track.key not in self.aside:
             self.aside[track.key] = track
@@ -144,7 +144,7 @@ class Rollout:
             if waiter.phase is Phase.WAITING or waiter.deferral is Deferral.NEEDS:
                 self._defer_for(track, waiter)
 
-    def requeued(self, track: Track) -> None:
+    def requeued(self, track: DeploymentState) -> None:
         """Count a deployment again that was set aside, and those that need it; release what may start."""
         deployment, run = track.deployment, self._run
         if self.aside.pop(track.key, None) is not None:
@@ -159,18 +159,18 @@ class Rollout:
             if waiter.deferral is Deferral.NEEDS and track.key not in self.aside:
                 requeue(run, waiter)
 
-    def _waiters(self, track: Track) -> list[Track]:
+    def _waiters(self, track: DeploymentState) -> list[DeploymentState]:
         deployment = track.deployment
         return self._needed_by.get((deployment.cluster.id, deployment.release.place), [])
 
-    def _defer_for(self, needed: Track, waiter: Track) -> None:
+    def _defer_for(self, needed: DeploymentState, waiter: DeploymentState) -> None:
         """Defer what needs a deferred deployment."""
         run = self._run
-        queue = run.place(needed)[1]
+        queue = run.locate(needed)[1]
         why = f"needs {_seen_from(needed, waiter)} on the same cluster, which is deferred: {needed.deferred_why}"
         defer(run, waiter, Deferral.NEEDS, why, queue.phase if queue.deferred else "")
 
-    def finished(self, track: Track) -> None:
+    def finished(self, track: DeploymentState) -> None:
         """Take in an outcome: count it, judge the budgets, release or end those that need it."""
         deployment = track.deployment
         self.left -= 1
@@ -191,7 +191,7 @@ class Rollout:
             elif not waiter.waits_for and waiter.deployment.wave <= self.wave and not self._run.halted:
                 self._release(waiter, self._run.now())
 
-    def _end_waiter(self, track: Track, waiter: Track) -> None:
+    def _end_waiter(self, track: DeploymentState, waiter: DeploymentState) -> None:
         """End what needs a deployment that was not brought about."""
         needs = f"needs {_seen_from(track, waiter)} on the same cluster, which"
         if track.outcome is Outcome.DEFERRED:
@@ -199,14 +199,14 @@ class Rollout:
         else:
             self._run.finish(waiter, Outcome.NOT_STARTED, f"{needs} ended {track.outcome}")
 
-    def _failed(self, track: Track) -> Halt | None:
+    def _failed(self, track: DeploymentState) -> Halt | None:
         """Count a failure; returns why to halt, if so.
 
         What never started is a consequence, not one more failure; nor does a cloud that does not answer spend a budget.
         """
-        unreachable, board = track.outcome is Outcome.UNREACHABLE, self._run.place(track)[0]
+        unreachable, scheduler = track.outcome is Outcome.UNREACHABLE, self._run.locate(track)[0]
         if track.outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED) or (
-            unreachable and (board.health.dead or board.health.outage)
+            unreachable and (scheduler.health.dead or scheduler.health.outage)
         ):
             return None
         plan, release, wave = self._run.plan, track.deployment.release.label, track.deployment.wave
@@ -221,7 +221,9 @@ class Rollout:
         ]
         return next((halt for halt in halts if halt is not None), None)
 
-    def _spend(self, scope: str, name: str, counter: str, budget: Share | None, own: Share | None) -> Halt | None:
+    def _spend(
+        self, scope: str, name: str, counter: str, budget: IntOrPercent | None, own: IntOrPercent | None
+    ) -> Halt | None:
         """Count a failure in one scope, and judge its budget; `own`: that of unreachable ones, where it has one."""
         total = self._totals[counter]
         if own is not None:
@@ -231,7 +233,7 @@ class Rollout:
             return over_unreachable(scope, name, self._failures[counter], total, own)
         return over_budget(scope, name, self._failures[counter], total, budget)
 
-    def _judge_cause(self, track: Track) -> Halt | None:
+    def _judge_cause(self, track: DeploymentState) -> Halt | None:
         """Halt when the failure is not isolated.
 
         What another actor does says nothing about the others.
@@ -241,11 +243,11 @@ class Rollout:
         return self._systemic.failed(track.deployment.release.label, track.deployment.cluster.id, track.cause)
 
 
-def succeeded(track: Track) -> bool:
+def succeeded(track: DeploymentState) -> bool:
     """Whether what was wanted is there; a rollback that was asked for counts, one that undid a failure does not."""
     undone = track.outcome is Outcome.ROLLED_BACK and track.action in (Action.ROLLBACK, Action.DELETE)
     return undone or (track.outcome is not None and track.outcome.good)
 
 
-def _seen_from(needed: Track, waiter: Track) -> str:
+def _seen_from(needed: DeploymentState, waiter: DeploymentState) -> str:
     return needed.deployment.release.seen_from(waiter.deployment.release.namespace)

@@ -9,37 +9,37 @@ from collections import Counter, deque
 from itertools import count
 
 from batch_deployer.engine.cloud_health import CloudHealth
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.engine.jobs import (
     ChartsJob,
     ClustersJob,
     Job,
-    LookJob,
-    Question,
+    PollJob,
+    Query,
     ReleaseJob,
     WriteJob,
 )
-from batch_deployer.engine.write_queue import Line
+from batch_deployer.engine.write_queue import WriteQueue
 from batch_deployer.model.deployment import Operation
 from batch_deployer.plan.plan import CloudSpec
-from batch_deployer.rules.adaptive_limit import Concurrency
+from batch_deployer.rules.adaptive_limit import AdaptiveLimit
 from batch_deployer.rules.overload import OverloadDetector
-from batch_deployer.rules.poll_schedule import Beat, Urgency, affordable_gap
+from batch_deployer.rules.poll_schedule import PollAligner, Urgency, min_affordable_interval
 from batch_deployer.rules.rate_limit import RateLimiter
 from batch_deployer.rules.retry import RetryBudget
 from batch_deployer.rules.shared_limit import AHEAD_SECONDS
 from batch_deployer.settings import Settings
 
-ILL_SHARE = 4
+MAX_FAILING_SHARE = 4
 """At most one in this many calls under way may go to clusters that fail: the ill must not hold up the healthy."""
 FRESH_TO_UNDO_SECONDS = 2.0
 """Age of a poll, since its answer was judged, at which it is too old to roll back, to delete, or to go on with an action."""
-FIRST_LOOK_TURN = 5
+OBSERVE_EVERY = 5
 """One read in this many goes to clusters not yet observed, even while looks are due."""
 
 
-class Board:
+class CloudScheduler:
     """Buckets, caps and queues of one cloud. Times are monotonic seconds."""
 
     def __init__(self, cloud: CloudSpec, settings: Settings, *, writes: RateLimiter, reads: RateLimiter) -> None:
@@ -48,16 +48,16 @@ class Board:
         self.settings = settings
         self.writes = writes
         self.reads = reads
-        self.concurrency = Concurrency(cloud.limits.connections)
+        self.concurrency = AdaptiveLimit(cloud.limits.connections)
         self.budget = RetryBudget(settings.retry)
         self.overload = OverloadDetector()
-        self.queues: dict[str, ClusterQueue] = {}
+        self.queues: dict[str, ClusterWork] = {}
         self.cap = 0
         """Deployments that may be under way at once."""
         self.under_way = 0
         self.calls = 0
         self.ill_calls = 0
-        self.unanswered: set[type[Question]] = {ChartsJob, ClustersJob}
+        self.unanswered: set[type[Query]] = {ChartsJob, ClustersJob}
         self.open = False
         """Whether the first questions (charts, clusters) are answered."""
         self.holding = False
@@ -71,14 +71,14 @@ class Board:
         self.verdicts: Counter[str] = Counter()
         self.peaks: Counter[str] = Counter()
         self._seq = count()
-        self._line = Line(writes.rate.count)
-        self._looks: list[tuple[float, int, ClusterQueue]] = []
-        self._firsts: list[tuple[int, int, int, ClusterQueue]] = []
+        self._write_queue = WriteQueue(writes.rate.count)
+        self._looks: list[tuple[float, int, ClusterWork]] = []
+        self._firsts: list[tuple[int, int, int, ClusterWork]] = []
         self._first_listed: set[str] = set()
-        self._asks: deque[Question | ReleaseJob] = deque()
-        self._later: list[tuple[float, int, Question | ReleaseJob | Track]] = []
+        self._asks: deque[Query | ReleaseJob] = deque()
+        self._later: list[tuple[float, int, Query | ReleaseJob | DeploymentState]] = []
         self._reads_sent = 0
-        self._beat = Beat()
+        self._beat = PollAligner()
 
     def seal(self) -> None:
         """Fix the caps once all queues are known."""
@@ -90,49 +90,49 @@ class Board:
 
     # -- what the steps tell the board ---------------------------------------------------------------------------------
 
-    def release(self, track: Track, now: float) -> None:
+    def release(self, track: DeploymentState, now: float) -> None:
         """Let a deployment be started: it waits for a look at its cluster."""
         queue = self.queues[track.deployment.cluster.id]
         queue.waiting[track.key] = track
         if queue.observed_at > -math.inf:
-            self.look_soon(queue, now)
+            self.schedule_poll(queue, now)
         elif queue.cluster.id not in self._first_listed:
             self._first_listed.add(queue.cluster.id)
             deployment = track.deployment
             heapq.heappush(self._firsts, (deployment.wave, -deployment.priority, next(self._seq), queue))
 
-    def look_soon(self, queue: ClusterQueue, at: float) -> None:
+    def schedule_poll(self, queue: ClusterWork, at: float) -> None:
         """Have the cluster looked at as soon as it is `at`, or sooner if that was planned already."""
         at = self._beat.after(max(at, queue.breaker.open_until))
         if at < queue.look_at:
             queue.look_at = at
             heapq.heappush(self._looks, (at, next(self._seq), queue))
 
-    def ask(self, *questions: Question | ReleaseJob) -> None:
+    def ask(self, *questions: Query | ReleaseJob) -> None:
         """Put questions in line."""
         self._asks.extend(questions)
 
-    def later(self, at: float, what: Question | ReleaseJob | Track) -> None:
+    def later(self, at: float, what: Query | ReleaseJob | DeploymentState) -> None:
         """Come back to a question, or to a deployment's write, at a time."""
         heapq.heappush(self._later, (at, next(self._seq), what))
 
-    def offer(self, queue: ClusterQueue) -> None:
+    def offer(self, queue: ClusterWork) -> None:
         """Let a cluster stand in line for a write, if it has one that may start."""
-        self._line.refreshed(queue)
-        if queue.deferred or queue.breaker.tripped or queue.under_way >= queue.cap:
+        self._write_queue.refreshed(queue)
+        if queue.deferred or queue.breaker.is_open or queue.under_way >= queue.cap:
             return
         track = queue.first_ready()
         if track is not None:
-            self._line.join(queue, track)
+            self._write_queue.push(queue, track)
 
-    def begin(self, queue: ClusterQueue) -> None:
+    def begin(self, queue: ClusterWork) -> None:
         """Count a deployment as under way."""
         queue.under_way += 1
         self.under_way += 1
         self.peaks["per_cluster"] = max(self.peaks["per_cluster"], queue.under_way)
         self.peaks["in_flight"] = max(self.peaks["in_flight"], self.under_way)
 
-    def end(self, queue: ClusterQueue) -> None:
+    def end(self, queue: ClusterWork) -> None:
         """Count a deployment as no longer under way."""
         queue.under_way -= 1
         self.under_way -= 1
@@ -144,16 +144,16 @@ class Board:
 
     def shortest_gap(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""
-        return affordable_gap(len(self._looks), self.reads.pace, self.settings.watch)
+        return min_affordable_interval(len(self._looks), self.reads.pace, self.settings.watch)
 
-    def urgency(self, queue: ClusterQueue) -> Urgency:
+    def urgency(self, queue: ClusterWork) -> Urgency:
         """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""
         if self.under_way >= self.cap:
             return Urgency.NEXT
-        if self._line or self._firsts:
+        if self._write_queue or self._firsts:
             # The writes are what limits, and they find work elsewhere; unless what waits here would go before that.
-            full = bool(self._line and queue.waiting) and queue.under_way >= queue.cap
-            return Urgency.NEXT if full and queue.rounds() > self._line.rounds else Urgency.NOBODY
+            full = bool(self._write_queue and queue.waiting) and queue.under_way >= queue.cap
+            return Urgency.NEXT if full and queue.batches_left() > self._write_queue.batches_left else Urgency.NONE
         return Urgency.NEXT if queue.waiting else Urgency.GATE
 
     # -- what the pool asks the board ----------------------------------------------------------------------------------
@@ -177,13 +177,13 @@ class Board:
 
     def has_work(self) -> bool:
         """Whether any call is wanted, now or later."""
-        return bool(self._line or self._asks or self._firsts or self._looks or self._later)
+        return bool(self._write_queue or self._asks or self._firsts or self._looks or self._later)
 
     def demand(self, bucket: str, now: float) -> int:
         """Calls that could leave now or within a moment if there was no rate limit."""
         if bucket == "writes":
             may_write = self._may_write() and now >= self.writable_from
-            return min(len(self._line), self.cap - self.under_way) if may_write else 0
+            return min(len(self._write_queue), self.cap - self.under_way) if may_write else 0
         looks = len(self._looks) if self._looks and self._looks[0][0] <= now + AHEAD_SECONDS else 0
         return len(self._asks) + (looks + len(self._firsts) if self.open else 0)
 
@@ -192,8 +192,8 @@ class Board:
         if self.calls >= int(self.concurrency.limit):
             return math.inf
         at = self._later[0][0] if self._later else math.inf
-        if self._line and self._may_write():
-            at = min(at, max(self.writes.due(now), self._line.open_at(now), self.writable_from))
+        if self._write_queue and self._may_write():
+            at = min(at, max(self.writes.due(now), self._write_queue.open_at(now), self.writable_from))
         due = math.inf
         if self._asks or (self.open and self._firsts):
             due = now
@@ -210,7 +210,7 @@ class Board:
         """Put what was set aside until now back in its line."""
         while self._later and self._later[0][0] <= now:
             what = heapq.heappop(self._later)[2]
-            if not isinstance(what, Track):
+            if not isinstance(what, DeploymentState):
                 self._asks.append(what)
                 continue
             queue = self.queues[what.deployment.cluster.id]
@@ -221,7 +221,7 @@ class Board:
     def _take_write(self, now: float) -> Job | None:
         if not self._may_write() or now < self.writable_from or self.writes.earliest(now) > now:
             return None
-        while (found := self._line.next(now)) is not None:
+        while (found := self._write_queue.next(now)) is not None:
             queue, track = found
             operation = track.next_operation()
             if operation is None:
@@ -229,8 +229,8 @@ class Board:
             if track.reading:
                 continue  # offered again once its own address has been read
             if not self._is_fresh(queue, track, now):
-                self._line.refresh(queue, now)
-                self.look_soon(queue, now)  # offered again once it has been looked at
+                self._write_queue.defer(queue, now)
+                self.schedule_poll(queue, now)  # offered again once it has been looked at
                 continue
             queue.take_ready()
             self.begin(queue)
@@ -238,7 +238,7 @@ class Board:
             return WriteJob(self.writes.take(now), queue=queue, track=track, operation=operation)
         return None
 
-    def _is_fresh(self, queue: ClusterQueue, track: Track, now: float) -> bool:
+    def _is_fresh(self, queue: ClusterWork, track: DeploymentState, now: float) -> bool:
         """Whether the last poll is good enough to write on. What takes back must see what others have just done."""
         if now - queue.observed_at > self.settings.reconcile.fresh or queue.observed_at < self.writable_from:
             return False
@@ -257,9 +257,9 @@ class Board:
             return question
         if not self.open:
             return None
-        starving = not self._line and not self.holding
+        starving = not self._write_queue and not self.holding
         queue = None
-        if self._firsts and (starving or self._reads_sent % FIRST_LOOK_TURN == 0):
+        if self._firsts and (starving or self._reads_sent % OBSERVE_EVERY == 0):
             queue = self._first()
         queue = queue or self._due(now) or self._first()
         if queue is None:
@@ -268,9 +268,9 @@ class Board:
         self._beat.looked(now)
         queue.looking = True
         queue.look_at = math.inf
-        return LookJob(self.reads.take(now), queue.breaker.faults > 0, queue=queue)
+        return PollJob(self.reads.take(now), queue.breaker.faults > 0, queue=queue)
 
-    def _first(self) -> ClusterQueue | None:
+    def _first(self) -> ClusterWork | None:
         """Give the next cluster that was never looked at."""
         while self._firsts:
             queue = heapq.heappop(self._firsts)[3]
@@ -281,7 +281,7 @@ class Board:
                 return queue
         return None
 
-    def _due(self, now: float) -> ClusterQueue | None:
+    def _due(self, now: float) -> ClusterWork | None:
         """Give the cluster whose look is most overdue, passing over the ill when enough of them are being asked."""
         passed_over = []
         found = None
@@ -289,12 +289,12 @@ class Board:
             at, _, queue = heapq.heappop(self._looks)
             if queue.look_at != at or queue.looking:
                 continue  # an entry that a sooner one has replaced
-            if queue.breaker.faults and self.ill_calls * ILL_SHARE >= self.concurrency.limit:
+            if queue.breaker.faults and self.ill_calls * MAX_FAILING_SHARE >= self.concurrency.limit:
                 passed_over.append(queue)
                 continue
             found = queue
             break
         for queue in passed_over:
             queue.look_at = math.inf
-            self.look_soon(queue, now + 1.0)
+            self.schedule_poll(queue, now + 1.0)
         return found

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import PUT_ASIDE, defer, requeue
-from batch_deployer.engine.deployment_state import Track
+from batch_deployer.engine.deployment_state import DeploymentState
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral
 from batch_deployer.plan.filters import Globs
@@ -13,7 +13,7 @@ from batch_deployer.rules.lifecycle import UNDER_WAY, Phase
 from batch_deployer.util.text import clean
 
 
-def steer(run: Run, selection: Selection) -> None:
+def steer(run: RunContext, selection: Selection) -> None:
     """Obey a command to the deployments that a glob fits, and announce what came of it."""
     globs = Globs("", [selection.glob])
     found = [each for each in run.tracks.values() if globs.fit(each.deployment.cluster, each.deployment.release)]
@@ -25,7 +25,7 @@ def steer(run: Run, selection: Selection) -> None:
     run.announce(e.Warned(at=run.wall(), message=message))
 
 
-def _skip(run: Run, tracks: Sequence[Track]) -> str:
+def _skip(run: RunContext, tracks: Sequence[DeploymentState]) -> str:
     """Set aside what is not under way; the rest if its write turns out not to have been executed."""
     busy = 0
     for track in tracks:
@@ -38,7 +38,7 @@ def _skip(run: Run, tracks: Sequence[Track]) -> str:
     return f"{len(tracks) - busy:,} deployments are put aside{under_way}"
 
 
-def _retry(run: Run, tracks: Sequence[Track]) -> str:
+def _retry(run: RunContext, tracks: Sequence[DeploymentState]) -> str:
     """Requeue what was put aside, and ask at once for the phases that others wait for."""
     aside = [track for track in tracks if track.deferral is Deferral.OPERATOR]
     for track in tracks:
@@ -47,7 +47,7 @@ def _retry(run: Run, tracks: Sequence[Track]) -> str:
         if track.deferral is Deferral.OPERATOR:  # not with another one already
             requeue(run, track)
     asleep = {track.deployment.cluster.cloud for track in tracks if track.deferral is Deferral.CLUSTER}
-    for board in (run.boards[name] for name in sorted(asleep)):
-        if board.open:
-            board.ask(*board.health.questions(board.queues, run.now()))
+    for scheduler in (run.schedulers[name] for name in sorted(asleep)):
+        if scheduler.open:
+            scheduler.ask(*scheduler.health.questions(scheduler.queues, run.now()))
     return f"{len(aside):,} deployments are taken up again"

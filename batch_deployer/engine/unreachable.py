@@ -1,10 +1,10 @@
 """What a look that failed means for the cluster and everything on it."""
 
-from batch_deployer.engine.cluster_work import ClusterQueue
-from batch_deployer.engine.context import Run
+from batch_deployer.engine.cluster_work import ClusterWork
+from batch_deployer.engine.context import RunContext
 from batch_deployer.engine.deferral import judge_phase
-from batch_deployer.engine.deployment_state import Track
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.deployment_state import DeploymentState
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer
 from batch_deployer.model.deployment import Outcome
@@ -13,18 +13,20 @@ from batch_deployer.rules.lifecycle import Phase
 from batch_deployer.rules.responses import Verdict, describe, fingerprint
 
 
-def look_failed(run: Run, board: Board, queue: ClusterQueue, answer: Answer, verdict: Verdict) -> None:
+def poll_failed(
+    run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer, verdict: Verdict
+) -> None:
     """Take in a look that brought no list, and plan the next one."""
     now = run.now()
     match verdict:
         case Verdict.THROTTLED | Verdict.EXPIRED:
-            board.look_soon(queue, now)
+            scheduler.schedule_poll(queue, now)
         case Verdict.LOCKED | Verdict.UNSETTLED:
-            board.look_soon(queue, now + run.settings.retry.locked)
+            scheduler.schedule_poll(queue, now + run.settings.retry.locked)
         case Verdict.AUTH:
             pass
         case Verdict.STATE:
-            _forbidden_now(run, board, queue, answer)
+            _forbidden_now(run, scheduler, queue, answer)
         case Verdict.ABSENT:
             _give_up(run, queue, Outcome.REJECTED, f"the cluster does not exist: {describe(answer)}", answer)
         case Verdict.DENIED:
@@ -35,59 +37,59 @@ def look_failed(run: Run, board: Board, queue: ClusterQueue, answer: Answer, ver
                 run, queue, Outcome.REJECTED, f"the cluster's releases cannot be listed: {describe(answer)}", answer
             )
         case _:
-            _fault(run, board, queue, answer)
+            _fault(run, scheduler, queue, answer)
 
 
-def _forbidden_now(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
+def _forbidden_now(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer) -> None:
     """Take in that the cluster's state forbids even a look; what waits is held back or refused by its phase."""
     ready = readiness(queue.phase)
     if ready is Readiness.READY:  # it has changed since its phase was asked for
-        board.ask(*board.health.question(queue, run.now()))
+        scheduler.ask(*scheduler.health.question(queue, run.now()))
     else:
         for track in list(queue.waiting.values()):
             judge_phase(run, queue, track)
     if queue.watching or (ready is Readiness.READY and queue.waiting):
-        _fault(run, board, queue, answer)
+        _fault(run, scheduler, queue, answer)
 
 
-def _fault(run: Run, board: Board, queue: ClusterQueue, answer: Answer) -> None:
+def _fault(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer) -> None:
     """Count a fault of the cluster's service; leave it alone for a while, or for good."""
     now, settings = run.now(), run.settings.retry
-    was_tripped = queue.breaker.tripped
-    again = queue.breaker.fault(now, run.ports.draw(), settings, within_budget=board.budget.spend())
-    if queue.breaker.hopeless(now, settings):
+    was_tripped = queue.breaker.is_open
+    again = queue.breaker.record_failure(now, run.ports.draw(), settings, within_budget=scheduler.budget.spend())
+    if queue.breaker.exhausted(now, settings):
         lasted = now - (queue.breaker.failing_since or now)
-        _no_hope(run, board, queue, answer, f"no usable answer for {lasted:.0f} s: {describe(answer)}")
+        _no_hope(run, scheduler, queue, answer, f"no usable answer for {lasted:.0f} s: {describe(answer)}")
         return
-    if queue.breaker.tripped and not was_tripped:
-        board.ask(*board.health.question(queue, now))
+    if queue.breaker.is_open and not was_tripped:
+        scheduler.ask(*scheduler.health.question(queue, now))
         for track in queue.waiting.values():
             why = f"the cluster does not answer: {describe(answer)}"
             run.emit(track, e.Undecided(at=run.wall(), key=track.key, why=why))
-    if not is_cloud_out(board, queue):
+    if not is_cloud_out(scheduler, queue):
         _time_out(run, queue, answer)
     asked = now + min(answer.retry_after or 0.0, settings.cap)
-    board.look_soon(queue, max(again, asked))
+    scheduler.schedule_poll(queue, max(again, asked))
 
 
-def is_cloud_out(board: Board, queue: ClusterQueue) -> bool:
+def is_cloud_out(scheduler: CloudScheduler, queue: ClusterWork) -> bool:
     """Whether nothing else of the cloud has answered either since this cluster last did."""
     failing_since = queue.breaker.failing_since
-    return failing_since is not None and board.health.answered_at < failing_since
+    return failing_since is not None and scheduler.health.answered_at < failing_since
 
 
-def _no_hope(run: Run, board: Board, queue: ClusterQueue, answer: Answer, reason: str) -> None:
+def _no_hope(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer, reason: str) -> None:
     """Set everything on a cluster that is not ready aside, or on the cloud that does not answer; else end it."""
     if readiness(queue.phase) is Readiness.LATER:
         for track in queue.tracks():
             judge_phase(run, queue, track)
-    elif is_cloud_out(board, queue):
-        run.on_outage(board, f"cloud {board.cloud.name}: {reason}")
+    elif is_cloud_out(scheduler, queue):
+        run.on_outage(scheduler, f"cloud {scheduler.cloud.name}: {reason}")
     else:
         _give_up(run, queue, Outcome.UNREACHABLE, reason, answer)
 
 
-def _time_out(run: Run, queue: ClusterQueue, answer: Answer) -> None:
+def _time_out(run: RunContext, queue: ClusterWork, answer: Answer) -> None:
     """End what is overdue even though the cluster cannot be asked."""
     now = run.now()
     for track in list(queue.watching.values()):
@@ -101,7 +103,7 @@ def _time_out(run: Run, queue: ClusterQueue, answer: Answer) -> None:
             run.finish(track, Outcome.TIMED_OUT, reason, cause=f"timed out {track.status}")
 
 
-def _give_up(run: Run, queue: ClusterQueue, outcome: Outcome, reason: str, answer: Answer) -> None:
+def _give_up(run: RunContext, queue: ClusterWork, outcome: Outcome, reason: str, answer: Answer) -> None:
     """End everything on the cluster."""
     cause = fingerprint(str(answer.status), answer.code, answer.message)
     if queue.phase not in ("", "Available"):
@@ -113,7 +115,7 @@ def _give_up(run: Run, queue: ClusterQueue, outcome: Outcome, reason: str, answe
             run.finish(track, outcome, _whose(track, reason), cause=cause)
 
 
-def _whose(track: Track, reason: str) -> str:
+def _whose(track: DeploymentState, reason: str) -> str:
     if track.phase is Phase.UNCERTAIN:
         return f"{track.operation} was sent and its fate is unknown; {reason}"
     if track.phase is Phase.WATCHING:

@@ -12,23 +12,23 @@ from typing import Any
 import anyio
 
 from batch_deployer.engine.jobs import Job
-from batch_deployer.engine.scheduler import Board
+from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.ports import Clock
 
-TICK = 0.001
+TICK_SECONDS = 0.001
 """Timers are rounded up to whole milliseconds: exact ones make the loop spin."""
-SLICE = 128
+JOBS_PER_YIELD = 128
 """Jobs that end without waiting (in-process transports) before a lane lets others have the loop."""
 
 
-class Pool:
+class WorkerPool:
     """Lanes over the boards of all clouds."""
 
     def __init__(
         self,
-        boards: Sequence[Board],
+        schedulers: Sequence[CloudScheduler],
         clock: Clock,
-        perform: Callable[[Board, Job], Awaitable[None]],
+        perform: Callable[[CloudScheduler, Job], Awaitable[None]],
         keep_time: Callable[[float], float | None],
         background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
@@ -37,11 +37,11 @@ class Pool:
         `background`: what goes on beside the calls until then.
         """
         self._background = background
-        self._boards = list(boards)
+        self._schedulers = list(schedulers)
         self._clock = clock
         self._perform = perform
-        self._keep_time = keep_time
-        self._lanes = sum(board.cloud.limits.connections for board in self._boards)
+        self._supervise = keep_time
+        self._lanes = sum(scheduler.cloud.limits.connections for scheduler in self._schedulers)
         self._idle: list[asyncio.Future[None]] = []
         """What each lane without work waits for."""
         self._alarm: asyncio.TimerHandle | None = None
@@ -59,14 +59,14 @@ class Pool:
                     group.start_soon(self._lane)
                 for work in self._background:
                     group.start_soon(work)
-                await self._time_keeper()
+                await self._supervisor()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
         finally:
             self._disarm()
 
-    def poke(self) -> None:
+    def wake_supervisor(self) -> None:
         """Have the time keeper look at once: something changed that it judges by."""
         if self._news is not None:
             _wake(self._news)
@@ -79,14 +79,14 @@ class Pool:
         if not self._idle:
             return math.inf
         now, at = self._clock.monotonic(), math.inf
-        for board in self._boards:
-            at = min(at, board.wake_at(now))
+        for scheduler in self._schedulers:
+            at = min(at, scheduler.wake_at(now))
         if at <= now:
             _wake(self._idle.pop())  # it arms for the one after
         elif at < self._alarm_at:
             self._disarm()
             self._alarm_at = at
-            self._alarm = _later(at - now, self._ring)
+            self._alarm = _later(at - now, self._on_wakeup)
         return at
 
     async def _lane(self) -> None:
@@ -97,33 +97,33 @@ class Pool:
                 wake = loop.create_future()
                 self._idle.append(wake)
                 if self.arm() == math.inf and len(self._idle) == self._lanes:
-                    self.poke()  # Nothing is under way or due: is it over, or a stall?
+                    self.wake_supervisor()  # Nothing is under way or due: is it over, or a stall?
                 await wake
                 continue
-            board, job = taken
+            scheduler, job = taken
             self.arm()
             try:
-                await self._perform(board, job)
+                await self._perform(scheduler, job)
             finally:
-                board.give_back(job)
+                scheduler.give_back(job)
             since_rest += 1
-            if since_rest >= SLICE:
+            if since_rest >= JOBS_PER_YIELD:
                 since_rest = 0
                 await anyio.lowlevel.checkpoint()
 
-    def _next_job(self) -> tuple[Board, Job] | None:
+    def _next_job(self) -> tuple[CloudScheduler, Job] | None:
         """Take a job from the boards in turn."""
         now = self._clock.monotonic()
-        boards = self._boards
-        for step in range(len(boards)):
-            board = boards[(self._turn + step) % len(boards)]
-            job = board.take(now)
+        schedulers = self._schedulers
+        for step in range(len(schedulers)):
+            scheduler = schedulers[(self._turn + step) % len(schedulers)]
+            job = scheduler.take(now)
             if job is not None:
                 self._turn += step + 1
-                return board, job
+                return scheduler, job
         return None
 
-    def _ring(self) -> None:
+    def _on_wakeup(self) -> None:
         self._disarm()
         if self._idle:
             _wake(self._idle.pop())
@@ -133,10 +133,10 @@ class Pool:
             self._alarm.cancel()
             self._alarm, self._alarm_at = None, math.inf
 
-    async def _time_keeper(self) -> None:
+    async def _supervisor(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = self._keep_time(self._clock.monotonic())
+            due = self._supervise(self._clock.monotonic())
             if due is None:
                 return
             self.arm()
@@ -150,7 +150,7 @@ class Pool:
 
 def _later(seconds: float, what: Callable[..., None], *args: object) -> asyncio.TimerHandle:
     """Not a cancel scope with a deadline: its float misses uvloop's whole milliseconds by a hair, and spins."""
-    return asyncio.get_running_loop().call_later(math.ceil(seconds / TICK) * TICK, what, *args)
+    return asyncio.get_running_loop().call_later(math.ceil(seconds / TICK_SECONDS) * TICK_SECONDS, what, *args)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

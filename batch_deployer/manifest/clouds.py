@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.identifiers import loopback
 from batch_deployer.manifest.nodes import Node
-from batch_deployer.manifest.schema import AuthShape, CloudShape, LimitsShape
-from batch_deployer.manifest.validation import Checked
+from batch_deployer.manifest.schema import AuthModel, CloudModel, LimitsModel
+from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.model.cloud import NEEDED_OPTIONS, AuthSpec, CloudSpec
 from batch_deployer.settings import Limits
 
@@ -23,7 +23,7 @@ _SECRET = ("token", "password", "secret_key", "security_token")
 WIRE_NAMES = {"domain": "user_domain", "domain_id": "user_domain_id"}
 
 
-def read_clouds(checked: Checked, desk: Desk) -> dict[str, CloudSpec]:
+def read_clouds(checked: ValidatedManifest, desk: LoadContext) -> dict[str, CloudSpec]:
     """All clouds by name."""
     top = limits(Limits(), checked.model.limits)
     if not checked.model.clouds and not checked.broken:
@@ -34,13 +34,13 @@ def read_clouds(checked: Checked, desk: Desk) -> dict[str, CloudSpec]:
     }
 
 
-def limits(base: Limits, over: LimitsShape | None) -> Limits:
+def limits(base: Limits, over: LimitsModel | None) -> Limits:
     """`base` with what `over` sets."""
     given = {} if over is None else {each.name: getattr(over, each.name) for each in fields(Limits)}
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
-def _cloud(name: str, shape: CloudShape, node: Node, top: Limits, desk: Desk) -> CloudSpec:
+def _cloud(name: str, shape: CloudModel, node: Node, top: Limits, desk: LoadContext) -> CloudSpec:
     if shape.cloud and shape.auth:
         desk.fault(
             node.keys["auth"], f'cloud "{name}" has both `cloud` and `auth`; an entry of clouds.yaml has its own'
@@ -71,8 +71,8 @@ def _cloud(name: str, shape: CloudShape, node: Node, top: Limits, desk: Desk) ->
     )
 
 
-def _auth(name: str, shape: CloudShape, node: Node, desk: Desk) -> AuthSpec:
-    auth = shape.auth or AuthShape()
+def _auth(name: str, shape: CloudModel, node: Node, desk: LoadContext) -> AuthSpec:
+    auth = shape.auth or AuthModel()
     given = {key: str(value) for key, value in auth.model_dump(exclude_none=True).items() if key != "method"}
     method = auth.method or _guess(given)
     place = node.at("auth").place
@@ -103,7 +103,7 @@ def _guess(given: Mapping[str, str]) -> str:
     return "password" if "username" in given or "password" in given else "environment"
 
 
-def _hidden(given: Mapping[str, str], shape: CloudShape, node: Node, desk: Desk) -> None:
+def _hidden(given: Mapping[str, str], shape: CloudModel, node: Node, desk: LoadContext) -> None:
     """Refuse secrets in clear, but for a simulator on this machine."""
     urls = [url for url in (shape.endpoint, given.get("auth_url")) if url]
     if urls and all(map(loopback, urls)):

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.bounds import MAX_ROWS
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.identifiers import cluster_id
 from batch_deployer.manifest.model import ClusterEntry, DiscoverSpec, Values
-from batch_deployer.manifest.nodes import Node, Place
-from batch_deployer.manifest.schema import ClusterShape
+from batch_deployer.manifest.nodes import Node, SourceLocation
+from batch_deployer.manifest.schema import ClusterModel
 from batch_deployer.manifest.tables import rows
-from batch_deployer.manifest.validation import Checked
+from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import Cluster
 from batch_deployer.model.helm_values import merge
@@ -26,14 +26,14 @@ _MAPS = ("tags", "values")
 class Clusters:
     """Collects clusters and notices those that are named twice."""
 
-    def __init__(self, checked: Checked, clouds: Mapping[str, CloudSpec], desk: Desk) -> None:
+    def __init__(self, checked: ValidatedManifest, clouds: Mapping[str, CloudSpec], desk: LoadContext) -> None:
         """Read the whole section."""
         self.entries: list[ClusterEntry] = []
         self.discover: list[DiscoverSpec] = []
         self._clouds = clouds
         self._known_clouds = checked.names("clouds")
         self._desk = desk
-        self._first: dict[str, Place] = {}
+        self._first: dict[str, SourceLocation] = {}
         self._tags: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         self._values: dict[str, Values] = {}
         if not checked.model.clusters and not checked.broken:
@@ -41,7 +41,7 @@ class Clusters:
         for shape, node in zip(checked.model.clusters, checked.places("clusters"), strict=True):
             self._entry(shape, node)
 
-    def _entry(self, shape: ClusterShape, node: Node) -> None:
+    def _entry(self, shape: ClusterModel, node: Node) -> None:
         kinds = [word for word in ("id", "from", "discover") if word in node.mapping]
         if len(kinds) != 1:
             said = f"both `{kinds[0]}` and `{kinds[1]}`" if kinds else "none"
@@ -60,7 +60,7 @@ class Clusters:
             )
             self._add(cluster, shape.values, node.place)
 
-    def _question(self, shape: ClusterShape, node: Node) -> None:
+    def _question(self, shape: ClusterModel, node: Node) -> None:
         asked, place = shape.discover, node.at("discover").place
         assert asked is not None  # noqa: S101 - the caller looked
         if shape.name:
@@ -79,7 +79,7 @@ class Clusters:
             )
         )
 
-    def _table(self, shape: ClusterShape, node: Node) -> None:
+    def _table(self, shape: ClusterModel, node: Node) -> None:
         name, place = str(shape.from_), node.at("from").place
         if shape.name:
             self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
@@ -90,12 +90,12 @@ class Clusters:
             path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
                 self._row(row, shape, where)
-        except BadInput as error:
+        except InputError as error:
             self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
         except ValueError as error:
             self._desk.fault(place, str(error))
 
-    def _row(self, row: Mapping[str, Any], shape: ClusterShape, place: Place) -> None:
+    def _row(self, row: Mapping[str, Any], shape: ClusterModel, place: SourceLocation) -> None:
         try:
             identity = cluster_id(_text(row, "id"))
             name = _text(row, "name") if "name" in row else identity
@@ -109,7 +109,7 @@ class Clusters:
         cluster = Cluster(id=identity, name=name, cloud=self._cloud(cloud, place), tags=tags, priority=priority)
         self._add(cluster, values, place)
 
-    def _cloud(self, name: str | None, place: Place) -> str:
+    def _cloud(self, name: str | None, place: SourceLocation) -> str:
         if name is None:
             if len(self._known_clouds) > 1:
                 names = ", ".join(sorted(self._known_clouds))
@@ -119,7 +119,7 @@ class Clusters:
             self._desk.fault(place, unknown("cloud", name, self._known_clouds))
         return intern(name)
 
-    def _add(self, cluster: Cluster, values: Values | None, place: Place) -> None:
+    def _add(self, cluster: Cluster, values: Values | None, place: SourceLocation) -> None:
         first = self._first.setdefault(cluster.id, place)
         if first is not place:
             where = f"line {first.line}" if first.file == place.file else f"{first.file}:{first.line}"

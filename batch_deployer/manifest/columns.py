@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.json_reader import read_json
 from batch_deployer.manifest.scalars import resolve
 from batch_deployer.util.suggest import nearest
@@ -127,7 +127,7 @@ def _plain_value(cell: str, title: str) -> Any:
 def _json_value(cell: str) -> Any:
     try:
         return read_json(cell, "").plain()
-    except BadInput as error:
+    except InputError as error:
         raise ValueError(error.faults[0].message) from None
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES
 from batch_deployer.manifest.folder import Folder, read_bytes
 from batch_deployer.manifest.interpolation import Allow, BadPlaceholder, expand
 from batch_deployer.manifest.json_reader import MAX_DEPTH
-from batch_deployer.manifest.nodes import Node, Place
+from batch_deployer.manifest.nodes import Node, SourceLocation
 from batch_deployer.manifest.yaml_reader import MAX_BYTES, decode, read
 
 _TELLING = 4
@@ -17,14 +17,14 @@ _TELLING = 4
 IN_VALUES = Allow.ENV | Allow.SECRET | Allow.PLAN
 
 
-class Desk:
+class LoadContext:
     """Collects faults, so that a user sees all of them at once."""
 
     def __init__(self, folder: Folder, environ: Mapping[str, str]) -> None:
         """`environ`: what `${env:NAME}` may name."""
         self.folder = folder
         self.environ = environ
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self.warnings: list[str] = []
         self._files: dict[str, Mapping[str, Any] | None] = {}
         self._lengths: dict[str, int] = {}
@@ -33,11 +33,11 @@ class Desk:
         self._filled: dict[str, str] = {}
         """Texts with variables filled in, and as they were written."""
 
-    def fault(self, place: Place, message: str) -> None:
+    def fault(self, place: SourceLocation, message: str) -> None:
         """Note a fault."""
         self.faults.append(place.fault(message))
 
-    def text(self, text: str, allow: Allow, place: Place) -> str:
+    def text(self, text: str, allow: Allow, place: SourceLocation) -> str:
         """A text with its placeholders filled in or checked."""
         try:
             filled = expand(text, self.environ, allow, self.folder.secret)
@@ -46,14 +46,14 @@ class Desk:
             return text
         self._brought += len(filled)
         if self._brought > MAX_EXPANDED_BYTES:
-            raise BadInput(
+            raise InputError(
                 [place.fault(f"with this the placeholders bring more than {MAX_EXPANDED_BYTES // 2**20} MiB of text")]
             )
         if filled != text and len(filled) >= _TELLING:
             self._filled[filled] = text
         return filled
 
-    def as_written(self, faults: Sequence[Fault]) -> list[Fault]:
+    def as_written(self, faults: Sequence[Diagnostic]) -> list[Diagnostic]:
         """Faults that show `${env:NAME}` instead of what the variable holds: it may not be for the reader's eyes."""
         longest = sorted(self._filled, key=len, reverse=True)
         return [replace(fault, message=self._unfilled(fault.message, longest)) for fault in faults]
@@ -77,10 +77,10 @@ class Desk:
             return Node({name: self.node(item, allow) for name, item in node.value.items()}, node.place, keys=node.keys)
         return node
 
-    def values(self, values: Any, place: Place, depth: int = 0) -> Any:
+    def values(self, values: Any, place: SourceLocation, depth: int = 0) -> Any:
         """Values that came out of a table, with their placeholders filled in or checked."""
         if depth > MAX_DEPTH:
-            raise BadInput([place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+            raise InputError([place.fault(f"nested more than {MAX_DEPTH} levels deep")])
         if isinstance(values, str):
             return self.text(values, IN_VALUES, place) if "${" in values else values
         if isinstance(values, list):
@@ -91,27 +91,27 @@ class Desk:
             return {name: self.values(item, place, depth + 1) for name, item in values.items()}
         return values
 
-    def values_file(self, name: str, place: Place) -> Mapping[str, Any]:
+    def values_file(self, name: str, place: SourceLocation) -> Mapping[str, Any]:
         """A file of values, read once."""
         if name not in self._files:
             self._files[name] = self._read_values(name, place)
         self.charge(self._lengths.get(name, 0), place)
         return self._files[name] or {}
 
-    def charge(self, characters: int, place: Place) -> None:
-        """Count what is merged into one more release. BadInput when all releases together get too much."""
+    def charge(self, characters: int, place: SourceLocation) -> None:
+        """Count what is merged into one more release. InputError when all releases together get too much."""
         self._merged += characters
         if self._merged > MAX_EXPANDED_BYTES:
             limit = f"{MAX_EXPANDED_BYTES // 2**20} MiB"
-            raise BadInput([place.fault(f"with this the values of all releases are longer than {limit}")])
+            raise InputError([place.fault(f"with this the values of all releases are longer than {limit}")])
 
-    def _read_values(self, name: str, place: Place) -> Mapping[str, Any] | None:
+    def _read_values(self, name: str, place: SourceLocation) -> Mapping[str, Any] | None:
         shown = self.folder.shown(name)
         try:
             text = decode(read_bytes(self.folder.source(name), shown, MAX_BYTES), shown)
             self._lengths[name] = len(text)
             tree = read(text, shown, may_be_empty=True)
-        except BadInput as error:
+        except InputError as error:
             self.faults.extend(error.faults)
             return None
         except ValueError as error:

@@ -1,6 +1,6 @@
 """Fills in `${env:NAME}` all over a manifest, and checks every other placeholder for being allowed where it stands."""
 
-from batch_deployer.manifest.context import IN_VALUES, Desk
+from batch_deployer.manifest.context import IN_VALUES, LoadContext
 from batch_deployer.manifest.interpolation import Allow
 from batch_deployer.manifest.nodes import Node
 
@@ -31,16 +31,16 @@ _RULES: dict[tuple[str, ...], Allow] = {
 _BRANCHES = frozenset(rule[:depth] for rule in _RULES for depth in range(len(rule) + 1))
 
 
-def settle(node: Node, desk: Desk, path: tuple[str, ...] = ()) -> Node:
+def resolve_defaults(node: Node, desk: LoadContext, path: tuple[str, ...] = ()) -> Node:
     """The tree with placeholders filled in; faults go to the desk."""
     if path in _RULES:
         return desk.node(node, _RULES[path])
     if path not in _BRANCHES:
         return desk.node(node, Allow.ENV)
     if isinstance(node.value, list):
-        return Node([settle(item, desk, (*path, "*")) for item in node.value], node.place)
+        return Node([resolve_defaults(item, desk, (*path, "*")) for item in node.value], node.place)
     if isinstance(node.value, dict):
-        below = {name: settle(item, desk, _step(path, name)) for name, item in node.value.items()}
+        below = {name: resolve_defaults(item, desk, _step(path, name)) for name, item in node.value.items()}
         return Node(below, node.place, keys=node.keys)
     return desk.node(node, Allow.ENV)
 

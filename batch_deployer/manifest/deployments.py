@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.bounds import MAX_ROWS
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.model import Override, Pair
-from batch_deployer.manifest.nodes import Node, Place
-from batch_deployer.manifest.schema import DeploymentShape, OverrideShape
+from batch_deployer.manifest.nodes import Node, SourceLocation
+from batch_deployer.manifest.schema import DeploymentModel, OverrideModel
 from batch_deployer.manifest.tables import rows
-from batch_deployer.manifest.validation import Checked, check_part
+from batch_deployer.manifest.validation import ValidatedManifest, check_part
 from batch_deployer.model.deployment import OnExisting, OnFailure
 from batch_deployer.util.suggest import unknown
 
@@ -32,7 +32,7 @@ _MAPS = ("values", "parameters")
 class Pairs:
     """Collects pairs. Equal overrides become one object, so that deployments can share their release spec."""
 
-    def __init__(self, checked: Checked, desk: Desk) -> None:
+    def __init__(self, checked: ValidatedManifest, desk: LoadContext) -> None:
         """Read the whole section."""
         self.found: list[Pair] = []
         self._desk = desk
@@ -41,7 +41,7 @@ class Pairs:
         for shape, node in zip(checked.model.deployments or (), checked.places("deployments"), strict=True):
             self._entry(shape, node)
 
-    def _entry(self, shape: DeploymentShape, node: Node) -> None:
+    def _entry(self, shape: DeploymentModel, node: Node) -> None:
         if shape.from_:
             strange = [key for key in node.keys if key != "from"]
             if strange:
@@ -56,7 +56,7 @@ class Pairs:
             return
         self._add(str(shape.cluster), str(shape.release), self._override(shape), node.at("release").place, node.place)
 
-    def _table(self, name: str, place: Place) -> None:
+    def _table(self, name: str, place: SourceLocation) -> None:
         if len(self.found) > MAX_ROWS:
             self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
             return
@@ -64,12 +64,12 @@ class Pairs:
             path = self._desk.folder.source(name)
             for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
                 self._row(row, where)
-        except BadInput as error:
+        except InputError as error:
             self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
         except ValueError as error:
             self._desk.fault(place, str(error))
 
-    def _row(self, row: dict[str, Any], place: Place) -> None:
+    def _row(self, row: dict[str, Any], place: SourceLocation) -> None:
         cluster, release = row.pop("cluster", None), row.pop("release", None)
         if not isinstance(cluster, str) or not isinstance(release, str):
             missing = "release" if isinstance(cluster, str) else "cluster"
@@ -79,22 +79,22 @@ class Pairs:
         if row:
             try:
                 override = self._row_override(row, place)
-            except BadInput as error:
+            except InputError as error:
                 self._desk.faults.extend(error.faults)
                 return
         self._add(cluster, release, override, place, place)
 
-    def _row_override(self, row: Mapping[str, Any], place: Place) -> Override | None:
+    def _row_override(self, row: Mapping[str, Any], place: SourceLocation) -> Override | None:
         same = repr(row)
         if same not in self._overrides:
-            shape = check_part(OverrideShape, self._desk.values(row, place), place)
+            shape = check_part(OverrideModel, self._desk.values(row, place), place)
             override = self._override(shape)
             if override is None:
                 return None
             self._overrides[same] = override
         return self._overrides[same]
 
-    def _override(self, shape: OverrideShape) -> Override | None:
+    def _override(self, shape: OverrideModel) -> Override | None:
         given = shape.model_dump(exclude_none=True, exclude={"cluster", "release", "from_"})
         if not given:
             return None
@@ -104,7 +104,9 @@ class Pairs:
             given["on_failure"] = OnFailure(given["on_failure"])
         return Override(**given)
 
-    def _add(self, cluster: str, release: str, override: Override | None, spot: Place, place: Place) -> None:
+    def _add(
+        self, cluster: str, release: str, override: Override | None, spot: SourceLocation, place: SourceLocation
+    ) -> None:
         if release not in self._releases:
             self._desk.fault(spot, unknown("release", release, self._releases))
             return

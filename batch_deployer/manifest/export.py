@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.clouds import WIRE_NAMES
 from batch_deployer.manifest.interpolation import is_login
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState, Status
 from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import is_protected
@@ -113,7 +113,7 @@ class _Writer:
                 tags[key] = self._text(text)
         if tags:
             entry["tags"] = tags
-        why = "it is listed twice" if cluster.id in self._clusters else _refused("ClusterShape", entry)
+        why = "it is listed twice" if cluster.id in self._clusters else _refused("ClusterModel", entry)
         if why:
             self._leave_out(f"cluster {cluster.name}", why)
             return None
@@ -148,7 +148,7 @@ class _Writer:
             "name": state.name, "namespace": state.namespace, "chart": chart, "version": state.chart_version,
             "values": values,
         }  # fmt: skip
-        why = _refused("ReleaseShape", release)
+        why = _refused("ReleaseModel", release)
         if why:
             self._leave_out(where, why)
             return
@@ -241,8 +241,8 @@ def _refused(shape: str, entry: dict[str, Any]) -> str:
     from batch_deployer.manifest.validation import check_part  # noqa: PLC0415 - same
 
     try:
-        check_part(getattr(schema, shape), entry, Place())
-    except BadInput as error:
+        check_part(getattr(schema, shape), entry, SourceLocation())
+    except InputError as error:
         return error.faults[0].message
     return ""
 

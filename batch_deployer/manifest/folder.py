@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.interpolation import BadPlaceholder
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
@@ -52,7 +52,7 @@ class Folder:
         return real
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file that `source` gave, by path below the folder. BadInput when one cannot be read."""
+        """SHA-256 of each file that `source` gave, by path below the folder. InputError when one cannot be read."""
         return {name: digest_of(path, self.shown(name)) for name, path in self._sources.items()}
 
     def trusted(self, name: str) -> Path:
@@ -95,18 +95,18 @@ def _reason(error: BaseException) -> str:
 
 
 def read_bytes(path: Path, shown: str, limit: int) -> bytes:
-    """At most `limit` + 1 bytes of a file. BadInput when it cannot be read."""
+    """At most `limit` + 1 bytes of a file. InputError when it cannot be read."""
     try:
         with path.open("rb") as stream:
             return stream.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise BadInput([Fault(f"cannot be read: {_reason(error)}", shown)]) from None
+        raise InputError([Diagnostic(f"cannot be read: {_reason(error)}", shown)]) from None
 
 
 def digest_of(path: Path, shown: str) -> str:
-    """SHA-256 of a file in hex. BadInput when it cannot be read."""
+    """SHA-256 of a file in hex. InputError when it cannot be read."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError) as error:
-        raise BadInput([Fault(f"cannot be read: {_reason(error)}", shown)]) from None
+        raise InputError([Diagnostic(f"cannot be read: {_reason(error)}", shown)]) from None

@@ -6,9 +6,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_NODES, TOO_MANY_NODES
-from batch_deployer.manifest.nodes import Node, Place
+from batch_deployer.manifest.nodes import Node, SourceLocation
 
 MAX_DEPTH = 64
 MAX_DIGITS = 400
@@ -20,19 +20,21 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 def read_json(text: str, file: str, line: int = 1) -> Node:
-    """The one value in `text`, which begins at a line of the file. BadInput with every fault found."""
+    """The one value in `text`, which begins at a line of the file. InputError with every fault found."""
     try:
         json.loads(text, parse_int=len, parse_float=len, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise BadInput([Fault(f"this is not JSON: {error.msg}", file, error.lineno + line - 1, error.colno)]) from None
+        raise InputError(
+            [Diagnostic(f"this is not JSON: {error.msg}", file, error.lineno + line - 1, error.colno)]
+        ) from None
     except RecursionError:
-        raise BadInput([Fault(f"nested more than {MAX_DEPTH} levels deep", file, line, 1)]) from None
+        raise InputError([Diagnostic(f"nested more than {MAX_DEPTH} levels deep", file, line, 1)]) from None
     except ValueError as error:
-        raise BadInput([Fault(f"this is not JSON: {error}", file, line, 1)]) from None
+        raise InputError([Diagnostic(f"this is not JSON: {error}", file, line, 1)]) from None
     walker = _Walker(text, file, line)
     root, _ = walker.value(_after_blanks(text, 0), 1)
     if walker.faults:
-        raise BadInput(walker.faults)
+        raise InputError(walker.faults)
     return root
 
 
@@ -49,7 +51,7 @@ class _Walker:
     """Walks over text that is known to be JSON."""
 
     def __init__(self, text: str, file: str, line: int) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self._text = text
         self._file = file
         self._first = line
@@ -61,9 +63,9 @@ class _Walker:
         place = self._place(at)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise BadInput([*self.faults, place.fault(TOO_MANY_NODES)])
+            raise InputError([*self.faults, place.fault(TOO_MANY_NODES)])
         if depth > MAX_DEPTH:
-            raise BadInput([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+            raise InputError([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
         match self._text[at]:
             case "{":
                 return self._object(at + 1, place, depth)
@@ -75,7 +77,7 @@ class _Walker:
             case _:
                 return self._plain(at, place)
 
-    def _plain(self, at: int, place: Place) -> tuple[Node, int]:
+    def _plain(self, at: int, place: SourceLocation) -> tuple[Node, int]:
         if found := _NUMBER.match(self._text, at):
             raw = found[0]
             if len(raw) > MAX_DIGITS:
@@ -88,7 +90,7 @@ class _Walker:
         word = next(word for word in _WORDS if self._text.startswith(word, at))
         return Node(_WORDS[word], place, raw=word), at + len(word)
 
-    def _list(self, at: int, place: Place, depth: int) -> tuple[Node, int]:
+    def _list(self, at: int, place: SourceLocation, depth: int) -> tuple[Node, int]:
         items: list[Node] = []
         at = _after_blanks(self._text, at)
         while self._text[at] != "]":
@@ -97,9 +99,9 @@ class _Walker:
             at = _after_blanks(self._text, at)
         return _measured(Node(items, place), items), at + 1
 
-    def _object(self, at: int, place: Place, depth: int) -> tuple[Node, int]:
+    def _object(self, at: int, place: SourceLocation, depth: int) -> tuple[Node, int]:
         entries: dict[str, Node] = {}
-        keys: dict[str, Place] = {}
+        keys: dict[str, SourceLocation] = {}
         at = _after_blanks(self._text, at)
         while self._text[at] != "}":
             at = _after_blanks(self._text, at + (self._text[at] == ","))
@@ -121,9 +123,9 @@ class _Walker:
             found = _SURROGATE.sub("\ufffd", found)
         return found, end
 
-    def _place(self, at: int) -> Place:
+    def _place(self, at: int) -> SourceLocation:
         line = bisect_right(self._starts, at) - 1
-        return Place(self._file, line + self._first, at - self._starts[line] + 1)
+        return SourceLocation(self._file, line + self._first, at - self._starts[line] + 1)
 
 
 def _measured(node: Node, below: Collection[Node]) -> Node:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import ChartRef, Cluster, OnExisting, OnFailure, Parameters
 from batch_deployer.model.selectors import Selector, WaveRule
-from batch_deployer.settings import GateSettings, Settings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Settings
 
 Values = Mapping[str, Any]
 """Helm values as JSON; texts may hold `${cluster...}`, `${release...}`, `${secret:...}` and the escape `$${`."""
@@ -20,7 +20,7 @@ class ClusterEntry(NamedTuple):
     cluster: Cluster
     values: Values | None
     """Merged over every release on this cluster. The same object where it is the same text."""
-    place: Place
+    place: SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class DiscoverSpec:
     """Added to the tags that the cloud shows."""
     priority: int = 0
     values: Values | None = None
-    place: Place = Place()
+    place: SourceLocation = SourceLocation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Pair(NamedTuple):
     release: str
     """Alias or name."""
     override: Override | None
-    place: Place
+    place: SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +88,10 @@ class Release:
     """Refs of other releases."""
     targets: Selector | None = None
     """None: only explicit pairs."""
-    max_failures: Share | None = None
-    place: Place = Place()
-    targets_place: Place = Place()
-    needs_places: tuple[Place, ...] = ()
+    max_failures: IntOrPercent | None = None
+    place: SourceLocation = SourceLocation()
+    targets_place: SourceLocation = SourceLocation()
+    needs_places: tuple[SourceLocation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +99,10 @@ class WaveSpec:
     """A wave with its gate."""
 
     rule: WaveRule
-    max_failures: Share | None = None
-    max_unreachable: Share | None = None
+    max_failures: IntOrPercent | None = None
+    max_unreachable: IntOrPercent | None = None
     soak: float = 0.0
-    place: Place = Place()
+    place: SourceLocation = SourceLocation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from batch_deployer.errors import Fault
+from batch_deployer.errors import Diagnostic
 from batch_deployer.model.helm_values import Json
 
 Scalar: TypeAlias = "bool | int | float | str | None"
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where something stands; line and column count from 1."""
 
     file: str = ""
     line: int = 0
     column: int = 0
 
-    def fault(self, message: str) -> Fault:
+    def fault(self, message: str) -> Diagnostic:
         """A fault at this place."""
-        return Fault(message, self.file, self.line, self.column)
+        return Diagnostic(message, self.file, self.line, self.column)
 
 
 @dataclass(slots=True, eq=False)
@@ -28,10 +28,10 @@ class Node:
     """A mapping, list or scalar."""
 
     value: dict[str, Node] | list[Node] | Scalar
-    place: Place
+    place: SourceLocation
     raw: str = ""
     """Source text of a plain scalar (`1.10`), empty otherwise."""
-    keys: dict[str, Place] = field(default_factory=dict)
+    keys: dict[str, SourceLocation] = field(default_factory=dict)
     """Places of a mapping's keys."""
     size: int = 1
     """Nodes in this subtree, aliases written out."""

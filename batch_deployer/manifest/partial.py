@@ -1,12 +1,12 @@
 """Names that broken items refer to: an item with one fault should not hide that it has a second."""
 
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.nodes import Node
-from batch_deployer.manifest.validation import Checked
+from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.util.suggest import unknown
 
 
-def check_names(checked: Checked, desk: Desk) -> None:
+def check_names(checked: ValidatedManifest, desk: LoadContext) -> None:
     """Note unknown clouds and releases that left-out clusters, releases and deployments name."""
     refs, clouds = checked.refs(), checked.names("clouds")
     for node in checked.left_out("releases"):
@@ -20,6 +20,6 @@ def check_names(checked: Checked, desk: Desk) -> None:
             _known("cloud", node.mapping["cloud"], clouds, desk)
 
 
-def _known(kind: str, node: Node, names: set[str], desk: Desk) -> None:
+def _known(kind: str, node: Node, names: set[str], desk: LoadContext) -> None:
     if isinstance(node.value, str) and node.value not in names:
         desk.fault(node.place, unknown(kind, node.value, names))

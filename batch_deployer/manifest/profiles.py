@@ -2,17 +2,17 @@
 
 from fnmatch import fnmatchcase
 
-from batch_deployer.errors import BadInput
-from batch_deployer.manifest.context import Desk
+from batch_deployer.errors import InputError
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.nodes import Node, overlay
 from batch_deployer.util.suggest import unknown
 
 
-def with_profile(tree: Node, name: str, desk: Desk) -> Node:
-    """The manifest's tree with one of its profiles laid over it. BadInput when there is no such profile."""
+def with_profile(tree: Node, name: str, desk: LoadContext) -> Node:
+    """The manifest's tree with one of its profiles laid over it. InputError when there is no such profile."""
     profiles = tree.mapping["profiles"].mapping if "profiles" in tree.mapping else {}
     if name not in profiles:
-        raise BadInput(unknown("profile", name, profiles))
+        raise InputError(unknown("profile", name, profiles))
     profile = profiles[name]
     policies = profile.mapping.get("releases")
     parts = {key: node for key, node in profile.mapping.items() if key != "releases"}
@@ -24,7 +24,7 @@ def with_profile(tree: Node, name: str, desk: Desk) -> Node:
     return laid
 
 
-def _known_clouds(tree: Node, clouds: Node, desk: Desk) -> Node:
+def _known_clouds(tree: Node, clouds: Node, desk: LoadContext) -> Node:
     """A profile changes clouds; it cannot add any."""
     names = tree.mapping["clouds"].mapping if "clouds" in tree.mapping else {}
     for cloud in clouds.mapping:
@@ -34,7 +34,7 @@ def _known_clouds(tree: Node, clouds: Node, desk: Desk) -> Node:
     return Node(kept, clouds.place, keys=clouds.keys)
 
 
-def _with_policies(releases: Node, policies: Node, desk: Desk) -> Node:
+def _with_policies(releases: Node, policies: Node, desk: LoadContext) -> Node:
     """Each release with the policies whose name or glob fits it, in the order they are written."""
     refs = [str((item.mapping.get("alias") or item.mapping.get("name") or item).value) for item in releases.items]
     for glob in policies.mapping:

@@ -5,11 +5,11 @@ from functools import reduce
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.model import Release
 from batch_deployer.manifest.nodes import Node
-from batch_deployer.manifest.schema import DefaultReleaseShape, ReleaseShape
-from batch_deployer.manifest.validation import Checked
+from batch_deployer.manifest.schema import DefaultReleaseModel, ReleaseModel
+from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.model.chart_version import same_version
 from batch_deployer.model.deployment import ChartRef, OnExisting, OnFailure, Parameters, is_protected
 from batch_deployer.model.helm_values import compact, merge
@@ -17,9 +17,9 @@ from batch_deployer.model.policies import danger, merged_parameters
 from batch_deployer.util.suggest import unknown
 
 
-def read_releases(checked: Checked, desk: Desk) -> list[Release]:
+def read_releases(checked: ValidatedManifest, desk: LoadContext) -> list[Release]:
     """All releases, in order. Needs are known and without cycles."""
-    default = (checked.model.defaults and checked.model.defaults.release) or DefaultReleaseShape()
+    default = (checked.model.defaults and checked.model.defaults.release) or DefaultReleaseModel()
     if not checked.model.releases and not checked.broken:
         desk.fault(checked.tree.at("releases").place, "`releases` must not be empty")
     found: dict[str, Release] = {}
@@ -37,7 +37,9 @@ def read_releases(checked: Checked, desk: Desk) -> list[Release]:
     return list(found.values())
 
 
-def _release(shape: ReleaseShape, node: Node, default: DefaultReleaseShape, checked: Checked, desk: Desk) -> Release:
+def _release(
+    shape: ReleaseModel, node: Node, default: DefaultReleaseModel, checked: ValidatedManifest, desk: LoadContext
+) -> Release:
     files = [
         desk.values_file(name, place.at("values_files", index).place)
         for names, place in (
@@ -74,7 +76,7 @@ def _release(shape: ReleaseShape, node: Node, default: DefaultReleaseShape, chec
     return release
 
 
-def _check(shape: ReleaseShape, release: Release, node: Node, desk: Desk) -> None:
+def _check(shape: ReleaseModel, release: Release, node: Node, desk: LoadContext) -> None:
     chart = node.at("chart")
     if not shape.chart.id and not shape.chart.name:
         desk.fault(chart.place, "a chart needs `id`, or `name` and `version`")
@@ -104,7 +106,7 @@ def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
 
 
-def _check_needs(releases: Mapping[str, Release], known: set[str], desk: Desk) -> None:
+def _check_needs(releases: Mapping[str, Release], known: set[str], desk: LoadContext) -> None:
     for release in releases.values():
         for need, place in zip(release.needs, release.needs_places, strict=False):
             if need not in releases and need not in known:

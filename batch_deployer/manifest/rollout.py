@@ -4,20 +4,20 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from batch_deployer.manifest.bounds import MAX_WAVES
-from batch_deployer.manifest.context import Desk
+from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.model import WaveSpec
 from batch_deployer.manifest.nodes import Node
-from batch_deployer.manifest.schema import ManifestShape, RolloutShape, WaveShape
-from batch_deployer.manifest.validation import Checked
+from batch_deployer.manifest.schema import ManifestModel, RolloutModel, WaveModel
+from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.model.selectors import WaveRule
 from batch_deployer.settings import GateSettings, Settings
 
 S = TypeVar("S")
 
 
-def read_waves(checked: Checked, desk: Desk) -> list[WaveSpec]:
+def read_waves(checked: ValidatedManifest, desk: LoadContext) -> list[WaveSpec]:
     """The waves in order; none when the manifest names none."""
-    shape = checked.model.rollout or RolloutShape()
+    shape = checked.model.rollout or RolloutModel()
     nodes = checked.tree.at("rollout", "waves").items if checked.model.rollout else []
     if len(nodes) > MAX_WAVES:
         desk.fault(nodes[MAX_WAVES].place, f"there are {len(nodes):,} waves; a run may have {MAX_WAVES:,}")
@@ -33,14 +33,14 @@ def read_waves(checked: Checked, desk: Desk) -> list[WaveSpec]:
     return found
 
 
-def _check(wave: WaveShape, node: Node, desk: Desk) -> None:
+def _check(wave: WaveModel, node: Node, desk: LoadContext) -> None:
     if wave.count is not None and wave.percent is not None:
         desk.fault(node.keys["percent"], "a wave takes `count` or `percent`, not both")
     if wave.parts is not None and (not wave.spread or wave.count is not None or wave.percent is not None):
         desk.fault(node.keys["parts"], "`parts` cuts a wave with `spread` and without `count` or `percent`")
 
 
-def _wave(wave: WaveShape, node: Node) -> WaveSpec:
+def _wave(wave: WaveModel, node: Node) -> WaveSpec:
     rule = WaveRule(
         name=wave.name,
         selector=wave.clusters or (),
@@ -58,13 +58,13 @@ def _wave(wave: WaveShape, node: Node) -> WaveSpec:
     )
 
 
-def read_gates(model: ManifestShape) -> GateSettings:
+def read_gates(model: ManifestModel) -> GateSettings:
     """Failure budgets of the whole run."""
-    shape = model.rollout or RolloutShape()
+    shape = model.rollout or RolloutModel()
     return _overridden(GateSettings(), shape)
 
 
-def read_settings(checked: Checked, desk: Desk) -> Settings:
+def read_settings(checked: ValidatedManifest, desk: LoadContext) -> Settings:
     """Settings with what the manifest overrides."""
     model, base = checked.model, Settings()
     settings = replace(

@@ -27,13 +27,13 @@ Priority: TypeAlias = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Texts: TypeAlias = list[Text]
 
 
-class Shape(BaseModel):
+class SchemaModel(BaseModel):
     """Base of all: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
-class AuthShape(Shape):
+class AuthModel(SchemaModel):
     """How to log in. Secrets are named (`${secret:env:NAME}`), never written."""
 
     method: Literal["token", "password", "agency", "aksk", "environment"] | None = Field(
@@ -58,7 +58,7 @@ class AuthShape(Shape):
     form: Literal["access", "legacy"] | None = Field(default=None, description="Form of the AK/SK signature.")
 
 
-class LimitsShape(Shape):
+class LimitsModel(SchemaModel):
     """What one cloud may be asked to do."""
 
     writes: RateText | None = None
@@ -68,7 +68,7 @@ class LimitsShape(Shape):
     connections: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
-class CloudShape(Shape):
+class CloudModel(SchemaModel):
     """One (endpoint, region, project, credential)."""
 
     cloud: Text | None = Field(default=None, description="An entry of clouds.yaml.")
@@ -77,11 +77,11 @@ class CloudShape(Shape):
     project: Text | None = None
     project_id: Word | None = None
     ca_file: Text | None = None
-    auth: AuthShape | None = None
-    limits: LimitsShape | None = None
+    auth: AuthModel | None = None
+    limits: LimitsModel | None = None
 
 
-class DiscoverShape(Shape):
+class DiscoverModel(SchemaModel):
     """Asks a cloud for its clusters."""
 
     cloud: Text | None = None
@@ -90,20 +90,20 @@ class DiscoverShape(Shape):
     phase: OneOrMore | None = None
 
 
-class ClusterShape(Shape):
+class ClusterModel(SchemaModel):
     """A cluster (`id`), a file of clusters (`from`), or a question to a cloud (`discover`)."""
 
     id: ClusterId | None = None
     name: Text | None = None
     from_: Text | None = Field(default=None, alias="from")
-    discover: DiscoverShape | None = None
+    discover: DiscoverModel | None = None
     cloud: Text | None = None
     tags: dict[str, str] | None = None
     priority: Priority | None = None
     values: Values | None = None
 
 
-class ChartShape(Shape):
+class ChartModel(SchemaModel):
     """Which chart: by id, or by name and version, looked up once per cloud."""
 
     id: Word | None = None
@@ -111,7 +111,7 @@ class ChartShape(Shape):
     version: Word | None = None
 
 
-class ParametersShape(Shape):
+class ParametersModel(SchemaModel):
     """`parameters` of the API."""
 
     dry_run: bool | None = None
@@ -123,7 +123,7 @@ class ParametersShape(Shape):
     include_hooks: bool | None = None
 
 
-class PolicyShape(Shape):
+class PolicyModel(SchemaModel):
     """What may be set for a release anywhere."""
 
     timeout: PositiveDuration | None = None
@@ -133,16 +133,16 @@ class PolicyShape(Shape):
     priority: Priority | None = None
 
 
-class OverrideShape(PolicyShape):
+class OverrideModel(PolicyModel):
     """What a deployment may set over its release."""
 
     version: Word | None = None
     description: str | None = None
     values: Values | None = None
-    parameters: ParametersShape | None = None
+    parameters: ParametersModel | None = None
 
 
-class DefaultReleaseShape(OverrideShape):
+class DefaultReleaseModel(OverrideModel):
     """What every release starts from."""
 
     namespace: Namespace | None = None
@@ -150,24 +150,24 @@ class DefaultReleaseShape(OverrideShape):
     allow_system: bool | None = Field(default=None, description="Permit kube-system and cceaddon-*.")
 
 
-class DefaultsShape(Shape):
+class DefaultsModel(SchemaModel):
     """Starting values."""
 
-    release: DefaultReleaseShape | None = None
+    release: DefaultReleaseModel | None = None
 
 
-class ReleaseShape(DefaultReleaseShape):
+class ReleaseModel(DefaultReleaseModel):
     """A chart release to install."""
 
     name: ReleaseName
     alias: Name | None = Field(default=None, description="Name inside this manifest, where one name is used twice.")
-    chart: ChartShape
+    chart: ChartModel
     targets: SelectorMap | None = None
     needs: Texts | None = None
     max_failures: ShareText | None = None
 
 
-class DeploymentShape(OverrideShape):
+class DeploymentModel(OverrideModel):
     """An explicit pair, or a file of pairs (`from`)."""
 
     cluster: Text | None = None
@@ -175,7 +175,7 @@ class DeploymentShape(OverrideShape):
     from_: Text | None = Field(default=None, alias="from")
 
 
-class WaveShape(Shape):
+class WaveModel(SchemaModel):
     """An ordered group of deployments with a gate after it."""
 
     name: Name
@@ -189,7 +189,7 @@ class WaveShape(Shape):
     soak: Duration | None = None
 
 
-class RolloutShape(Shape):
+class RolloutModel(SchemaModel):
     """Order and failure budgets."""
 
     max_failures: ShareText | None = None
@@ -202,10 +202,10 @@ class RolloutShape(Shape):
     )
     systemic: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = None
-    waves: list[WaveShape] | None = None
+    waves: list[WaveModel] | None = None
 
 
-class RetryShape(Shape):
+class RetryModel(SchemaModel):
     """How long and how fast to try again."""
 
     base: PositiveDuration | None = None
@@ -218,7 +218,7 @@ class RetryShape(Shape):
     throttle: PositiveDuration | None = None
 
 
-class WatchShape(Shape):
+class PollModel(SchemaModel):
     """When to look at a cluster."""
 
     first: Duration | None = None
@@ -228,7 +228,7 @@ class WatchShape(Shape):
     read_share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
-class ReconcileShape(Shape):
+class ReconcileModel(SchemaModel):
     """How to read back a write whose fate is unknown."""
 
     grace: Duration | None = None
@@ -237,49 +237,49 @@ class ReconcileShape(Shape):
     fresh: PositiveDuration | None = None
 
 
-class ReleasePolicyShape(PolicyShape):
+class ReleasePolicyModel(PolicyModel):
     """What a profile may change of a release."""
 
     max_failures: ShareText | None = None
 
 
-class ProfileShape(Shape):
+class ProfileModel(SchemaModel):
     """An overlay chosen by `--profile`."""
 
-    limits: LimitsShape | None = None
-    clouds: dict[str, CloudShape] | None = None
-    defaults: DefaultsShape | None = None
-    releases: dict[str, ReleasePolicyShape] | None = Field(default=None, description="By name or glob.")
-    rollout: RolloutShape | None = None
-    retry: RetryShape | None = None
-    watch: WatchShape | None = None
-    reconcile: ReconcileShape | None = None
+    limits: LimitsModel | None = None
+    clouds: dict[str, CloudModel] | None = None
+    defaults: DefaultsModel | None = None
+    releases: dict[str, ReleasePolicyModel] | None = Field(default=None, description="By name or glob.")
+    rollout: RolloutModel | None = None
+    retry: RetryModel | None = None
+    watch: PollModel | None = None
+    reconcile: ReconcileModel | None = None
     deadline: PositiveDuration | None = None
 
 
-class ManifestShape(Shape):
+class ManifestModel(SchemaModel):
     """Which releases go to which clusters, how fast, and when to stop."""
 
     name: Name = Field(description="Also the name of the run lock.")
-    clouds: dict[str, CloudShape] = Field(json_schema_extra={"minProperties": 1})
-    limits: LimitsShape | None = None
-    defaults: DefaultsShape | None = None
-    clusters: list[ClusterShape] = Field(json_schema_extra={"minItems": 1})
-    releases: list[ReleaseShape] = Field(json_schema_extra={"minItems": 1})
-    deployments: list[DeploymentShape] | None = None
-    rollout: RolloutShape | None = None
-    retry: RetryShape | None = None
-    watch: WatchShape | None = None
-    reconcile: ReconcileShape | None = None
+    clouds: dict[str, CloudModel] = Field(json_schema_extra={"minProperties": 1})
+    limits: LimitsModel | None = None
+    defaults: DefaultsModel | None = None
+    clusters: list[ClusterModel] = Field(json_schema_extra={"minItems": 1})
+    releases: list[ReleaseModel] = Field(json_schema_extra={"minItems": 1})
+    deployments: list[DeploymentModel] | None = None
+    rollout: RolloutModel | None = None
+    retry: RetryModel | None = None
+    watch: PollModel | None = None
+    reconcile: ReconcileModel | None = None
     deadline: PositiveDuration | None = Field(default=None, description="Of the whole run.")
-    profiles: dict[str, ProfileShape] | None = None
+    profiles: dict[str, ProfileModel] | None = None
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a manifest before interpolation."""
-    schema = ManifestShape.model_json_schema(by_alias=True)
+    schema = ManifestModel.model_json_schema(by_alias=True)
     for name, definition in schema["$defs"].items():
-        definition["title"] = name.removesuffix("Shape")
+        definition["title"] = name.removesuffix("Model")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "batch-deployer manifest",

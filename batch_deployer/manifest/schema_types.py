@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from batch_deployer.manifest.identifiers import cluster_id, endpoint, release_name
 from batch_deployer.manifest.selector_fields import parse_selector
 from batch_deployer.model.selectors import Selector
-from batch_deployer.settings import Rate, Share, parse_duration
+from batch_deployer.settings import IntOrPercent, Rate, parse_duration
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -44,20 +44,20 @@ def _rate(value: Any) -> Rate:
     return Rate.parse(value)
 
 
-def _share(value: Any) -> Share:
+def _share(value: Any) -> IntOrPercent:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{value!r} is neither a whole number nor a percentage; write for example 3 or 5%")
-    return Share.parse(value)
+    return IntOrPercent.parse(value)
 
 
-def _positive_share(value: Any) -> Share:
+def _positive_share(value: Any) -> IntOrPercent:
     share = _share(value)
     if not share.value:
         raise ValueError("must be more than 0")
     return share
 
 
-def _percent(value: Any) -> Share:
+def _percent(value: Any) -> IntOrPercent:
     text = f"{value}%" if isinstance(value, int | float) and not isinstance(value, bool) else value
     return _positive_share(text)
 
@@ -123,10 +123,10 @@ PositiveDuration: TypeAlias = Annotated[float, PlainValidator(_positive_duration
 RateText: TypeAlias = Annotated[
     Rate, PlainValidator(_rate), WithJsonSchema({"type": "string", "examples": ["10/min", "20/s"]})
 ]
-ShareText: TypeAlias = Annotated[Share, PlainValidator(_share), WithJsonSchema(_SHARE_SCHEMA)]
-PositiveShare: TypeAlias = Annotated[Share, PlainValidator(_positive_share), WithJsonSchema(_SHARE_SCHEMA)]
+ShareText: TypeAlias = Annotated[IntOrPercent, PlainValidator(_share), WithJsonSchema(_SHARE_SCHEMA)]
+PositiveShare: TypeAlias = Annotated[IntOrPercent, PlainValidator(_positive_share), WithJsonSchema(_SHARE_SCHEMA)]
 Percent: TypeAlias = Annotated[
-    Share, PlainValidator(_percent), WithJsonSchema(_SHARE_SCHEMA | {"type": ["number", "string"]})
+    IntOrPercent, PlainValidator(_percent), WithJsonSchema(_SHARE_SCHEMA | {"type": ["number", "string"]})
 ]
 SelectorMap: TypeAlias = Annotated[Selector, PlainValidator(parse_selector), WithJsonSchema(_SELECTOR_SCHEMA)]
 OneOrMore: TypeAlias = Annotated[

@@ -5,29 +5,29 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_ROWS, MAX_TABLE_BYTES
 from batch_deployer.manifest.columns import Column, is_suspicious, parse_header, put
 from batch_deployer.manifest.json_reader import read_json
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.util.suggest import nearest
 
 MAX_LINE = 1024 * 1024
 MAX_FAULTS = 100
-Row = tuple[Place, dict[str, Any]]
+Row = tuple[SourceLocation, dict[str, Any]]
 
 
 class Findings(Protocol):
     """Where faults and warnings go."""
 
-    faults: list[Fault]
+    faults: list[Diagnostic]
     warnings: list[str]
 
 
 def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], found: Findings) -> Iterator[Row]:
     """Each good row with its place. `known` columns are plain, `maps` are mappings (dotted columns in CSV).
 
-    ValueError when it is no table; BadInput when it cannot be read on.
+    ValueError when it is no table; InputError when it cannot be read on.
     """
     reader = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
     if reader is None:
@@ -35,22 +35,26 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], foun
     budget = len(found.faults) + MAX_FAULTS
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
-            raise BadInput(
-                [*found.faults, Fault(f"a table may be {MAX_TABLE_BYTES // 2**20} MiB long; split it", shown)]
+            raise InputError(
+                [*found.faults, Diagnostic(f"a table may be {MAX_TABLE_BYTES // 2**20} MiB long; split it", shown)]
             )
         with path.open(encoding="utf-8-sig", newline="") as stream:
             for number, row in enumerate(reader(stream, shown, known, maps, found)):
                 if number == MAX_ROWS:
-                    raise BadInput([*found.faults, Fault(f"a table may have {MAX_ROWS:,} rows; split it", shown)])
+                    raise InputError(
+                        [*found.faults, Diagnostic(f"a table may have {MAX_ROWS:,} rows; split it", shown)]
+                    )
                 if row is not None:
                     yield row
                 if len(found.faults) >= budget:
                     line = found.faults[-1].line
-                    raise BadInput([*found.faults, Fault("many rows are wrong; the rest was not read", shown, line, 1)])
+                    raise InputError(
+                        [*found.faults, Diagnostic("many rows are wrong; the rest was not read", shown, line, 1)]
+                    )
     except UnicodeDecodeError:
-        raise BadInput([*found.faults, Fault("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
+        raise InputError([*found.faults, Diagnostic("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
     except OSError as error:
-        raise BadInput([*found.faults, Fault(f"cannot be read: {error.strerror}", shown)]) from None
+        raise InputError([*found.faults, Diagnostic(f"cannot be read: {error.strerror}", shown)]) from None
 
 
 class _Lines:
@@ -102,17 +106,17 @@ def _csv(
         columns, faults = _columns(header, known, maps)
         if faults:
             line = first_line + 1
-            raise BadInput(
+            raise InputError(
                 [
                     *found.faults,
-                    *(Fault(why, shown, line, cell_column(lines.last, at, delimiter)) for at, why in faults),
+                    *(Diagnostic(why, shown, line, cell_column(lines.last, at, delimiter)) for at, why in faults),
                 ]
             )
         filled = _filling_order(columns)
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
-            place = Place(shown, first_line + reader.line_num, 1)
+            place = SourceLocation(shown, first_line + reader.line_num, 1)
             if len(cells) < len(header) or any(cells[len(header) :]):
                 found.faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
                 yield None
@@ -121,7 +125,7 @@ def _csv(
     except csv.Error as error:
         line = lines.number
         why = "a cell is longer than 1 MiB" if "field larger" in str(error) else str(error)
-        raise BadInput([*found.faults, Fault(f"this is not CSV: {why}", shown, line, 1)]) from None
+        raise InputError([*found.faults, Diagnostic(f"this is not CSV: {why}", shown, line, 1)]) from None
 
 
 def _delimiter(lines: "_Lines") -> str:
@@ -167,7 +171,7 @@ def _filling_order(columns: Sequence[Column]) -> list[tuple[int, Column]]:
 def _placed_row(
     filled: Sequence[tuple[int, Column]],
     cells: Sequence[str],
-    place: Place,
+    place: SourceLocation,
     column_of: Callable[[int], int],
     found: Findings,
 ) -> Row | None:
@@ -207,26 +211,26 @@ def _json_lines(
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
-        place = Place(shown, number, 1)
+        place = SourceLocation(shown, number, 1)
         if len(line) == MAX_LINE:
-            raise BadInput([*found.faults, place.fault("the line is longer than 1 MiB")])
+            raise InputError([*found.faults, place.fault("the line is longer than 1 MiB")])
         if not line.strip(" \t\r\n"):
             continue
         try:
             yield place, _json_row(line, place, known, maps)
-        except BadInput as error:
+        except InputError as error:
             found.faults.extend(error.faults)
             yield None
 
 
-def _json_row(line: str, place: Place, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
+def _json_row(line: str, place: SourceLocation, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
     tree = read_json(line.rstrip("\r\n"), place.file, place.line)
     row = tree.plain()
     if not isinstance(row, dict):
-        raise BadInput([tree.place.fault("a line must hold one JSON object")])
+        raise InputError([tree.place.fault("a line must hold one JSON object")])
     for name in row:
         if name not in known and name not in maps:
             close = nearest(name, [*known, *maps])
             advice = f'did you mean "{close}"?' if close else f"known: {', '.join([*known, *maps])}"
-            raise BadInput([tree.keys[name].fault(f'unknown key "{name}"; {advice}')])
+            raise InputError([tree.keys[name].fault(f'unknown key "{name}"; {advice}')])
     return row

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest import schema
-from batch_deployer.manifest.nodes import Node, Place
+from batch_deployer.manifest.nodes import Node, SourceLocation
 from batch_deployer.model.helm_values import Json
 from batch_deployer.util.suggest import nearest
 
@@ -22,36 +22,36 @@ Path = tuple[str | int, ...]
 _LISTED = ("clusters", "releases", "deployments")
 _NAMED = ("clouds", "profiles")
 _NOUNS = {
-    "AuthShape": "auth",
-    "LimitsShape": "limits",
-    "CloudShape": "a cloud",
-    "DiscoverShape": "discover",
-    "ClusterShape": "a cluster",
-    "ChartShape": "a chart",
-    "ParametersShape": "parameters",
-    "OverrideShape": "a deployment",
-    "DefaultReleaseShape": "defaults.release",
-    "DefaultsShape": "defaults",
-    "ReleaseShape": "a release",
-    "DeploymentShape": "a deployment",
-    "WaveShape": "a wave",
-    "RolloutShape": "rollout",
-    "RetryShape": "retry",
-    "WatchShape": "watch",
-    "ReconcileShape": "reconcile",
-    "ReleasePolicyShape": "a release of a profile",
-    "ProfileShape": "a profile",
-    "ManifestShape": "the manifest",
+    "AuthModel": "auth",
+    "LimitsModel": "limits",
+    "CloudModel": "a cloud",
+    "DiscoverModel": "discover",
+    "ClusterModel": "a cluster",
+    "ChartModel": "a chart",
+    "ParametersModel": "parameters",
+    "OverrideModel": "a deployment",
+    "DefaultReleaseModel": "defaults.release",
+    "DefaultsModel": "defaults",
+    "ReleaseModel": "a release",
+    "DeploymentModel": "a deployment",
+    "WaveModel": "a wave",
+    "RolloutModel": "rollout",
+    "RetryModel": "retry",
+    "PollModel": "watch",
+    "ReconcileModel": "reconcile",
+    "ReleasePolicyModel": "a release of a profile",
+    "ProfileModel": "a profile",
+    "ManifestModel": "the manifest",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ValidatedManifest:
     """A manifest without its broken items."""
 
-    model: schema.ManifestShape
+    model: schema.ManifestModel
     tree: Node
-    faults: Sequence[Fault]
+    faults: Sequence[Diagnostic]
     broken: frozenset[Path]
 
     def places(self, section: str) -> list[Node]:
@@ -77,27 +77,29 @@ class Checked:
         return {str(node.value) for node in named if node}
 
 
-def check(tree: Node) -> Checked:
-    """The shape of a manifest. BadInput when so much is broken that nothing else can be checked."""
+def check(tree: Node) -> ValidatedManifest:
+    """The shape of a manifest. InputError when so much is broken that nothing else can be checked."""
     plain = tree.plain()
     if not isinstance(plain, dict):
-        raise BadInput([tree.place.fault("a manifest is a mapping with keys such as name, clouds, clusters, releases")])
-    model, errors = _validate(schema.ManifestShape, plain)
+        raise InputError(
+            [tree.place.fault("a manifest is a mapping with keys such as name, clouds, clusters, releases")]
+        )
+    model, errors = _validate(schema.ManifestModel, plain)
     if model is not None:
-        return Checked(model=model, tree=tree, faults=(), broken=frozenset())
-    faults = [explain(error, tree, schema.ManifestShape) for error in errors]
+        return ValidatedManifest(model=model, tree=tree, faults=(), broken=frozenset())
+    faults = [explain(error, tree, schema.ManifestModel) for error in errors]
     broken = frozenset(_item(error["loc"]) for error in errors)
-    model, _ = _validate(schema.ManifestShape, _without(plain, broken))
+    model, _ = _validate(schema.ManifestModel, _without(plain, broken))
     if model is None:
-        raise BadInput(faults)
-    return Checked(model=model, tree=tree, faults=faults, broken=broken)
+        raise InputError(faults)
+    return ValidatedManifest(model=model, tree=tree, faults=faults, broken=broken)
 
 
-def check_part(kind: type[M], written: Json, place: Place) -> M:
-    """One small part given outside the tree (a row of a table). BadInput with all its faults."""
+def check_part(kind: type[M], written: Json, place: SourceLocation) -> M:
+    """One small part given outside the tree (a row of a table). InputError with all its faults."""
     model, errors = _validate(kind, written)
     if model is None:
-        raise BadInput([explain(error, Node(None, place), kind) for error in errors])
+        raise InputError([explain(error, Node(None, place), kind) for error in errors])
     return model
 
 
@@ -127,7 +129,7 @@ def _without(plain: dict[str, Any], broken: frozenset[Path]) -> dict[str, Any]:
     return {"name": "unnamed", "clouds": {}, "clusters": [], "releases": []} | pruned
 
 
-def explain(error: ErrorDetails, tree: Node, root: type[BaseModel]) -> Fault:
+def explain(error: ErrorDetails, tree: Node, root: type[BaseModel]) -> Diagnostic:
     """One error of pydantic's in our words."""
     path = error["loc"]
     owner, key = path[:-1], str(path[-1]) if path else ""

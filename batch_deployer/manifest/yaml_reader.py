@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_ALIASED_BYTES, MAX_NODES, TOO_MANY_NODES
 from batch_deployer.manifest.json_reader import MAX_DEPTH, read_json
-from batch_deployer.manifest.nodes import Node, Place, Scalar
+from batch_deployer.manifest.nodes import Node, Scalar, SourceLocation
 from batch_deployer.manifest.scalars import resolve, resolve_key, resolve_tagged
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -26,19 +26,21 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800
 
 
 def decode(data: bytes, file: str) -> str:
-    """Bytes of a text file as text. BadInput when it is too large or is not UTF-8."""
+    """Bytes of a text file as text. InputError when it is too large or is not UTF-8."""
     if len(data) > MAX_BYTES:
-        raise BadInput([Fault(f"the file is larger than {MAX_BYTES // 2**20} MiB; put pairs into a CSV file", file)])
+        raise InputError(
+            [Diagnostic(f"the file is larger than {MAX_BYTES // 2**20} MiB; put pairs into a CSV file", file)]
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise BadInput([Fault("the file is not UTF-8 text; save it as UTF-8", file, line, column)]) from None
+        raise InputError([Diagnostic("the file is not UTF-8 text; save it as UTF-8", file, line, column)]) from None
 
 
 def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
-    """The one document in `text`. BadInput with every fault found. `may_be_empty`: nothing is an empty mapping."""
+    """The one document in `text`. InputError with every fault found. `may_be_empty`: nothing is an empty mapping."""
     if not text.strip():
         return _nothing(file, may_be_empty=may_be_empty)
     if _is_json(text, file):
@@ -46,7 +48,7 @@ def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
     found = _FORBIDDEN.search(text)
     if found:
         place = _place(text, found.start(), file)
-        raise BadInput([place.fault(f"the control character U+{ord(found[0]):04X} is not allowed in a text file")])
+        raise InputError([place.fault(f"the control character U+{ord(found[0]):04X} is not allowed in a text file")])
     builder = _Builder(file)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -56,9 +58,9 @@ def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
     except yaml.MarkedYAMLError as error:
         builder.faults.append(_syntax(error, text, file))
     except (yaml.YAMLError, RecursionError) as error:
-        builder.faults.append(Fault(f"this is not YAML: {error}", file))
+        builder.faults.append(Diagnostic(f"this is not YAML: {error}", file))
     if builder.faults:
-        raise BadInput(builder.faults)
+        raise InputError(builder.faults)
     if builder.root is None or (builder.root.value is None and not builder.root.raw):
         return _nothing(file, may_be_empty=may_be_empty)
     return builder.root
@@ -66,8 +68,8 @@ def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
 
 def _nothing(file: str, *, may_be_empty: bool) -> Node:
     if not may_be_empty:
-        raise BadInput([Fault("the file is empty", file, 1, 1)])
-    return Node({}, Place(file, 1, 1))
+        raise InputError([Diagnostic("the file is empty", file, 1, 1)])
+    return Node({}, SourceLocation(file, 1, 1))
 
 
 def _is_json(text: str, file: str) -> bool:
@@ -83,18 +85,18 @@ def _is_json(text: str, file: str) -> bool:
     return True
 
 
-def _place(text: str, index: int, file: str) -> Place:
-    return Place(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+def _place(text: str, index: int, file: str) -> SourceLocation:
+    return SourceLocation(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
 
 
-def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Fault:
+def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = text.splitlines()
     if line < len(lines) and lines[line][column : column + 1] == "\t":
-        return Fault("a tab stands where YAML wants spaces; indent with spaces", file, line + 1, column + 1)
+        return Diagnostic("a tab stands where YAML wants spaces; indent with spaces", file, line + 1, column + 1)
     problem = error.problem or error.context or "it cannot be read"
-    return Fault(f"this is not YAML: {problem}", file, line + 1, column + 1)
+    return Diagnostic(f"this is not YAML: {problem}", file, line + 1, column + 1)
 
 
 @dataclass(slots=True)
@@ -113,20 +115,20 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.root: Node | None = None
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._documents = 0
-        self._document = Place(file, 1, 1)
+        self._document = SourceLocation(file, 1, 1)
         self._events = self._aliased = 0
         self._aliased_characters = 0
 
     def take(self, event: Any) -> None:
         """Fold one event in."""
-        place = Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        place = SourceLocation(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         self._events += 1
         if self._events > MAX_NODES:
-            raise BadInput([*self.faults, place.fault(TOO_MANY_NODES)])
+            raise InputError([*self.faults, place.fault(TOO_MANY_NODES)])
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1
@@ -146,16 +148,16 @@ class _Builder:
 
     def _one_document(self) -> None:
         if self._documents > 1:
-            raise BadInput([self._document.fault("a second document starts here; keep one document per file")])
+            raise InputError([self._document.fault("a second document starts here; keep one document per file")])
 
-    def _open(self, event: Any, place: Place) -> None:
+    def _open(self, event: Any, place: SourceLocation) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            raise BadInput([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+            raise InputError([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
         is_map = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in (None, "tag:yaml.org,2002:map" if is_map else "tag:yaml.org,2002:seq"):
             self.faults.append(place.fault(f"the YAML tag `{event.tag}` is not supported; leave it out"))
         if self._wants_key():
-            raise BadInput([*self.faults, place.fault("a key must be text, not a list or a mapping")])
+            raise InputError([*self.faults, place.fault("a key must be text, not a list or a mapping")])
         self._anchors.pop(event.anchor, None)
         self._stack.append(_Open(Node({} if is_map else [], place), event.anchor))
 
@@ -175,7 +177,7 @@ class _Builder:
         closed.node.height = 1 + max((node.height for node in below), default=0)
         self._place(closed.node, closed.anchor)
 
-    def _scalar(self, event: Any, place: Place) -> None:
+    def _scalar(self, event: Any, place: SourceLocation) -> None:
         if self._wants_key():
             self._key(event.value, place, plain=event.style in (None, ""))
             return
@@ -191,7 +193,7 @@ class _Builder:
         raw = event.value if plain else ""
         self._place(Node(value, place, raw=raw, characters=len(event.value)), event.anchor)
 
-    def _key(self, name: str, place: Place, *, plain: bool) -> None:
+    def _key(self, name: str, place: SourceLocation, *, plain: bool) -> None:
         open_ = self._stack[-1]
         if plain and name == "<<":
             open_.key = "<<"
@@ -208,7 +210,7 @@ class _Builder:
             open_.node.keys[name] = place
         open_.key = name
 
-    def _alias(self, event: Any, place: Place) -> None:
+    def _alias(self, event: Any, place: SourceLocation) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
             self.faults.append(place.fault(f"`*{event.anchor}` stands before its `&{event.anchor}` ends, or has none"))
@@ -217,7 +219,9 @@ class _Builder:
         self._aliased_characters += node.characters
         too_much = self._aliased > MAX_ALIASED or self._aliased_characters > MAX_ALIASED_BYTES
         if too_much or len(self._stack) + node.height > MAX_DEPTH:
-            raise BadInput([*self.faults, place.fault("the aliases of this file expand to far too much; write it out")])
+            raise InputError(
+                [*self.faults, place.fault("the aliases of this file expand to far too much; write it out")]
+            )
         if self._wants_key():
             self._key(str(node.raw or node.value), place, plain=False)
         else:

@@ -208,7 +208,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
+class RollbackStep:
     """What `rollback RUN` is to do with one deployment, instead of bringing about its release spec."""
 
     action: Action
@@ -232,7 +232,7 @@ class Deployment:
     release: ReleaseSpec
     wave: int = 0
     """Index into the plan's waves."""
-    undo: Undo | None = None
+    undo: RollbackStep | None = None
 
     @property
     def priority(self) -> int:

@@ -17,7 +17,7 @@ _WINDOW = 200
 
 
 @dataclass(slots=True)
-class Lane:
+class WaveCounts:
     """Counts of one wave and cloud."""
 
     total: int = 0
@@ -54,10 +54,10 @@ class _UnderWay(Enum):
     TAKEN = 2
 
 
-class Tally:
+class RunCounters:
     """What a run has come to: a listener that the others read, so it comes first in a `Fanout`.
 
-    `hear` takes constant time; a second thread may read while it runs.
+    `on_event` takes constant time; a second thread may read while it runs.
 
     `lanes` has one entry for each (wave index, cloud) of the plan, in wave order. Times are wall clock seconds.
     """
@@ -66,7 +66,7 @@ class Tally:
         """Count the plan; nothing has happened yet."""
         self._by_key: dict[str, Deployment] = {deployment.key: deployment for deployment in plan.deployments}
         places = sorted({(d.wave, d.cluster.cloud) for d in plan.deployments})
-        self.lanes: dict[tuple[int, str], Lane] = {place: Lane() for place in places}
+        self.lanes: dict[tuple[int, str], WaveCounts] = {place: WaveCounts() for place in places}
         for deployment in plan.deployments:
             self.lanes[deployment.wave, deployment.cluster.cloud].total += 1
         self.total = len(self._by_key)
@@ -145,7 +145,7 @@ class Tally:
         states = list(self.throttles.items())
         return [(cloud, bucket, state.until - now) for (cloud, bucket), state in states if state.until > now]
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Take in the next event."""
         handler = _HEAR.get(type(event))
         if handler is not None:
@@ -216,7 +216,7 @@ class Tally:
         return before
 
 
-def _run_started(tally: Tally, event: e.RunStarted) -> None:
+def _run_started(tally: RunCounters, event: e.RunStarted) -> None:
     tally.run = event.run
     if tally.started is None:
         tally.started = event.at
@@ -226,55 +226,55 @@ def _run_started(tally: Tally, event: e.RunStarted) -> None:
     tally.ends.clear()  # the hours between two parts say nothing about the pace
 
 
-def _intended(tally: Tally, event: e.Intended) -> None:
+def _intended(tally: RunCounters, event: e.Intended) -> None:
     tally.writes += 1
     tally.begin(event.key, _UnderWay.SENT)
 
 
-def _throttled(tally: Tally, event: e.Throttled) -> None:
+def _throttled(tally: RunCounters, event: e.Throttled) -> None:
     known = tally.throttles.get((event.cloud, event.bucket))
     count = known.count + 1 if known else 1
     tally.throttles[event.cloud, event.bucket] = Throttle(event.at + event.wait, event.rate, count)
 
 
-def _limit_shared(tally: Tally, event: e.LimitShared) -> None:
+def _limit_shared(tally: RunCounters, event: e.LimitShared) -> None:
     tally.shared_with[event.cloud] = event.runs
 
 
-def _refused(tally: Tally, event: e.Refused) -> None:
+def _refused(tally: RunCounters, event: e.Refused) -> None:
     tally.refusals += 1
     tally.take_back(event.key)
 
 
-def _uncertain(tally: Tally, _event: e.Uncertain) -> None:
+def _uncertain(tally: RunCounters, _event: e.Uncertain) -> None:
     tally.uncertain += 1
 
 
-def _paused(tally: Tally, _event: e.Paused) -> None:
+def _paused(tally: RunCounters, _event: e.Paused) -> None:
     tally.paused = True
 
 
-def _continued(tally: Tally, _event: e.Continued) -> None:
+def _continued(tally: RunCounters, _event: e.Continued) -> None:
     tally.paused = False
 
 
-def _halted(tally: Tally, event: e.Halted) -> None:
+def _halted(tally: RunCounters, event: e.Halted) -> None:
     tally.halted = clean(f"{event.scope}: {event.reason}", 300)
 
 
-def _stopping(tally: Tally, _event: e.Stopping) -> None:
+def _stopping(tally: RunCounters, _event: e.Stopping) -> None:
     tally.stopping = True
 
 
-def _run_finished(tally: Tally, event: e.RunFinished) -> None:
+def _run_finished(tally: RunCounters, event: e.RunFinished) -> None:
     tally.exit_code = event.exit_code
 
 
-def _warned(tally: Tally, event: e.Warned) -> None:
+def _warned(tally: RunCounters, event: e.Warned) -> None:
     tally.clock_steps += event.clock_step
 
 
-_HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
+_HEAR: Mapping[type, Callable[[RunCounters, Any], None]] = MappingProxyType(
     {
         e.RunStarted: _run_started,
         e.Intended: _intended,
@@ -285,7 +285,7 @@ _HEAR: Mapping[type, Callable[[Tally, Any], None]] = MappingProxyType(
         e.Deferred: lambda tally, event: tally.set_aside(event.key, aside=True),
         e.Requeued: lambda tally, event: tally.set_aside(event.key, aside=False),
         e.Uncertain: _uncertain,
-        e.Finished: Tally.end,
+        e.Finished: RunCounters.end,
         e.Throttled: _throttled,
         e.LimitShared: _limit_shared,
         e.Paused: _paused,

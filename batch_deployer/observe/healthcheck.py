@@ -5,34 +5,34 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model import events as e
 from batch_deployer.observe.background import Background
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.plain_progress import status_line
 
 _TIMEOUT = 5.0
 _TRIES = 3
 
 
-class Ping:
+class Healthcheck:
     """POSTs to `URL/start` when a run starts, `URL` when it ends with 0, `URL/CODE` when it ends with another code.
 
     `fail` POSTs to `URL/fail`: for a run that could not even start. Each is tried three times, 5 s at most, in a thread.
     A ping that fails is a warning, never a failed run. The URL's path is a secret: only its host is ever named.
     """
 
-    def __init__(self, url: str, tally: Tally, warn: Callable[[str], None]) -> None:
-        """Raises BadInput for anything but an http(s) URL. `warn` is called from the thread."""
+    def __init__(self, url: str, tally: RunCounters, warn: Callable[[str], None]) -> None:
+        """Raises InputError for anything but an http(s) URL. `warn` is called from the thread."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput("--ping needs an http or https URL, for example https://hc-ping.com/your-check-uuid")
+            raise InputError("--ping needs an http or https URL, for example https://hc-ping.com/your-check-uuid")
         self._url = url
         self._host = parts.hostname
         self._tally = tally
         self._background = Background(f"ping to {self._host}", warn)
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Ping at the start and the end."""
         if isinstance(event, e.RunStarted):
             self._send("start", f"run {event.run} started: {self._tally.total} deployments")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batch_deployer.model import events as e
-from batch_deployer.observe.counters import Lane, Tally
+from batch_deployer.observe.counters import RunCounters, WaveCounts
 from batch_deployer.plan.plan import Plan
 from batch_deployer.util.text import clean, span
 
@@ -38,7 +38,7 @@ class LiveProgress:
     """
 
     def __init__(
-        self, tally: Tally, plan: Plan, console: Console | None = None, *, now: Callable[[], float] = time.time
+        self, tally: RunCounters, plan: Plan, console: Console | None = None, *, now: Callable[[], float] = time.time
     ) -> None:
         """`console`: where to draw; None: stderr. `now`: the wall clock of the events."""
         self._tally = tally
@@ -64,7 +64,7 @@ class LiveProgress:
         """Stop, and leave the terminal clean for the summary."""
         self._live.stop()
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Nothing to do: the next repaint reads the tally."""
 
     def render(self) -> Group:
@@ -139,7 +139,7 @@ class LiveProgress:
         return lines
 
 
-def _rank(lane: Lane) -> int:
+def _rank(lane: WaveCounts) -> int:
     """What is moving is shown first, then what is to come, then what is over."""
     if lane.in_flight or 0 < lane.ended < lane.total:
         return 0

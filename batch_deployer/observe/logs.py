@@ -12,7 +12,7 @@ import structlog
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.redact import Redactor
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.util.text import clean, utc
 
 _LEVELS: Mapping[str, int] = MappingProxyType({"debug": 10, "info": 20, "warning": 30, "error": 40})
@@ -58,7 +58,7 @@ def make_logger(
     processors = [
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
-        _Tidy(Redactor(secrets)),
+        _SanitizingProcessor(Redactor(secrets)),
         render,
     ]
     logger: Logger = structlog.wrap_logger(
@@ -73,13 +73,13 @@ def make_logger(
 class LogListener:
     """One line for each event that matters, stamped with the event's own time, run, deployment and cloud."""
 
-    def __init__(self, logger: Logger, tally: Tally) -> None:
+    def __init__(self, logger: Logger, tally: RunCounters) -> None:
         """Of the tally only the names and clouds of deployments are used."""
         self._log = logger
         self._tally = tally
         self._run = ""
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Log it, unless it is one of the many that only the journal needs."""
         if isinstance(event, e.RunStarted):
             self._run = event.run
@@ -104,7 +104,7 @@ class LogListener:
         )
 
 
-def _level(event: e.Event, tally: Tally) -> str | None:
+def _level(event: e.Event, tally: RunCounters) -> str | None:
     """How loud an event is; None: not logged."""
     match event:
         case e.Finished():
@@ -123,7 +123,7 @@ def _level(event: e.Event, tally: Tally) -> str | None:
     return "info"
 
 
-class _Tidy:
+class _SanitizingProcessor:
     """The last step before rendering: secrets go, and so do characters that could move a terminal's cursor."""
 
     def __init__(self, redactor: Redactor) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, write_to_textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.plan.plan import Plan
 
 _EVERY = 15.0
@@ -20,8 +20,10 @@ _BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1800, 3600)
 class MetricsFile:
     """Counts as a listener and writes `path` whole (rename), at the start, every 15 s of events, and at the end."""
 
-    def __init__(self, path: Path, plan: Plan, tally: Tally, warn: Callable[[str], None] = lambda _text: None) -> None:
-        """Raises BadInput when nothing can be written there. The tally comes first among the listeners.
+    def __init__(
+        self, path: Path, plan: Plan, tally: RunCounters, warn: Callable[[str], None] = lambda _text: None
+    ) -> None:
+        """Raises InputError when nothing can be written there. The tally comes first among the listeners.
 
         `warn`: told once when the file cannot be written any more.
         """
@@ -38,7 +40,9 @@ class MetricsFile:
             self._outcomes.labels(plan.name, outcome.value)
         self._planned.labels(plan.name).set(len(plan.deployments))
         if path.exists() and not path.is_file():
-            raise BadInput(f"no metrics can be written to {path}: it is no regular file; choose another --metrics-file")
+            raise InputError(
+                f"no metrics can be written to {path}: it is no regular file; choose another --metrics-file"
+            )
         before = _last_success(path, plan.name)
         if before is not None:
             self._success.labels(plan.name).set(before)
@@ -46,7 +50,7 @@ class MetricsFile:
             self._write()
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            raise BadInput(f"no metrics can be written to {path}: {why}; choose another --metrics-file") from error
+            raise InputError(f"no metrics can be written to {path}: {why}; choose another --metrics-file") from error
 
     def _make(self) -> None:
         """Every metric; names end in their unit."""
@@ -78,7 +82,7 @@ class MetricsFile:
             registry=registry,
         )
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Count it."""
         name = self._name
         match event:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model import events as e
 from batch_deployer.observe.background import Background
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.plain_progress import status_line
 from batch_deployer.util.text import clean, plain_text
 
@@ -19,11 +19,11 @@ class Notifier:
     """Sends one message to every URL when the run ends; its words come from the tally, never one per deployment."""
 
     def __init__(
-        self, urls: Sequence[str], tally: Tally, warn: Callable[[str], None], *, unless_unchanged: bool = False
+        self, urls: Sequence[str], tally: RunCounters, warn: Callable[[str], None], *, unless_unchanged: bool = False
     ) -> None:
-        """Raises BadInput when Apprise is missing or a URL is none of its. `unless_unchanged`: silent if nothing changed."""
+        """Raises InputError when Apprise is missing or a URL is none of its. `unless_unchanged`: silent if nothing changed."""
         if find_spec("apprise") is None:
-            raise BadInput("--notify needs Apprise; install it with `pip install 'batch-deployer[notify]'`")
+            raise InputError("--notify needs Apprise; install it with `pip install 'batch-deployer[notify]'`")
         from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415 - slow to import, and an extra
 
         logging.getLogger("apprise").addHandler(logging.NullHandler())  # its words may name URLs, which hold tokens
@@ -35,12 +35,14 @@ class Notifier:
                 # the URL itself may hold a token
                 scheme = clean(url.partition("://")[0], 40) if "://" in url else ""
                 named = f" ({scheme}://...)" if scheme else ""
-                raise BadInput(f"--notify URL number {number}{named} is not one that Apprise understands; see its wiki")
+                raise InputError(
+                    f"--notify URL number {number}{named} is not one that Apprise understands; see its wiki"
+                )
         self._tally = tally
         self._quiet = unless_unchanged
         self._background = Background("notification", warn)
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Send when the run ends."""
         if not isinstance(event, e.RunFinished):
             return
@@ -60,7 +62,7 @@ class Notifier:
             raise RuntimeError("at least one receiver did not take it")
 
 
-def message(tally: Tally, event: e.RunFinished) -> tuple[str, str]:
+def message(tally: RunCounters, event: e.RunFinished) -> tuple[str, str]:
     """(title, body) for a run that ended, as plain text: names and reasons may be a stranger's words."""
     word = "succeeded" if event.exit_code == 0 else f"ended with exit code {event.exit_code}"
     lines = [status_line(tally, event.at)]

@@ -8,7 +8,7 @@ from typing import Self, TextIO, get_args
 
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral, Outcome
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.plan.plan import Plan
 from batch_deployer.util.text import clean, span, utc
 
@@ -28,7 +28,7 @@ class PlainProgress:
 
     def __init__(
         self,
-        tally: Tally,
+        tally: RunCounters,
         plan: Plan,
         stream: TextIO,
         *,
@@ -64,7 +64,7 @@ class PlainProgress:
         if self._thread is not None:
             self._thread.join(timeout=2.0)
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         """Say it at once if it is worth a line."""
         text = "" if type(event) in _NO_NEWS else self._line(event)
         if text:
@@ -150,7 +150,7 @@ class PlainProgress:
         return repr(clean(self._plan.waves[wave].name)) if 0 <= wave < len(self._plan.waves) else str(wave)
 
 
-def status_line(tally: Tally, now: float) -> str:
+def status_line(tally: RunCounters, now: float) -> str:
     """`412/1,000 ended (400 deployed, 12 failed), 64 in flight; 9.8/min, about 1h 00m left; ...`."""
     counts = [f"{count:,} {word}" for word, count in sorted(tally.outcomes.items(), key=lambda pair: -pair[1]) if count]
     text = f"{tally.ended:,}/{tally.total:,} ended"

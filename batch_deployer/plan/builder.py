@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from batch_deployer.errors import BadInput, Fault, in_order
+from batch_deployer.errors import Diagnostic, InputError, in_order
 from batch_deployer.manifest.bounds import MAX_WAVES
 from batch_deployer.manifest.model import Manifest, WaveSpec
 from batch_deployer.model.api import ClusterState
 from batch_deployer.model.deployment import Cluster, Deployment, key_of
 from batch_deployer.model.helm_values import is_inexact
-from batch_deployer.plan.cluster_index import Fleet
+from batch_deployer.plan.cluster_index import ClusterIndex
 from batch_deployer.plan.filters import Globs
 from batch_deployer.plan.plan import Plan, Wave
 from batch_deployer.plan.release_specs import Specs
@@ -45,9 +45,9 @@ def build_plan(
     matches nothing is a fault.
     only_waves: names or globs of waves. What is left out does not move the others to another wave.
     cluster_map: lost cluster to its replacement, by id or name.
-    Raises BadInput with all faults.
+    Raises InputError with all faults.
     """
-    fleet = Fleet(manifest, discovered or {})
+    fleet = ClusterIndex(manifest, discovered or {})
     fleet.renew(cluster_map or {})
     faults = fleet.faults
     wants = expand(manifest, fleet, faults)
@@ -62,7 +62,7 @@ def build_plan(
         drafts.append(_Draft(cluster, release, Deployment(key=key, cluster=member.cluster, release=spec, wave=wave)))
     faults.extend(specs.faults)
     if faults:
-        raise BadInput(in_order(faults, manifest.file))
+        raise InputError(in_order(faults, manifest.file))
     warnings = [*manifest.warnings, *fleet.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), left_out=fleet.left_out)
@@ -73,11 +73,11 @@ def build_plan(
 class _Waves:
     """The waves of a plan with their gates."""
 
-    def __init__(self, manifest: Manifest, fleet: Fleet, reached: Sequence[int]) -> None:
+    def __init__(self, manifest: Manifest, fleet: ClusterIndex, reached: Sequence[int]) -> None:
         members = [Member(id=m.cluster.id, tags=m.cluster.tags) for m in map(fleet.members.__getitem__, reached)]
         found = assign([spec.rule for spec in manifest.waves], members, manifest.seed)
         if len(found.names) > MAX_WAVES:
-            raise BadInput(f"the manifest has {len(found.names):,} waves; a run may have {MAX_WAVES:,}: set `parts`")
+            raise InputError(f"the manifest has {len(found.names):,} waves; a run may have {MAX_WAVES:,}: set `parts`")
         self.wave_of = found.wave_of
         self._rules = [manifest.waves[rule].rule.name if rule >= 0 else "" for rule in found.rules]
         self.waves = [
@@ -93,7 +93,7 @@ class _Waves:
             self.warnings.append(f'{count} clusters fit no wave and form a last one, "{self.waves[-1].name}"')
 
     def matching(self, globs: Sequence[str]) -> set[int]:
-        """Indices of the waves with one of these names; all when none is given. BadInput for a name of none."""
+        """Indices of the waves with one of these names; all when none is given. InputError for a name of none."""
         found: set[int] = set()
         faults = []
         for glob in globs:
@@ -104,9 +104,9 @@ class _Waves:
             }
             found |= fits
             if not fits:
-                faults.append(Fault(unknown("wave", glob, [wave.name for wave in self.waves])))
+                faults.append(Diagnostic(unknown("wave", glob, [wave.name for wave in self.waves])))
         if faults:
-            raise BadInput(faults)
+            raise InputError(faults)
         return found if globs else set(range(len(self.waves)))
 
     def plan(self, manifest: Manifest, deployments: Sequence[Deployment], warnings: Sequence[str]) -> Plan:
@@ -157,7 +157,9 @@ def _chosen(
     everything = [draft.deployment for draft in drafts]
     faults = [*wanted.faults(everything), *unwanted.faults(everything)]
     if faults or (not chosen and not left_out):
-        raise BadInput(faults or [Fault("the options --limit, --exclude and --wave together leave no deployment")])
+        raise InputError(
+            faults or [Diagnostic("the options --limit, --exclude and --wave together leave no deployment")]
+        )
     return chosen
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from batch_deployer.errors import Fault
+from batch_deployer.errors import Diagnostic
 from batch_deployer.manifest.identifiers import cluster_id
 from batch_deployer.manifest.model import DiscoverSpec, Manifest, Values
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.model.api import ClusterState
 from batch_deployer.model.deployment import Cluster
 from batch_deployer.model.selector_rules import matches
@@ -25,15 +25,15 @@ class Member(NamedTuple):
 
     cluster: Cluster
     values: Values | None
-    place: Place
+    place: SourceLocation
 
 
-class Fleet:
+class ClusterIndex:
     """All clusters in manifest order, to be looked up by id or name."""
 
     def __init__(self, manifest: Manifest, discovered: Mapping[str, Sequence[ClusterState]]) -> None:
         """`discovered`: all clusters of each cloud that the manifest's `discover` asks."""
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self.warnings: list[str] = []
         self._hints = 0
         self._discovered = {cloud: self._usable(cloud, states) for cloud, states in discovered.items()}
@@ -118,7 +118,7 @@ class Fleet:
         """Whether a name or id is that of a cluster that only its phase keeps out of the plan."""
         return name in self._left_out_names or name.lower() in self._left_out_names
 
-    def find(self, name: str, place: Place) -> int | None:
+    def find(self, name: str, place: SourceLocation) -> int | None:
         """Index of the cluster with this id or name; None, and a fault, when there is not exactly one."""
         index = self._by_id.get(name)
         if index is None and name not in self._twice:
@@ -142,11 +142,11 @@ class Fleet:
         before = list(self.members)
         roles: dict[str, int] = {}
         for old, new in cluster_map.items():
-            index, identity = self.find(old, Place()), self._identity(new, before)
+            index, identity = self.find(old, SourceLocation()), self._identity(new, before)
             if index is None or identity is None:
                 continue
             if identity.id in roles:
-                self.faults.append(Fault(f'two clusters cannot both be mapped to "{new}"'))
+                self.faults.append(Diagnostic(f'two clusters cannot both be mapped to "{new}"'))
                 continue
             roles[identity.id] = index
             cloud = identity.cloud or before[index].cluster.cloud
@@ -173,7 +173,7 @@ class Fleet:
         try:
             identity = cluster_id(new)
         except ValueError:
-            self.faults.append(Fault(f"{self._problem(new)} to map to; give its id"))
+            self.faults.append(Diagnostic(f"{self._problem(new)} to map to; give its id"))
             return None
         return Cluster(id=identity, name=identity, cloud="")
 

@@ -19,12 +19,12 @@ WRITE_KIND = {
 }
 GUESSED_INSTALL = 60.0
 """Seconds, while no install of a chart was ever seen."""
-LOOKS = 4
+POLLS = 4
 """Looks at a cluster from a write to its noticed end, when it waits for one deployment alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class Estimate:
     """An estimate. Seconds from the first call to the last outcome, gates passed at once."""
 
     seconds: float
@@ -51,7 +51,7 @@ class _Load:
     seconds_by_cluster: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
-def forecast(plan: Plan, actions: Mapping[str, Action], durations: Mapping[str, Sequence[float]]) -> Forecast:
+def estimate(plan: Plan, actions: Mapping[str, Action], durations: Mapping[str, Sequence[float]]) -> Estimate:
     """Estimate a plan. `actions` by key; `durations`: seconds that installs took, by chart."""
     typical = {chart: sorted(known)[len(known) // 2] for chart, known in durations.items() if known}
     waves: dict[int, dict[str, _Load]] = {}
@@ -72,9 +72,9 @@ def forecast(plan: Plan, actions: Mapping[str, Action], durations: Mapping[str, 
         clusters[deployment.cluster.cloud].add(deployment.cluster.id)
     for cloud, members in clusters.items():
         calls.update({"list_charts": 1, "list_clusters": 1, "list_releases": len(members)})
-        calls["list_releases"] += _looks(plan.clouds[cloud], [loads.get(cloud) for loads in waves.values()])
+        calls["list_releases"] += _polls(plan.clouds[cloud], [loads.get(cloud) for loads in waves.values()])
     seconds, bottleneck = _duration(plan, waves, {cloud: len(members) for cloud, members in clusters.items()})
-    return Forecast(seconds=seconds, bottleneck=bottleneck, calls=dict(calls), guessed=tuple(guessed))
+    return Estimate(seconds=seconds, bottleneck=bottleneck, calls=dict(calls), guessed=tuple(guessed))
 
 
 def _add(load: _Load, deployment: Deployment, writes: int, seconds: float) -> None:
@@ -85,12 +85,12 @@ def _add(load: _Load, deployment: Deployment, writes: int, seconds: float) -> No
     load.seconds_by_cluster[deployment.cluster.id] += seconds
 
 
-def _looks(cloud: CloudSpec, loads: Iterable[_Load | None]) -> int:
+def _polls(cloud: CloudSpec, loads: Iterable[_Load | None]) -> int:
     """Looks at all clusters: deployments under way side by side on one cluster share theirs."""
     looks = 0.0
     for load in loads:
         for deployments in (load.by_cluster if load else {}).values():
-            looks += LOOKS * deployments / max(1.0, math.sqrt(cloud.limits.per_cluster.of(deployments)))
+            looks += POLLS * deployments / max(1.0, math.sqrt(cloud.limits.per_cluster.of(deployments)))
     return round(looks)
 
 
@@ -124,14 +124,14 @@ def _slowest(cloud: CloudSpec, load: _Load) -> _Parts:
     limits, deployments = cloud.limits, sum(load.by_cluster.values())
     in_flight = max(1, limits.in_flight.of(deployments))
     writing = (load.writes - 1) / limits.writes.per_second
-    crowded = load.install_seconds / in_flight if deployments > in_flight else 0.0
+    should_yield = load.install_seconds / in_flight if deployments > in_flight else 0.0
     busiest = max(
         load.seconds_by_cluster[cluster] / max(1, limits.per_cluster.of(count))
         for cluster, count in load.by_cluster.items()
     )
     limit = max(
         (writing, f"writes of {limits.writes} in cloud {cloud.name}"),
-        (crowded, f"in_flight {limits.in_flight} in cloud {cloud.name}"),
+        (should_yield, f"in_flight {limits.in_flight} in cloud {cloud.name}"),
         (busiest - load.longest, f"per_cluster {limits.per_cluster} in cloud {cloud.name}"),
     )
     return (max(0.0, limit[0]), limit[1]), (load.longest, "the longest install")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase, translate
 
-from batch_deployer.errors import Fault
+from batch_deployer.errors import Diagnostic
 from batch_deployer.model.deployment import Cluster, Deployment, ReleaseSpec
 from batch_deployer.util.suggest import nearest
 
@@ -44,11 +44,11 @@ class Globs:
                 if named and start.strip("*?"):
                     self._used.add(glob)
 
-    def faults(self, deployments: Iterable[Deployment]) -> list[Fault]:
+    def faults(self, deployments: Iterable[Deployment]) -> list[Diagnostic]:
         """One fault for each glob that matched none of the deployments given to `fit`; these are all of them."""
         unused = [glob for glob, _, _ in self._globs if glob not in self._used]
         known = list(deployments) if unused else []
-        return [Fault(self._problem(glob, known)) for glob in dict.fromkeys(unused)]
+        return [Diagnostic(self._problem(glob, known)) for glob in dict.fromkeys(unused)]
 
     def _problem(self, glob: str, known: Sequence[Deployment]) -> str:
         if not glob.strip():

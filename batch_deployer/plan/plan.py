@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from batch_deployer.model.cloud import AuthSpec, CloudSpec
 from batch_deployer.model.deployment import Deployment
-from batch_deployer.settings import GateSettings, Settings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Settings
 
 __all__ = ["AuthSpec", "CloudSpec", "Plan", "Wave", "budget_totals"]
 
@@ -16,9 +16,9 @@ class Wave:
     """An ordered group of deployments with a gate after it."""
 
     name: str
-    max_failures: Share | None = None
+    max_failures: IntOrPercent | None = None
     """None: only the run's budget applies."""
-    max_unreachable: Share | None = None
+    max_unreachable: IntOrPercent | None = None
     """Of the wave's unreachable deployments; None: they count as failures."""
     soak: float = 0.0
     """Seconds to wait after the wave's last deployment ended before the gate is judged."""
@@ -35,7 +35,7 @@ class Plan:
     """In plan order: manifest order, unique keys."""
     waves: Sequence[Wave] = (Wave(name="all"),)
     gates: GateSettings = GateSettings()
-    release_budgets: Mapping[str, Share] = field(default_factory=dict)
+    release_budgets: Mapping[str, IntOrPercent] = field(default_factory=dict)
     """Release name to its own max_failures."""
     settings: Settings = Settings()
     expected: Mapping[str, str] = field(default_factory=dict)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES
 from batch_deployer.manifest.interpolation import BadPlaceholder, fill, per_cluster
 from batch_deployer.manifest.model import Override, Release
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.model.deployment import Cluster, Parameters, ReleaseSpec, is_protected
 from batch_deployer.model.helm_values import compact, merge
 from batch_deployer.model.policies import danger, merged_parameters
@@ -22,7 +22,7 @@ class Specs:
 
     def __init__(self, releases: Sequence[Release]) -> None:
         """`releases`: those of the manifest, which specs are numbered by."""
-        self.faults: list[Fault] = []
+        self.faults: list[Diagnostic] = []
         self._releases = releases
         self._by_ref = {release.ref: release for release in releases}
         self._templates: dict[tuple[int, int, int], tuple[ReleaseSpec, bool]] = {}
@@ -31,7 +31,7 @@ class Specs:
         """Of all distinct specs."""
         self._said: set[tuple[int, str]] = set()
 
-    def spec(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
+    def spec(self, index: int, member: Member, override: Override | None, place: SourceLocation) -> ReleaseSpec:
         """The release number `index` as wanted on one cluster."""
         # Values and overrides are kept alive by the manifest and shared where equal, so identity is a good key.
         key = (index, id(member.values), id(override))
@@ -54,13 +54,13 @@ class Specs:
             self._same[spec] = spec
             self._characters += len(spec.values_json) + len(spec.description)
             if self._characters > MAX_EXPANDED_BYTES:
-                raise BadInput(
+                raise InputError(
                     f'with release "{spec.label}" the values of all deployments, written out for each cluster, are '
                     f"longer than {MAX_EXPANDED_BYTES // 2**20} MiB; shorten them, or split the manifest"
                 )
         return self._same[spec]
 
-    def _template(self, index: int, member: Member, override: Override | None, place: Place) -> ReleaseSpec:
+    def _template(self, index: int, member: Member, override: Override | None, place: SourceLocation) -> ReleaseSpec:
         release, over = self._releases[index], override or Override()
         values = merge(merge(release.values, member.values or {}), over.values or {})
         parameters = release.parameters
@@ -94,7 +94,7 @@ class Specs:
         other = self._by_ref[ref]
         return other.name if other.namespace == release.namespace else f"{other.namespace}/{other.name}"
 
-    def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, place: Place) -> ReleaseSpec:
+    def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, place: SourceLocation) -> ReleaseSpec:
         words = {
             "release.name": spec.name,
             "release.namespace": spec.namespace,
@@ -121,7 +121,7 @@ class Specs:
                 self.faults.append(place.fault(f'release "{self._releases[index].ref}": {error}'))
             return spec
 
-    def _check_template(self, index: int, template: str, place: Place) -> None:
+    def _check_template(self, index: int, template: str, place: SourceLocation) -> None:
         """A name without a text of its own would not be found again, so each run would create one more release."""
         if literals_of(template) or (index, "name_template") in self._said:
             return

@@ -52,7 +52,7 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
     return _Fates(outcomes, frozenset(under_way), frozenset(deferred), written)
 
 
-def again(
+def plan_retry(
     plan: Plan,
     events: Iterable[e.Event],
     *,

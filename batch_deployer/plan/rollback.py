@@ -11,7 +11,7 @@ from batch_deployer.model.deployment import (
     Operation,
     Outcome,
     ReleaseSpec,
-    Undo,
+    RollbackStep,
 )
 from batch_deployer.plan.plan import Plan, budget_totals
 from batch_deployer.rules.ownership import THEIRS
@@ -24,11 +24,11 @@ _NEVER_KNOWN = "the fate of its write was never known; look at the release by ha
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undoing:
+class RollbackPlan:
     """How to take a run back."""
 
     plan: Plan
-    """Deployments with an `undo` each; empty when there is nothing to take back."""
+    """Deployments with an `plan_rollback` each; empty when there is nothing to take back."""
     left: Mapping[str, str]
     """Key to reason for what the run changed, or may have changed, and this plan does not take back."""
 
@@ -37,7 +37,7 @@ class Undoing:
         """Whether nothing is left but what the user chose to keep."""
         return all(why == KEPT for why in self.left.values())
 
-    def without(self, later: Mapping[str, str], note: str) -> "Undoing":
+    def without(self, later: Mapping[str, str], note: str) -> "RollbackPlan":
         """The same, but for keys that later runs wrote (key to run); `note` goes into the report."""
         plan = self.plan
         deployments = tuple(each for each in plan.deployments if each.key not in later)
@@ -62,7 +62,7 @@ class _Changes:
     """Name that the cloud gave the release; empty when it is the plan's."""
 
 
-def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undoing:
+def plan_rollback(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> RollbackPlan:
     """The plan that undoes what `events`, the journal of a run of `plan`, say was changed.
 
     Upgraded releases return to the revision they had; created ones are deleted only with `delete_created`.
@@ -77,7 +77,7 @@ def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undo
     left: dict[str, str] = {}
     for deployment in plan.deployments:
         verdict = _judge(deployment, _fold(stories[deployment.key]), delete_created=delete_created)
-        if isinstance(verdict, Undo):
+        if isinstance(verdict, RollbackStep):
             undone.append(replace(deployment, undo=verdict, wave=len(plan.waves) - 1 - deployment.wave))
         elif verdict:
             left[deployment.key] = verdict
@@ -86,7 +86,7 @@ def undo(plan: Plan, events: Iterable[e.Event], *, delete_created: bool) -> Undo
     last = len(plan.waves) - 1
     totals = {_mirrored(scope, last): total for scope, total in budget_totals(plan).items()}
     deployments = _dependents_first(undone)
-    return Undoing(plan=replace(plan, deployments=deployments, waves=waves, totals=totals, expected={}), left=left)
+    return RollbackPlan(plan=replace(plan, deployments=deployments, waves=waves, totals=totals, expected={}), left=left)
 
 
 def _mirrored(scope: str, last: int) -> str:
@@ -125,7 +125,7 @@ def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
     )
 
 
-def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -> Undo | str:
+def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -> RollbackStep | str:
     """How to undo it; or why it is left; or an empty text when the run did not change it."""
     if deployment.release.parameters.dry_run:
         return ""
@@ -140,7 +140,7 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
     first, baseline = changes.effective[0]
     match first:
         case Operation.CREATE if delete_created:
-            return bind(Undo(action=Action.DELETE, name=changes.name), changes.confirmed, changes.cause)
+            return bind(RollbackStep(action=Action.DELETE, name=changes.name), changes.confirmed, changes.cause)
         case Operation.CREATE:
             return KEPT
         case Operation.DELETE:
@@ -148,17 +148,17 @@ def _judge(deployment: Deployment, changes: _Changes, *, delete_created: bool) -
         case Operation.UPGRADE | Operation.ROLLBACK:
             if changes.outcome is Outcome.ROLLED_BACK and deployment.undo is None:
                 return ""
-            undo = Undo(action=Action.ROLLBACK, revision=baseline, name=changes.name)
-            return bind(undo, changes.confirmed, changes.cause)
+            plan_rollback = RollbackStep(action=Action.ROLLBACK, revision=baseline, name=changes.name)
+            return bind(plan_rollback, changes.confirmed, changes.cause)
 
 
-def bind(undo: Undo, confirmed: ConfirmedState | None, cause: str) -> Undo:
+def bind(plan_rollback: RollbackStep, confirmed: ConfirmedState | None, cause: str) -> RollbackStep:
     """Bound to what a run left behind; blocked where the run knew that somebody else changed it, or never knew."""
     if cause == THEIRS:
-        return replace(undo, blocked=f"{THEIRS} while the run worked on it")
+        return replace(plan_rollback, blocked=f"{THEIRS} while the run worked on it")
     if confirmed is None:
-        return replace(undo, blocked=_NOT_CONFIRMED)
-    return replace(undo, expected=confirmed)
+        return replace(plan_rollback, blocked=_NOT_CONFIRMED)
+    return replace(plan_rollback, expected=confirmed)
 
 
 def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:

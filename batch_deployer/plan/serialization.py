@@ -9,10 +9,10 @@ import hmac
 
 import msgspec
 
-from batch_deployer.errors import BadInput
-from batch_deployer.model.deployment import Cluster, Deployment, ReleaseSpec, Undo, key_of
+from batch_deployer.errors import InputError
+from batch_deployer.model.deployment import Cluster, Deployment, ReleaseSpec, RollbackStep, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.settings import GateSettings, Settings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Settings
 
 FORMAT = 1
 
@@ -23,7 +23,7 @@ class _Cell(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cluster: int
     release: int
     wave: int
-    undo: Undo | None = None
+    undo: RollbackStep | None = None
 
 
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -34,7 +34,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deployments: list[_Cell]
     waves: tuple[Wave, ...]
     gates: GateSettings
-    release_budgets: dict[str, Share]
+    release_budgets: dict[str, IntOrPercent]
     settings: Settings
     expected: dict[str, str]
     warnings: tuple[str, ...] = ()
@@ -89,8 +89,8 @@ class _Numbers:
         return number
 
 
-def freeze(plan: Plan, key: str = "") -> str:
-    """The plan as JSON text. `key`: signs it, for `thaw` with the same key."""
+def dump_plan(plan: Plan, key: str = "") -> str:
+    """The plan as JSON text. `key`: signs it, for `parse_plan` with the same key."""
     numbers = _Numbers()
     cells = [
         _Cell(numbers.cluster(each.cluster), numbers.release(each.release), each.wave, each.undo)
@@ -122,26 +122,26 @@ def freeze(plan: Plan, key: str = "") -> str:
     return _ENCODER.encode(envelope).decode() + "\n"
 
 
-def thaw(text: str, key: str = "") -> Plan:
-    """The plan of a text that `freeze` made. BadInput when it is damaged or from a newer program, or not signed with `key`."""
+def parse_plan(text: str, key: str = "") -> Plan:
+    """The plan of a text that `dump_plan` made. InputError when it is damaged or from a newer program, or not signed with `key`."""
     try:
         envelope = _DECODE_ENVELOPE.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise BadInput("this is not a saved plan, or it is damaged; make it again with `plan --out`") from None
+        raise InputError("this is not a saved plan, or it is damaged; make it again with `plan --out`") from None
     if envelope.format != FORMAT:
         age = "newer" if envelope.format > FORMAT else "unknown"
-        raise BadInput(f"the saved plan has the {age} format {envelope.format}; this program reads format {FORMAT}")
+        raise InputError(f"the saved plan has the {age} format {envelope.format}; this program reads format {FORMAT}")
     if hashlib.sha256(envelope.plan).hexdigest() != envelope.check:
-        raise BadInput("the saved plan was changed or is damaged; make it again with `plan --out`")
+        raise InputError("the saved plan was changed or is damaged; make it again with `plan --out`")
     if key and not hmac.compare_digest(_mac(bytes(envelope.plan), key), envelope.mac):
-        raise BadInput(
+        raise InputError(
             "the saved plan was not signed with this BATCH_DEPLOYER_PLAN_KEY; make it again with `plan --out` and this key"
         )
     try:
         frozen = _DECODE_PLAN.decode(envelope.plan)
         deployments = tuple(_deployment(cell, frozen) for cell in frozen.deployments)
     except (msgspec.DecodeError, IndexError, RecursionError) as error:
-        raise BadInput(f"the saved plan cannot be used: {error}") from None
+        raise InputError(f"the saved plan cannot be used: {error}") from None
     return Plan(
         name=frozen.name,
         clouds=frozen.clouds,

@@ -2,25 +2,25 @@
 
 from collections.abc import Iterable
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.manifest.bounds import MAX_COMPARISONS, MAX_DEPLOYMENTS
 from batch_deployer.manifest.model import Manifest, Override, Release
-from batch_deployer.manifest.nodes import Place
+from batch_deployer.manifest.nodes import SourceLocation
 from batch_deployer.model.selector_rules import matches
 from batch_deployer.model.selectors import Operator, Selector
-from batch_deployer.plan.cluster_index import Fleet
+from batch_deployer.plan.cluster_index import ClusterIndex
 from batch_deployer.util.suggest import nearest
 
-Wants = dict[tuple[int, int], tuple[Override | None, Place]]
+TargetMap = dict[tuple[int, int], tuple[Override | None, SourceLocation]]
 """(index of the cluster, index of the release) to what an explicit pair overrides, and where that stands."""
 
 
-def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
+def expand(manifest: Manifest, fleet: ClusterIndex, faults: list[Diagnostic]) -> TargetMap:
     """All wanted pairs, in order of clusters, then releases."""
-    wants: Wants = {}
+    wants: TargetMap = {}
     targeted = sum(release.targets is not None for release in manifest.releases)
     if targeted * len(fleet.members) > MAX_COMPARISONS:
-        raise BadInput(
+        raise InputError(
             f"{targeted:,} releases with targets on {len(fleet.members):,} clusters are more than a run can be planned "
             "for; split the manifest"
         )
@@ -47,10 +47,10 @@ def expand(manifest: Manifest, fleet: Fleet, faults: list[Fault]) -> Wants:
     return dict(sorted(wants.items()))
 
 
-def _check_number(wants: Wants, place: Place) -> None:
-    """Raise BadInput for more pairs than a plan may hold."""
+def _check_number(wants: TargetMap, place: SourceLocation) -> None:
+    """Raise InputError for more pairs than a plan may hold."""
     if len(wants) > MAX_DEPLOYMENTS:
-        raise BadInput(
+        raise InputError(
             [
                 place.fault(
                     f"with this the manifest has more than {MAX_DEPLOYMENTS:,} deployments, which is more than a run "
@@ -60,7 +60,7 @@ def _check_number(wants: Wants, place: Place) -> None:
         )
 
 
-def _targeted(selector: Selector, fleet: Fleet) -> list[int]:
+def _targeted(selector: Selector, fleet: ClusterIndex) -> list[int]:
     known: dict[int, bool] = {}  # clusters share their tags, so each set is judged once
     found = []
     for index, member in enumerate(fleet.members):
@@ -73,7 +73,7 @@ def _targeted(selector: Selector, fleet: Fleet) -> list[int]:
     return found
 
 
-def _why_none(selector: Selector, fleet: Fleet) -> str:
+def _why_none(selector: Selector, fleet: ClusterIndex) -> str:
     """A hint: the first tag or value that no cluster has."""
     for requirement in selector:
         if requirement.operator in (Operator.NOT_IN, Operator.ABSENT):
@@ -90,9 +90,9 @@ def _why_none(selector: Selector, fleet: Fleet) -> str:
     return ""
 
 
-def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+def _add_pairs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, faults: list[Diagnostic]) -> None:
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
-    seen: dict[tuple[int, int], Place] = {}
+    seen: dict[tuple[int, int], SourceLocation] = {}
     for pair in manifest.pairs:
         left_out = pair.cluster not in fleet and fleet.is_left_out(pair.cluster)
         cluster = None if left_out else fleet.find(pair.cluster, pair.place)
@@ -109,7 +109,9 @@ def _add_pairs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Faul
             _check_number(wants, pair.place)
 
 
-def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, int]], faults: list[Fault]) -> None:
+def _check_names(
+    manifest: Manifest, fleet: ClusterIndex, wants: Iterable[tuple[int, int]], faults: list[Diagnostic]
+) -> None:
     """Two releases of one name and namespace must not meet on a cluster."""
     by_name: dict[tuple[str, str], list[int]] = {}
     for index, release in enumerate(manifest.releases):
@@ -130,7 +132,7 @@ def _check_names(manifest: Manifest, fleet: Fleet, wants: Iterable[tuple[int, in
             faults.append(release.place.fault(message))
 
 
-def _check_needs(manifest: Manifest, fleet: Fleet, wants: Wants, faults: list[Fault]) -> None:
+def _check_needs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, faults: list[Diagnostic]) -> None:
     """What a release needs must be deployed on the same cluster."""
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
     clusters: dict[int, list[int]] = {}

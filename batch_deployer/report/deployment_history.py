@@ -51,8 +51,8 @@ class State(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class DeploymentRecord:
-    """The fold of one deployment's events. It changes only while `Story.hear` runs; times are wall clock seconds."""
+class DeploymentHistory:
+    """The fold of one deployment's events. It changes only while `Story.on_event` runs; times are wall clock seconds."""
 
     deployment: Deployment
     state: State = State.WAITING
@@ -118,7 +118,7 @@ class DeploymentRecord:
         """Seconds from the last accepted write to the end."""
         return None if self.accepted is None or self.finished is None else max(0.0, self.finished - self.accepted)
 
-    def hear(self, event: DeploymentEvent) -> None:
+    def on_event(self, event: DeploymentEvent) -> None:
         """Take in the next event of this deployment."""
         if self.state is State.ENDED:
             self._reopen()
@@ -146,7 +146,7 @@ class DeploymentRecord:
         self.state = State.WAITING
 
 
-def _deferred(record: DeploymentRecord, event: Deferred) -> None:
+def _deferred(record: DeploymentHistory, event: Deferred) -> None:
     if record.deferral is None:
         record.deferred = event.at
     record.deferral, record.phase, record.why = event.cause, event.phase, event.why
@@ -154,14 +154,14 @@ def _deferred(record: DeploymentRecord, event: Deferred) -> None:
         record.enter(State.DEFERRED, event.at)
 
 
-def _requeued(record: DeploymentRecord, event: Requeued) -> None:
+def _requeued(record: DeploymentHistory, event: Requeued) -> None:
     record.end_deferral()
     record.why = ""
     if record.state is State.DEFERRED:
         record.enter(State.WAITING if not record.executed else State.BETWEEN, event.at)
 
 
-def _planned(record: DeploymentRecord, event: Planned) -> None:
+def _planned(record: DeploymentHistory, event: Planned) -> None:
     record.action, record.plan_reason = event.action.value, event.reason
     record.status, record.revision = event.status, event.revision
     if record.planned is None:
@@ -170,7 +170,7 @@ def _planned(record: DeploymentRecord, event: Planned) -> None:
         record.since, record.why = event.at, ""
 
 
-def _intended(record: DeploymentRecord, event: Intended) -> None:
+def _intended(record: DeploymentHistory, event: Intended) -> None:
     record.attempts += 1
     record.operation = event.operation
     if record.started is None:
@@ -179,13 +179,13 @@ def _intended(record: DeploymentRecord, event: Intended) -> None:
     record.enter(State.SENDING, event.at)
 
 
-def _accepted(record: DeploymentRecord, event: Accepted) -> None:
+def _accepted(record: DeploymentHistory, event: Accepted) -> None:
     record.accepted, record.executed = event.at, True
     record.heed(event.request_id)
     record.enter(State.WATCHING, event.at)
 
 
-def _refused(record: DeploymentRecord, event: Refused) -> None:
+def _refused(record: DeploymentHistory, event: Refused) -> None:
     record.refusals += 1
     record.why = ": ".join(part for part in (event.why, event.code, event.message) if part)
     record.until = event.at + event.wait
@@ -193,14 +193,14 @@ def _refused(record: DeploymentRecord, event: Refused) -> None:
     record.enter(State.REFUSED, event.at)
 
 
-def _uncertain(record: DeploymentRecord, event: Uncertain) -> None:
+def _uncertain(record: DeploymentHistory, event: Uncertain) -> None:
     record.uncertain += 1
     record.why = event.why
     record.heed(event.request_id)
     record.enter(State.READING_BACK, event.at)
 
 
-def _confirmed(record: DeploymentRecord, event: Confirmed) -> None:
+def _confirmed(record: DeploymentHistory, event: Confirmed) -> None:
     record.executed = True
     if record.accepted is None:
         record.accepted = event.at
@@ -208,28 +208,28 @@ def _confirmed(record: DeploymentRecord, event: Confirmed) -> None:
     record.enter(State.WATCHING, event.at)
 
 
-def _missing(record: DeploymentRecord, event: Missing) -> None:
+def _missing(record: DeploymentHistory, event: Missing) -> None:
     record.why, record.until = f"the {event.operation.value} did not take effect", None
     record.enter(State.REFUSED, event.at)
 
 
-def _undecided(record: DeploymentRecord, event: Undecided) -> None:
+def _undecided(record: DeploymentHistory, event: Undecided) -> None:
     record.why = event.why
 
 
-def _seen(record: DeploymentRecord, event: Seen) -> None:
+def _seen(record: DeploymentHistory, event: Seen) -> None:
     _look(record, event)
     if record.state is State.WAITING:
         record.enter(State.WATCHING, event.at)
 
 
-def _settled(record: DeploymentRecord, event: Settled) -> None:
+def _settled(record: DeploymentHistory, event: Settled) -> None:
     _look(record, event)
     record.why = event.reason
     record.enter(State.BETWEEN, event.at)
 
 
-def _finished(record: DeploymentRecord, event: Finished) -> None:
+def _finished(record: DeploymentHistory, event: Finished) -> None:
     _look(record, event)
     record.outcome, record.finished = event.outcome, event.at
     if event.outcome is not Outcome.DEFERRED:
@@ -240,13 +240,13 @@ def _finished(record: DeploymentRecord, event: Finished) -> None:
     record.enter(State.ENDED, event.at)
 
 
-def _look(record: DeploymentRecord, event: Confirmed | Seen | Settled | Finished) -> None:
+def _look(record: DeploymentHistory, event: Confirmed | Seen | Settled | Finished) -> None:
     # One text for all that have this status, instead of one each.
     record.status = sys.intern(event.status) if event.status else record.status
     record.revision = event.revision or record.revision
 
 
-_APPLY: Mapping[type, Callable[[DeploymentRecord, Any], None]] = MappingProxyType(
+_APPLY: Mapping[type, Callable[[DeploymentHistory, Any], None]] = MappingProxyType(
     {
         Planned: _planned,
         Intended: _intended,

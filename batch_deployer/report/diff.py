@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from batch_deployer.report.deployment_history import DeploymentRecord
+from batch_deployer.report.deployment_history import DeploymentHistory
 from batch_deployer.report.formats.text import fit, table
 from batch_deployer.report.lookup import readable
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.util.text import clean, span
 
 VERSION = 1
@@ -61,7 +61,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Slowest first."""
 
 
-def compare(before: Story, after: Story) -> Difference:
+def compare(before: RunHistory, after: RunHistory) -> Difference:
     """Match the deployments of two runs and say what differs."""
     shared = [key for key in after.records if key in before.records]
     pairs = [(before.records[key], after.records[key]) for key in shared]
@@ -117,7 +117,7 @@ def _signed(after: Side, before: Side, word: str) -> str:
     return f"{delta:+d}" if delta else ""
 
 
-def _side(story: Story) -> Side:
+def _side(story: RunHistory) -> Side:
     outcomes = Counter(record.word for record in story.records.values())
     parts = story.parts
     return Side(
@@ -129,7 +129,7 @@ def _side(story: Story) -> Side:
     )
 
 
-def _changes(old: DeploymentRecord, new: DeploymentRecord) -> Iterator[Change]:
+def _changes(old: DeploymentHistory, new: DeploymentHistory) -> Iterator[Change]:
     was, now = old.deployment.release, new.deployment.release
     if old.word != new.word:
         yield _change(new, "outcome", _ending(old), _ending(new))
@@ -141,7 +141,7 @@ def _changes(old: DeploymentRecord, new: DeploymentRecord) -> Iterator[Change]:
         yield _change(new, "values", "", "other values")
 
 
-def _change(record: DeploymentRecord, what: str, before: str, after: str) -> Change:
+def _change(record: DeploymentHistory, what: str, before: str, after: str) -> Change:
     return Change(
         key=clean(record.deployment.key),
         name=_label(record),
@@ -151,11 +151,11 @@ def _change(record: DeploymentRecord, what: str, before: str, after: str) -> Cha
     )
 
 
-def _ending(record: DeploymentRecord) -> str:
+def _ending(record: DeploymentHistory) -> str:
     return record.word if record.good or not record.reason else f"{record.word}: {record.reason}"
 
 
-def _pace(old: DeploymentRecord, new: DeploymentRecord) -> Pace | None:
+def _pace(old: DeploymentHistory, new: DeploymentHistory) -> Pace | None:
     before, after = old.install_duration, new.install_duration
     if before is None or after is None or abs(before - after) < _SLOWER_BY:
         return None
@@ -164,5 +164,5 @@ def _pace(old: DeploymentRecord, new: DeploymentRecord) -> Pace | None:
     return Pace(key=clean(new.deployment.key), name=_label(new), before=round(before, 3), after=round(after, 3))
 
 
-def _label(record: DeploymentRecord) -> str:
+def _label(record: DeploymentHistory) -> str:
     return clean(readable(record.deployment))

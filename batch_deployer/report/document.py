@@ -96,14 +96,14 @@ class Deferred(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class NotStartedReason(msgspec.Struct, frozen=True, kw_only=True):
     """Deployments not started, by reason."""
 
     reason: str
     count: int
 
 
-class Slow(msgspec.Struct, frozen=True, kw_only=True):
+class SlowDeployment(msgspec.Struct, frozen=True, kw_only=True):
     """One of the slowest deployments."""
 
     key: str
@@ -113,7 +113,7 @@ class Slow(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
 
 
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
+class TimeToSuccess(msgspec.Struct, frozen=True, kw_only=True):
     """How fast the fleet got good: seconds since the run's first start."""
 
     p50: float | None
@@ -183,7 +183,7 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
     finished: float | None
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment."""
 
     key: str
@@ -233,9 +233,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Most frequent first."""
     deferred: list[Deferred]
     """In plan order, at most 1,000; each row has it too."""
-    not_started: list[Held]
-    slowest: list[Slow]
-    curve: Curve
+    not_started: list[NotStartedReason]
+    slowest: list[SlowDeployment]
+    curve: TimeToSuccess
     api_calls: ApiCalls
     limits: dict[str, dict[str, Limit]]
     """By cloud and bucket."""
@@ -247,7 +247,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 class Document(Summary, frozen=True, kw_only=True):
     """`report.json`."""
 
-    deployments: list[Row]
+    deployments: list[DeploymentRow]
     """Every deployment of the plan exactly once, in plan order."""
 
 

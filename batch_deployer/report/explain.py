@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.events import Event
 from batch_deployer.plan.plan import Plan
-from batch_deployer.report.blockers import Wait, why_not_started
-from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentRecord, State
+from batch_deployer.report.blockers import Blocker, why_not_started
+from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentHistory, State
 from batch_deployer.report.lookup import find, readable
 from batch_deployer.report.rows import wave_name
-from batch_deployer.report.run_history import Story, tell
+from batch_deployer.report.run_history import RunHistory, build_history
 from batch_deployer.report.timeline import lines, timeline
 from batch_deployer.util.text import clean, span, utc
 
 
 def explain(plan: Plan, events: Sequence[Event], key: str, now: float, *, alive: bool = True) -> str:
-    """The whole text. `key` may be `cluster-name/namespace/name`; BadInput with suggestions when there is none.
+    """The whole text. `key` may be `cluster-name/namespace/name`; InputError with suggestions when there is none.
 
     `now` is wall clock seconds. `alive`: whether a process is at work on the run; without one nothing moves.
     """
     deployment = find(plan, key)
-    story = tell(plan, events, alive=alive)
+    story = build_history(plan, events, alive=alive)
     record = story.records[deployment.key]
     release = deployment.release
     head = [
@@ -39,7 +39,7 @@ def explain(plan: Plan, events: Sequence[Event], key: str, now: float, *, alive:
     return "\n".join([*head, *(told or ["  nothing yet"])]) + "\n"
 
 
-def _now(story: Story, record: DeploymentRecord, now: float) -> list[str]:
+def _now(story: RunHistory, record: DeploymentHistory, now: float) -> list[str]:
     """State, since when; what is waited for; until when."""
     if record.state is State.ENDED:
         return _ended(record)
@@ -65,7 +65,7 @@ def _now(story: Story, record: DeploymentRecord, now: float) -> list[str]:
     return text
 
 
-def _ended(record: DeploymentRecord) -> list[str]:
+def _ended(record: DeploymentHistory) -> list[str]:
     last = f", last status {clean(record.status)}, revision {record.revision}" if record.status else ""
     took = f" after {span(record.duration)}" if record.duration else ""
     text = [f"State    ended: {record.word}{last}"]
@@ -83,35 +83,35 @@ def _ended(record: DeploymentRecord) -> list[str]:
     return text
 
 
-def _under_way(story: Story, record: DeploymentRecord, now: float) -> Wait:
+def _under_way(story: RunHistory, record: DeploymentHistory, now: float) -> Blocker:
     """What a deployment with a write behind it waits for."""
     settings, release = story.plan.settings, record.deployment.release
     since = record.since if record.since is not None else now
     operation = record.operation.value if record.operation else "release"
     match record.state:
         case State.SENDING:
-            return Wait(
+            return Blocker(
                 f"the answer to its {operation}",
                 until=since + settings.wire.write_timeout,
                 note=", then it is read back",
             )
         case State.READING_BACK:
-            return Wait(
+            return Blocker(
                 f"a look that shows whether the {operation} was executed ({record.why})",
                 until=since + settings.reconcile.grace,
                 note=f" at the earliest, if it stays absent in {settings.reconcile.looks} looks",
             )
         case State.WATCHING:
-            return Wait(
+            return Blocker(
                 f"the cloud to end the {operation}: status {record.status or 'not seen yet'}, revision {record.revision}",
                 until=(record.accepted or since) + release.timeout,
                 note=f" at the latest (timeout {span(release.timeout)} from the accepted write)",
             )
         case State.REFUSED if record.until is not None and record.until > now:
-            return Wait(f"another try of its {operation}: {record.why}", until=record.until, note=" at the earliest")
+            return Blocker(f"another try of its {operation}: {record.why}", until=record.until, note=" at the earliest")
         case State.REFUSED:
-            return Wait(f"its turn to try the {operation} again: {record.why}")
-    return Wait(f"the next step after its {operation}: {record.why or 'it is over'}")
+            return Blocker(f"its turn to try the {operation} again: {record.why}")
+    return Blocker(f"the next step after its {operation}: {record.why or 'it is over'}")
 
 
 def _moment(at: float, now: float) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.report.document import Summary
 from batch_deployer.report.formats.registry import render
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 
 FILES: Mapping[str, str] = MappingProxyType(
@@ -39,7 +39,7 @@ class Written:
     """One line for each file that could not be written: which, why, what to do."""
 
 
-def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None = None) -> Written:
+def write_reports(story: RunHistory, folders: Iterable[Path], summary: Summary | None = None) -> Written:
     """Write all files into each folder. A folder or file that cannot be written never keeps the others from it.
 
     `summary`: the story's own, where it was made already. Each format is told once: a second folder gets copies.
@@ -66,7 +66,7 @@ def write_reports(story: Story, folders: Iterable[Path], summary: Summary | None
     return Written(files=tuple(done), faults=tuple(faults))
 
 
-def is_written(story: Story, folder: Path) -> bool:
+def is_written(story: RunHistory, folder: Path) -> bool:
     """Whether every file is in the folder and tells this very story."""
     summary, rows = summarise(story), Rows(story)
     try:
@@ -79,14 +79,16 @@ def is_written(story: Story, folder: Path) -> bool:
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder and try to write in it, before a run depends on it. Raises BadInput."""
+    """Make the folder and try to write in it, before a run depends on it. Raises InputError."""
     try:
         _make(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_TRIAL_BYTES))  # a full disk lets files be made
             file.flush()
     except OSError as error:
-        raise BadInput(f"no report can be written to {folder}: {_why(error)}; choose another with --report") from error
+        raise InputError(
+            f"no report can be written to {folder}: {_why(error)}; choose another with --report"
+        ) from error
 
 
 def write_whole(path: Path, pieces: Iterable[str]) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentRecord
-from batch_deployer.report.document import Deferred, Failure, Group, Held, Slow, Totals
+from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentHistory
+from batch_deployer.report.document import Deferred, Failure, Group, NotStartedReason, SlowDeployment, Totals
 from batch_deployer.report.rows import reason_of
-from batch_deployer.report.run_history import Story, WaveTimes
+from batch_deployer.report.run_history import RunHistory, WaveTimes
 from batch_deployer.util.text import clean, utc
 
 WORDS = (*(outcome.value for outcome in Outcome), IN_FLIGHT)
@@ -19,13 +19,13 @@ _MOST_DEFERRED = 1000
 _MOST_CLUSTERS = 20
 
 
-def good_words(story: Story) -> frozenset[str]:
+def success_words(story: RunHistory) -> frozenset[str]:
     """The outcomes of this run that are what was wanted."""
     found = {(record.outcome, record.deployment.undo is None): record for record in story.records.values()}
     return frozenset(record.word for record in found.values() if record.good)
 
 
-def totals(story: Story) -> Totals:
+def totals(story: RunHistory) -> Totals:
     """Counts over all deployments."""
     outcomes: Counter[str] = Counter()
     actions: Counter[str] = Counter()
@@ -77,7 +77,7 @@ class _Tally:
         )
 
 
-def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
+def groups(story: RunHistory) -> tuple[list[Group], list[Group], list[Group]]:
     """By wave (in order, empty ones included), by cloud, by release (both in plan order)."""
     waves = defaultdict(_Tally, {index: _Tally() for index in range(len(story.waves))})
     clouds: dict[str, _Tally] = defaultdict(_Tally)
@@ -100,9 +100,9 @@ def groups(story: Story) -> tuple[list[Group], list[Group], list[Group]]:
     )
 
 
-def failures(story: Story) -> list[Failure]:
+def failures(story: RunHistory) -> list[Failure]:
     """Deployments that ended badly, those with one fingerprint and outcome together, most frequent first."""
-    found: dict[tuple[str, str], list[DeploymentRecord]] = defaultdict(list)
+    found: dict[tuple[str, str], list[DeploymentHistory]] = defaultdict(list)
     for record in story.records.values():
         if not record.good and record.word not in _NO_FAILURES:
             found[record.fingerprint or record.reason, record.word].append(record)
@@ -112,7 +112,7 @@ def failures(story: Story) -> list[Failure]:
     )
 
 
-def _failure(fingerprint: str, outcome: str, records: list[DeploymentRecord]) -> Failure:
+def _failure(fingerprint: str, outcome: str, records: list[DeploymentHistory]) -> Failure:
     clusters = list(dict.fromkeys(clean(record.deployment.cluster.name) for record in records))
     times = [record.finished for record in records if record.finished is not None]
     return Failure(
@@ -128,7 +128,7 @@ def _failure(fingerprint: str, outcome: str, records: list[DeploymentRecord]) ->
     )
 
 
-def deferred(story: Story, most: int = _MOST_DEFERRED) -> list[Deferred]:
+def deferred(story: RunHistory, most: int = _MOST_DEFERRED) -> list[Deferred]:
     """What is set aside, with its cluster's phase and since when."""
     found = (record for record in story.records.values() if record.word == Outcome.DEFERRED)
     return [
@@ -145,20 +145,20 @@ def deferred(story: Story, most: int = _MOST_DEFERRED) -> list[Deferred]:
     ]
 
 
-def held_back(story: Story, most: int = 20) -> list[Held]:
+def held_back(story: RunHistory, most: int = 20) -> list[NotStartedReason]:
     """Why deployments were not started, most frequent reason first."""
     reasons = Counter(
         reason_of(story, record) for record in story.records.values() if record.word == Outcome.NOT_STARTED
     )
-    return [Held(reason=reason, count=count) for reason, count in reasons.most_common(most)]
+    return [NotStartedReason(reason=reason, count=count) for reason, count in reasons.most_common(most)]
 
 
-def slowest(records: Iterable[DeploymentRecord], most: int = 10) -> list[Slow]:
+def slowest(records: Iterable[DeploymentHistory], most: int = 10) -> list[SlowDeployment]:
     """The longest from first write to end, of those that were written at all."""
     written = [record for record in records if record.started is not None and record.duration is not None]
     written.sort(key=lambda record: (-(record.duration or 0.0), record.deployment.key))
     return [
-        Slow(
+        SlowDeployment(
             key=clean(record.deployment.key),
             cluster_name=clean(record.deployment.cluster.name),
             name=clean(record.deployment.release.name),

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.document import ApiCalls, Calls, Limit
-from batch_deployer.report.run_history import Story, Throttling
-from batch_deployer.settings import Rate, Share
+from batch_deployer.report.run_history import RunHistory, Throttling
+from batch_deployer.settings import IntOrPercent, Rate
 
 _SLACK = 0.99
 """Share of a window in which intents are counted: they are stamped by a wall clock a moment before their call leaves."""
 
 
-def api_calls(story: Story) -> ApiCalls:
+def api_calls(story: RunHistory) -> ApiCalls:
     """The last counters of each cloud in each part, added up."""
     kinds: dict[str, Counter[str]] = {cloud: Counter() for cloud in story.plan.clouds}
     verdicts: dict[str, Counter[str]] = {cloud: Counter() for cloud in story.plan.clouds}
@@ -33,7 +33,7 @@ def api_calls(story: Story) -> ApiCalls:
     )
 
 
-def limits(story: Story) -> dict[str, dict[str, Limit]]:
+def limits(story: RunHistory) -> dict[str, dict[str, Limit]]:
     """Per cloud and bucket: `writes`, `reads`, `in_flight`, `per_cluster`, `connections`."""
     sizes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for deployment in story.plan.deployments:
@@ -41,7 +41,7 @@ def limits(story: Story) -> dict[str, dict[str, Limit]]:
     return {name: _of_cloud(story, name, spec, sizes[name]) for name, spec in story.plan.clouds.items()}
 
 
-def _of_cloud(story: Story, cloud: str, spec: CloudSpec, sizes: Counter[str]) -> dict[str, Limit]:
+def _of_cloud(story: RunHistory, cloud: str, spec: CloudSpec, sizes: Counter[str]) -> dict[str, Limit]:
     """`sizes`: deployments by cluster; what percentages are taken of."""
     limits = spec.limits
     peaks: dict[str, int] = {}
@@ -53,7 +53,7 @@ def _of_cloud(story: Story, cloud: str, spec: CloudSpec, sizes: Counter[str]) ->
             for bucket, peak in measured.peaks.items():
                 peaks[bucket] = max(peak, peaks.get(bucket, 0))
     intended = peak_in_window(story.intents.get(cloud, ()), limits.writes.period * _SLACK)
-    configured: dict[str, tuple[Rate | Share | int, int]] = {
+    configured: dict[str, tuple[Rate | IntOrPercent | int, int]] = {
         "writes": (limits.writes, limits.writes.count),
         "reads": (limits.reads, limits.reads.count),
         "in_flight": (limits.in_flight, max(1, limits.in_flight.of(sizes.total()))),
@@ -74,7 +74,7 @@ def _of_cloud(story: Story, cloud: str, spec: CloudSpec, sizes: Counter[str]) ->
 
 
 def _limit(
-    limit: Rate | Share | int,
+    limit: Rate | IntOrPercent | int,
     most: int,
     *,
     measured: int | None,

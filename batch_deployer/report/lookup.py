@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.deployment import Deployment
 from batch_deployer.plan.plan import Plan
 from batch_deployer.util.text import clean
@@ -11,7 +11,7 @@ _MOST = 5
 
 
 def find(plan: Plan, text: str) -> Deployment:
-    """The deployment with this key, or `cluster-name/namespace/name`. Raises BadInput with near names."""
+    """The deployment with this key, or `cluster-name/namespace/name`. Raises InputError with near names."""
     wanted = text.strip().strip("/")
     named = [deployment for deployment in plan.deployments if wanted in (deployment.key, readable(deployment))]
     exact = [deployment for deployment in named if deployment.key == wanted]
@@ -19,10 +19,10 @@ def find(plan: Plan, text: str) -> Deployment:
         return (exact or named)[0]
     if named:
         keys = ", ".join(clean(deployment.key) for deployment in named[:_MOST])
-        raise BadInput(f"{clean(wanted)!r} names {len(named)} deployments; use one of their keys: {keys}")
+        raise InputError(f"{clean(wanted)!r} names {len(named)} deployments; use one of their keys: {keys}")
     near = _near(plan, wanted)
     advice = f"did you mean {' or '.join(near)}?" if near else "see `report RUN --format csv` for all keys"
-    raise BadInput(f"the run has no deployment {clean(wanted)!r}; {advice}")
+    raise InputError(f"the run has no deployment {clean(wanted)!r}; {advice}")
 
 
 def readable(deployment: Deployment) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice
 
-from batch_deployer.report.deployment_history import DeploymentRecord, State
-from batch_deployer.report.document import Epochs, Row, Times
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.deployment_history import DeploymentHistory, State
+from batch_deployer.report.document import DeploymentRow, Epochs, Times
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.util.text import clean, utc
 
 _KEPT = 10_000
@@ -16,23 +16,23 @@ _KEPT = 10_000
 class Rows:
     """The rows of a story that does not change meanwhile. Each is made once, unless there are too many to keep."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: RunHistory) -> None:
         """Nothing is made yet."""
         self._story = story
-        self._made: dict[str, Row] | None = {} if len(story.records) <= _KEPT else None
+        self._made: dict[str, DeploymentRow] | None = {} if len(story.records) <= _KEPT else None
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[DeploymentRow]:
         """Every deployment of the plan exactly once, in plan order."""
         return map(self.of, self._story.records.values())
 
-    def bad_first(self, good: frozenset[str], most: int) -> Iterator[Row]:
+    def bad_first(self, good: frozenset[str], most: int) -> Iterator[DeploymentRow]:
         """At most `most` deployments, those first whose outcome is not among the `good` ones; else in plan order."""
         records = self._story.records.values()
         bad = (record for record in records if record.word not in good)
         fine = (record for record in records if record.word in good)
         return map(self.of, islice(chain(bad, fine), most))
 
-    def of(self, record: DeploymentRecord) -> Row:
+    def of(self, record: DeploymentHistory) -> DeploymentRow:
         """The row of one deployment."""
         made = self._made
         if made is None:
@@ -44,11 +44,11 @@ class Rows:
         return line
 
 
-def row(story: Story, record: DeploymentRecord) -> Row:
+def row(story: RunHistory, record: DeploymentHistory) -> DeploymentRow:
     """What a report says of one deployment; all foreign text cleaned."""
     deployment = record.deployment
     release, cluster = deployment.release, deployment.cluster
-    return Row(
+    return DeploymentRow(
         key=clean(deployment.key),
         cluster_id=shared(cluster.id),
         cluster_name=shared(cluster.name),
@@ -91,13 +91,13 @@ def shared(text: str) -> str:
     return clean(text)
 
 
-def wave_name(story: Story, wave: int) -> str:
+def wave_name(story: RunHistory, wave: int) -> str:
     """The name of a wave by its index."""
     waves = story.plan.waves
     return waves[wave].name if 0 <= wave < len(waves) else str(wave)
 
 
-def reason_of(story: Story, record: DeploymentRecord) -> str:
+def reason_of(story: RunHistory, record: DeploymentHistory) -> str:
     """Why it ended so; for one that has no outcome, where it was left and what that means."""
     if record.state is State.ENDED:
         return clean(record.reason)

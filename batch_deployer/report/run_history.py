@@ -21,13 +21,13 @@ from batch_deployer.model.events import (
     WaveStarted,
 )
 from batch_deployer.plan.plan import Plan
-from batch_deployer.report.deployment_history import DeploymentRecord
+from batch_deployer.report.deployment_history import DeploymentHistory
 
 _MOST_WARNINGS = 200
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class Session:
     """What one process did of a run: from its RunStarted to the next one."""
 
     started: float
@@ -61,17 +61,17 @@ class Throttling:
 
 
 @dataclass(slots=True, kw_only=True)
-class Story:
+class RunHistory:
     """A run as told so far. Every deployment of the plan is in `records` exactly once, in plan order."""
 
     plan: Plan
-    records: dict[str, DeploymentRecord]
+    records: dict[str, DeploymentHistory]
     waves: list[WaveTimes]
     alive: bool = False
     """Whether a process is known to be at work on it; the events alone cannot tell that from a killed run."""
     run: str = ""
     manifest: str = ""
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Session] = field(default_factory=list)
     halts: list[Halted] = field(default_factory=list)
     """Of all parts; `halted` has those of the last."""
     halted: list[Halted] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Story:
             return "interrupted"
         return "halted" if self.halted else "finished"
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in the next event."""
         if self.parts:
             self.parts[-1].ended = max(self.parts[-1].ended, event.at)
@@ -113,90 +113,90 @@ class Story:
             self.strangers += 1
             return
         attempts = record.attempts
-        record.hear(event)  # type: ignore[arg-type]  # same
+        record.on_event(event)  # type: ignore[arg-type]  # same
         if record.attempts > attempts:
             self.intents.setdefault(record.deployment.cluster.cloud, []).append(event.at)
 
 
-def tell(plan: Plan, events: Iterable[Event], *, alive: bool = False) -> Story:
+def build_history(plan: Plan, events: Iterable[Event], *, alive: bool = False) -> RunHistory:
     """Fold all events of a run. `alive`: a process holds the run's lock, so a missing end means it goes on."""
-    story = Story(
+    story = RunHistory(
         plan=plan,
-        records={deployment.key: DeploymentRecord(deployment=deployment) for deployment in plan.deployments},
+        records={deployment.key: DeploymentHistory(deployment=deployment) for deployment in plan.deployments},
         waves=[WaveTimes() for _ in plan.waves],
         alive=alive,
         manifest=plan.name,
     )
     for event in events:
-        story.hear(event)
+        story.on_event(event)
     return story
 
 
-def _run_started(story: Story, event: RunStarted) -> None:
+def _run_started(story: RunHistory, event: RunStarted) -> None:
     story.run, story.manifest = event.run, event.manifest
     story.end = story.stopping = story.paused = None
     story.halted = []
     story.parts.append(
-        Part(started=event.at, ended=event.at, pid=event.pid, resumed=event.resumed, version=event.version)
+        Session(started=event.at, ended=event.at, pid=event.pid, resumed=event.resumed, version=event.version)
     )
 
 
-def _wave_started(story: Story, event: WaveStarted) -> None:
+def _wave_started(story: RunHistory, event: WaveStarted) -> None:
     if 0 <= event.wave < len(story.waves) and story.waves[event.wave].started is None:
         story.waves[event.wave].started = event.at
 
 
-def _wave_passed(story: Story, event: WavePassed) -> None:
+def _wave_passed(story: RunHistory, event: WavePassed) -> None:
     if 0 <= event.wave < len(story.waves):
         story.waves[event.wave].passed = event.at
 
 
-def _halted(story: Story, event: Halted) -> None:
+def _halted(story: RunHistory, event: Halted) -> None:
     story.halts.append(event)
     story.halted.append(event)
 
 
-def _paused(story: Story, event: Paused) -> None:
+def _paused(story: RunHistory, event: Paused) -> None:
     story.paused = event.at
 
 
-def _continued(story: Story, _event: Continued) -> None:
+def _continued(story: RunHistory, _event: Continued) -> None:
     story.paused = None
 
 
-def _stopping(story: Story, event: Stopping) -> None:
+def _stopping(story: RunHistory, event: Stopping) -> None:
     story.stopping = event
 
 
-def _limit_shared(story: Story, event: LimitShared) -> None:
+def _limit_shared(story: RunHistory, event: LimitShared) -> None:
     if event.runs:
         story.shared_with.setdefault(event.cloud, set()).update(event.runs)
 
 
-def _throttled(story: Story, event: Throttled) -> None:
+def _throttled(story: RunHistory, event: Throttled) -> None:
     throttling = story.throttles.setdefault((event.cloud, event.bucket), Throttling())
     throttling.count += 1
     throttling.paused += event.wait
     throttling.last = event
 
 
-def _measured(story: Story, event: Measured) -> None:
+def _measured(story: RunHistory, event: Measured) -> None:
     if story.parts:
         story.parts[-1].measured[event.cloud] = event
 
 
-def _warned(story: Story, event: Warned) -> None:
+def _warned(story: RunHistory, event: Warned) -> None:
     if event.message in story.warnings or len(story.warnings) < _MOST_WARNINGS:
         story.warnings[event.message] = story.warnings.get(event.message, 0) + 1
 
 
-def _run_finished(story: Story, event: RunFinished) -> None:
+def _run_finished(story: RunHistory, event: RunFinished) -> None:
     story.end = event
     if story.parts:
         story.parts[-1].whole = True
 
 
-_RUN_EVENTS: Mapping[type, Callable[[Story, Any], None]] = MappingProxyType(
+_RUN_EVENTS: Mapping[type, Callable[[RunHistory, Any], None]] = MappingProxyType(
     {
         RunStarted: _run_started,
         WaveStarted: _wave_started,

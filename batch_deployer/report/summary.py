@@ -3,14 +3,14 @@
 from batch_deployer.report.document import VERSION, RunInfo, Summary
 from batch_deployer.report.groups import deferred, failures, groups, held_back, slowest, totals
 from batch_deployer.report.limits import api_calls, limits
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.time_to_success import curve
 from batch_deployer.util.text import clean, utc
 
 _KILLED = "the run has no end in its journal: its process was killed; resume it to go on"
 
 
-def summarise(story: Story) -> Summary:
+def summarise(story: RunHistory) -> Summary:
     """All numbers of a story; pure."""
     by_wave, by_cloud, by_release = groups(story)
     return Summary(
@@ -32,7 +32,7 @@ def summarise(story: Story) -> Summary:
     )
 
 
-def run_info(story: Story) -> RunInfo:
+def run_info(story: RunHistory) -> RunInfo:
     """What ran, when, and how it ended."""
     parts = story.parts
     begin, end = (parts[0].started, parts[-1].ended) if parts else (None, None)
@@ -53,7 +53,7 @@ def run_info(story: Story) -> RunInfo:
     )
 
 
-def _warnings(story: Story) -> list[str]:
+def _warnings(story: RunHistory) -> list[str]:
     said = [clean(text) for text in story.plan.warnings if text not in story.warnings]
     said += [clean(text) + (f" (x{count})" if count > 1 else "") for text, count in story.warnings.items()]
     if story.strangers:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.report.document import Curve
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.document import TimeToSuccess
+from batch_deployer.report.run_history import RunHistory
 
 _MOST_POINTS = 200
 
 
-def curve(story: Story) -> Curve:
+def curve(story: RunHistory) -> TimeToSuccess:
     """Seconds from the run's first start until shares of the deployments that are not deferred were as wanted."""
     begin = story.parts[0].started if story.parts else 0.0
     times = sorted(
@@ -18,7 +18,7 @@ def curve(story: Story) -> Curve:
         if record.finished is not None and record.good
     )
     total = sum(record.word != Outcome.DEFERRED for record in story.records.values())
-    return Curve(
+    return TimeToSuccess(
         p50=time_to(50, times, total),
         p90=time_to(90, times, total),
         p100=time_to(100, times, total),

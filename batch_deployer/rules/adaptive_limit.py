@@ -14,7 +14,7 @@ NOISE = 0.05
 """Seconds of latency above the baseline that never count as pressure."""
 
 
-class Concurrency:
+class AdaptiveLimit:
     """The adaptive limit of one cloud."""
 
     __slots__ = ("_baseline", "_cap", "_cooldown", "_recent", "limit")

@@ -12,7 +12,7 @@ from batch_deployer.model.deployment import (
     Deployment,
     OnExisting,
     ReleaseSpec,
-    Undo,
+    RollbackStep,
     is_protected,
 )
 from batch_deployer.rules.ownership import OTHER_VALUES, THEIRS, changed_since, contradiction
@@ -135,7 +135,7 @@ def _by_policy(spec: ReleaseSpec, why: str, *, healthy: bool, status: str) -> tu
 
 
 def _decide_undo(
-    spec: ReleaseSpec, undo: Undo, state: ReleaseState | None, now: ConfirmedState | None, *, overdue: bool
+    spec: ReleaseSpec, undo: RollbackStep, state: ReleaseState | None, now: ConfirmedState | None, *, overdue: bool
 ) -> Decision:
     """Return a release to what it was before a run, unless somebody else touched it since."""
     if state is None or state.status == Status.DELETED:

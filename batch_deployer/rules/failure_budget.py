@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from batch_deployer.settings import Share
+from batch_deployer.settings import IntOrPercent
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Halt:
     reason: str
 
 
-def over_budget(scope: str, name: str, failures: int, total: int, budget: Share | None) -> Halt | None:
+def over_budget(scope: str, name: str, failures: int, total: int, budget: IntOrPercent | None) -> Halt | None:
     """Halt when more than the allowed share of `total` failed; None means no limit."""
     if budget is None or failures <= budget.of(total):
         return None
@@ -23,7 +23,7 @@ def over_budget(scope: str, name: str, failures: int, total: int, budget: Share 
     )
 
 
-def over_unreachable(scope: str, name: str, unreachable: int, total: int, budget: Share) -> Halt | None:
+def over_unreachable(scope: str, name: str, unreachable: int, total: int, budget: IntOrPercent) -> Halt | None:
     """Halt when more than the allowed share of `total` was unreachable."""
     if unreachable <= budget.of(total):
         return None
@@ -33,7 +33,7 @@ def over_unreachable(scope: str, name: str, unreachable: int, total: int, budget
     )
 
 
-def over_deferred(deferred: int, total: int, budget: Share) -> Halt | None:
+def over_deferred(deferred: int, total: int, budget: IntOrPercent) -> Halt | None:
     """Halt when more than the allowed share of the run's `total` is still deferred at its end."""
     if deferred <= budget.of(total):
         return None
@@ -44,7 +44,7 @@ def _whose(scope: str, name: str) -> str:
     return f"{scope} {name}" if name else f"the {scope}"
 
 
-class Systemic:
+class CommonCauseDetector:
     """Finds failures with one cause: the same fingerprint on several clusters, and two thirds or more of what ended there."""
 
     __slots__ = ("_clusters", "_ended", "_failed", "_needed")

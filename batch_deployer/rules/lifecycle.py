@@ -10,7 +10,7 @@ What is under way may be deferred too (its cluster cannot be asked for the time 
 
 from enum import StrEnum
 
-from batch_deployer.errors import IllegalMove
+from batch_deployer.errors import IllegalTransition
 from batch_deployer.model import events as e
 
 
@@ -62,8 +62,8 @@ NEXT: dict[tuple[Phase, type[e.DeploymentEvent]], Phase] = {
 
 
 def advance(phase: Phase, event: e.DeploymentEvent) -> Phase:
-    """Give the phase after `event`; raises IllegalMove, having changed nothing, when the table has no such row."""
+    """Give the phase after `event`; raises IllegalTransition, having changed nothing, when the table has no such row."""
     try:
         return NEXT[phase, type(event)]
     except KeyError:
-        raise IllegalMove(f"{type(event).__name__} cannot follow {phase} for {event.key}") from None
+        raise IllegalTransition(f"{type(event).__name__} cannot follow {phase} for {event.key}") from None

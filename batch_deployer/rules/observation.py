@@ -31,7 +31,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Revision at which a look since the write showed PENDING_*; 0 when none did."""
 
 
-class Sight(StrEnum):
+class PollResult(StrEnum):
     """What a look at an operation under way says."""
 
     GOING = "going"
@@ -47,7 +47,7 @@ class Sight(StrEnum):
     """What was to be deleted is gone, and another release of that name is there already."""
 
 
-def judge_sight(base: Baseline, state: ReleaseState | None, *, contradiction: str = "") -> tuple[Sight, str]:
+def classify_poll(base: Baseline, state: ReleaseState | None, *, contradiction: str = "") -> tuple[PollResult, str]:
     """Judge a look after an accepted write; the text is the reason when BAD or THEIRS.
 
     contradiction: how chart and values prove that something else was written than what was sent.
@@ -55,36 +55,36 @@ def judge_sight(base: Baseline, state: ReleaseState | None, *, contradiction: st
     if base.operation is Operation.DELETE:
         return _judge_delete(base, state)
     if state is None:
-        return Sight.GONE, "the release is no longer there"
+        return PollResult.GONE, "the release is no longer there"
     others = _made_by_others(base, state)
     if state.status in PENDING and not others:
-        return Sight.GOING, ""
+        return PollResult.GOING, ""
     if (_unmoved(base, state) and not others) or _deleted_before(base, state):
-        return Sight.STALE, ""
+        return PollResult.STALE, ""
     if state.status in (Status.DELETING, Status.DELETED):
-        return Sight.THEIRS, f"it is being deleted ({state.status})"
+        return PollResult.THEIRS, f"it is being deleted ({state.status})"
     if theirs := "; ".join(filter(None, (others, contradiction))):
-        return Sight.THEIRS, theirs
+        return PollResult.THEIRS, theirs
     match state.status:
         case Status.DEPLOYED | Status.SUPERSEDED:
-            return Sight.DONE, ""
+            return PollResult.DONE, ""
         case Status.FAILED:
-            return Sight.BAD, state.status_description or f"{base.operation} ended FAILED"
+            return PollResult.BAD, state.status_description or f"{base.operation} ended FAILED"
         case Status.UNKNOWN:
-            return Sight.BAD, state.status_description or "status UNKNOWN: delete it by hand and install it again"
-    return Sight.GOING, ""
+            return PollResult.BAD, state.status_description or "status UNKNOWN: delete it by hand and install it again"
+    return PollResult.GOING, ""
 
 
-def _judge_delete(base: Baseline, state: ReleaseState | None) -> tuple[Sight, str]:
+def _judge_delete(base: Baseline, state: ReleaseState | None) -> tuple[PollResult, str]:
     if state is None or state.status == Status.DELETED:
-        return Sight.DONE, ""
+        return PollResult.DONE, ""
     if _another(base, state):
-        return Sight.OTHER, ""
+        return PollResult.OTHER, ""
     if state.revision > base.revision > 0:
-        return Sight.THEIRS, f"revision {state.revision} runs, revision {base.revision} was deleted"
+        return PollResult.THEIRS, f"revision {state.revision} runs, revision {base.revision} was deleted"
     if state.status in (Status.FAILED, Status.UNKNOWN):
-        return Sight.STALE, state.status_description or f"delete left it {state.status}"
-    return Sight.GOING, ""
+        return PollResult.STALE, state.status_description or f"delete left it {state.status}"
+    return PollResult.GOING, ""
 
 
 def shows_effect(base: Baseline, state: ReleaseState) -> bool:
@@ -151,7 +151,7 @@ def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
     )
 
 
-class Fate(StrEnum):
+class WriteOutcome(StrEnum):
     """What reading back says of a write that may or may not have been executed."""
 
     OURS = "ours"
@@ -162,9 +162,9 @@ class Fate(StrEnum):
     """There is something, and it is not what we sent."""
 
 
-def judge_fate(
+def classify_uncertain_write(
     base: Baseline, state: ReleaseState | None, *, sent_at: float, skew: float, differs: str
-) -> tuple[Fate, str]:
+) -> tuple[WriteOutcome, str]:
     """Judge a look after an ambiguous write (section 8, 2 and 3); the text is the reason of a conflict.
 
     sent_at: wall seconds of the first attempt. differs: how the state's chart and values differ from what was sent;
@@ -172,39 +172,39 @@ def judge_fate(
     """
     if base.operation is Operation.DELETE:
         if state is None or state.status in (Status.DELETED, Status.DELETING) or _another(base, state):
-            return Fate.OURS, ""
+            return WriteOutcome.OURS, ""
         changed = state.revision > base.revision > 0
-        return (Fate.CONFLICT, f"revision {state.revision} runs") if changed else (Fate.NOT_YET, "")
+        return (WriteOutcome.CONFLICT, f"revision {state.revision} runs") if changed else (WriteOutcome.NOT_YET, "")
     if state is None or state.status == Status.DELETED:
-        return Fate.NOT_YET, ""
+        return WriteOutcome.NOT_YET, ""
     if base.operation is not Operation.CREATE:
         return _fate_of_update(base, state, differs)
     same = state.revision == base.revision and state.updated_at == base.updated_at
     if base.revision and (same or _drift(base, state) < 0.0 or _deleted_before(base, state)):
-        return Fate.NOT_YET, ""  # a stale read still shows what was deleted before
+        return WriteOutcome.NOT_YET, ""  # a stale read still shows what was deleted before
     if differs:
-        return Fate.CONFLICT, f"a release of that name is there, but {differs}"
+        return WriteOutcome.CONFLICT, f"a release of that name is there, but {differs}"
     if state.revision != 1:
-        return Fate.CONFLICT, f"a release of that name is there at revision {state.revision}; ours would be 1"
+        return WriteOutcome.CONFLICT, f"a release of that name is there at revision {state.revision}; ours would be 1"
     created = timestamp(state.created_at)
     if created is not None and created < sent_at - skew:
-        return Fate.CONFLICT, f"a release of that name is there since {state.created_at}, before ours was sent"
-    return Fate.OURS, ""
+        return WriteOutcome.CONFLICT, f"a release of that name is there since {state.created_at}, before ours was sent"
+    return WriteOutcome.OURS, ""
 
 
-def _fate_of_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[Fate, str]:
+def _fate_of_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[WriteOutcome, str]:
     if state.status == Status.DELETING:
-        return Fate.CONFLICT, f"it is being deleted ({state.status})"
+        return WriteOutcome.CONFLICT, f"it is being deleted ({state.status})"
     others = _made_by_others(base, state)
     if others or state.revision > base.revision:
         counts = bool(others) or state.status not in PENDING
         theirs = "; ".join(filter(None, (others, differs if counts else "")))
-        return (Fate.CONFLICT, theirs) if theirs else (Fate.OURS, "")
+        return (WriteOutcome.CONFLICT, theirs) if theirs else (WriteOutcome.OURS, "")
     pending = state.status in PENDING and not base.was_pending
     going = pending and state.revision == base.revision and _drift(base, state) >= 0.0
     if going or _moved(base, state):
-        return Fate.OURS, ""
-    return Fate.NOT_YET, ""
+        return WriteOutcome.OURS, ""
+    return WriteOutcome.NOT_YET, ""
 
 
 def newest(states: Iterable[ReleaseState]) -> dict[tuple[str, str], ReleaseState]:

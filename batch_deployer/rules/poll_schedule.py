@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from enum import Enum
 
 from batch_deployer.rules.spacing import GROUP, GROUP_WAIT_SECONDS, TIMER_TOLERANCE_SECONDS
-from batch_deployer.settings import WatchSettings
+from batch_deployer.settings import PollSettings
 
-ENOUGH = 5
+MIN_SAMPLES = 5
 """Fewer finished installs than this teach nothing."""
-KEPT = 200
+MAX_SAMPLES = 200
 LEARNED_GROWTH = 0.15
 """Gap as a share of the time already waited, or of the usual install time if that is longer, once that is learned."""
 
-BEAT_LEARNS = 0.02
+ALIGNER_WEIGHT = 0.02
 """Weight of the last time between two looks in the usual one."""
 
 
 class Urgency(Enum):
     """Who waits for an end to be noticed. The value is the gap between looks, as a share of the time already waited."""
 
-    NOBODY = math.inf
+    NONE = math.inf
     """A late notice costs the run nothing: the gap is that of the settings, and never shorter than before a first look."""
     NEXT = 0.05
     """The next deployment of a full cluster or cloud."""
@@ -36,7 +36,7 @@ class Durations:
 
     def __init__(self, known: Iterable[float] = ()) -> None:
         """Take the most recent figures of earlier runs, oldest first."""
-        self._newest = list(known)[-KEPT:]
+        self._newest = list(known)[-MAX_SAMPLES:]
         self._sorted = sorted(self._newest)
         self.early = self.usual = 0.0
         """Within which the quickest twentieth and the quicker half ended; 0 while none is known."""
@@ -48,7 +48,7 @@ class Durations:
 
     def add(self, seconds: float) -> None:
         """Take in one more, forgetting the oldest beyond KEPT."""
-        if len(self._newest) >= KEPT:
+        if len(self._newest) >= MAX_SAMPLES:
             self._sorted.remove(self._newest.pop(0))
         self._newest.append(seconds)
         insort(self._sorted, seconds)
@@ -64,7 +64,7 @@ class Durations:
             self.early, self.usual = self.quantile(0.05), self.quantile(0.5)
 
 
-class Beat:
+class PollAligner:
     """Brings looks at many clusters together, so that the process wakes up for a few of them at once.
 
     They are due at multiples of a time in which about GROUP of them are usual: GROUP_WAIT_SECONDS seconds, or a half, a quarter ...
@@ -82,7 +82,7 @@ class Beat:
 
     def looked(self, now: float) -> None:
         """Note that a look leaves."""
-        self._gap += BEAT_LEARNS * (min(GROUP_WAIT_SECONDS, now - self._last) - self._gap)
+        self._gap += ALIGNER_WEIGHT * (min(GROUP_WAIT_SECONDS, now - self._last) - self._gap)
         self._last = now
         step = GROUP_WAIT_SECONDS
         while step > max(GROUP * self._gap, TIMER_TOLERANCE_SECONDS):
@@ -94,23 +94,23 @@ class Beat:
         return math.ceil(at / self._step) * self._step if self._step > TIMER_TOLERANCE_SECONDS else at
 
 
-def lesson(under_way_at: float, over_by: float, settings: WatchSettings) -> float:
+def install_time_estimate(under_way_at: float, over_by: float, settings: PollSettings) -> float:
     """Seconds that an install teaches, which was under way after `under_way_at` seconds and over after `over_by`.
 
     Where looks come late, since reads are scarce or give way to writes, an end is noticed long after it came. Taken for the
     install's time, the delay would put off the looks at others, and so go on. So it teaches no more than a look in time
     would have shown.
     """
-    return min(over_by, under_way_at + next_gap(under_way_at, None, settings))
+    return min(over_by, under_way_at + next_poll_interval(under_way_at, None, settings))
 
 
-def next_gap(
+def next_poll_interval(
     elapsed: float,
     learned: Durations | None,
-    settings: WatchSettings,
+    settings: PollSettings,
     *,
     busy: float = 0.0,
-    urgency: Urgency = Urgency.NOBODY,
+    urgency: Urgency = Urgency.NONE,
     under_way: int = 1,
 ) -> float:
     """Seconds until the next look at a deployment that has been under way for `elapsed` seconds.
@@ -120,7 +120,7 @@ def next_gap(
     away: it has probably been looked at just now, for others on its cluster. `busy` is the shortest gap that the read
     budget affords all who wait; `under_way`: deployments of which only the last to end opens the gate.
     """
-    if learned is not None and len(learned) >= ENOUGH:
+    if learned is not None and len(learned) >= MIN_SAMPLES:
         early = learned.early
         gap = min(LEARNED_GROWTH, settings.growth) * max(learned.usual, elapsed)
     else:
@@ -130,7 +130,7 @@ def next_gap(
     return max(min(gap, settings.longest), shortest, busy)
 
 
-def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: WatchSettings) -> tuple[float, float]:
+def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: PollSettings) -> tuple[float, float]:
     """Seconds until the next look is worth its call to whoever waits (infinity: nobody does), and the least there may be.
 
     A late notice of one of n delays the gate with a chance of about 1 in n, and a look costs the same whatever n is: what
@@ -138,13 +138,13 @@ def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: WatchSet
     with it, later, so that the very last ends are noticed at once.
     """
     leisurely = max(settings.shortest, settings.first)
-    if urgency is Urgency.NOBODY:
+    if urgency is Urgency.NONE:
         return math.inf, leisurely
     share: float = urgency.value
     stretch = math.sqrt(under_way) if urgency is Urgency.GATE else 1.0
     return share * elapsed * stretch, min(settings.shortest * max(1.0, stretch / 2), leisurely)
 
 
-def affordable_gap(clusters: int, reads_per_second: float, settings: WatchSettings) -> float:
+def min_affordable_interval(clusters: int, reads_per_second: float, settings: PollSettings) -> float:
     """Shortest gap at which `clusters` can all be looked at within the share of the read budget that looks may use."""
     return clusters / (reads_per_second * settings.read_share) if clusters else 0.0

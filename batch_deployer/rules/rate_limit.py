@@ -115,7 +115,7 @@ class RateLimiter:
         self._policy.throttled(now, wait, departed, nth, named=named, known=known)
         self._follow_policy()
 
-    def passed(self, now: float, departed: float) -> None:
+    def admitted(self, now: float, departed: float) -> None:
         """Note any response but a 429; the rate recovers additively, one step per period outside of pauses."""
         if self._policy.admitted(now, departed):
             self._probe = None

@@ -9,7 +9,7 @@ def backoff(attempt: int, draw: float, settings: RetrySettings) -> float:
     return ceiling * draw
 
 
-def around(mean: float, draw: float) -> float:
+def jittered(mean: float, draw: float) -> float:
     """Seconds near `mean`, spread by half of it either way, so that many waiters do not come back together."""
     return mean * (0.5 + draw)
 
@@ -53,27 +53,27 @@ class Breaker:
         self.open_until = 0.0
 
     @property
-    def tripped(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the cluster is treated as ill."""
         return self.faults >= BREAKER_TRIPS
 
-    def passed(self) -> None:
+    def record_success(self) -> None:
         """Take in any answer that the cluster's own service gave."""
         self.faults = 0
         self.failing_since = None
         self.open_until = 0.0
 
-    def fault(self, now: float, draw: float, settings: RetrySettings, *, within_budget: bool = True) -> float:
+    def record_failure(self, now: float, draw: float, settings: RetrySettings, *, within_budget: bool = True) -> float:
         """Take in a fault; returns when to try next."""
         self.faults += 1
         if self.failing_since is None:
             self.failing_since = now
         wait = backoff(self.faults, draw, settings) if within_budget else settings.cap * (0.5 + 0.5 * draw)
-        if self.tripped:
+        if self.is_open:
             wait = max(wait, min(settings.cap, settings.base * 2.0 ** min(self.faults, 30)) / 2)
         self.open_until = now + wait
         return self.open_until
 
-    def hopeless(self, now: float, settings: RetrySettings) -> bool:
+    def exhausted(self, now: float, settings: RetrySettings) -> bool:
         """Whether it has failed for so long, without a pause, that it counts as unreachable."""
         return self.failing_since is not None and now - self.failing_since >= settings.give_up_after

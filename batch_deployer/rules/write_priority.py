@@ -6,12 +6,12 @@ Rank: TypeAlias = tuple[int, int, int, bool, int]
 """The least goes first."""
 
 
-def rounds(left: int, cap: int) -> int:
+def batches_left(left: int, cap: int) -> int:
     """How often a cluster must be filled up for `left` deployments, of which `cap` may be under way at once."""
     return -(-left // cap)
 
 
-def rank(wave: int, priority: int, *, rounds: int, refused: int, begun: bool, arrived: int) -> Rank:
+def write_priority(wave: int, priority: int, *, batches_left: int, refused: int, begun: bool, arrived: int) -> Rank:
     """Rank a cluster by the most urgent deployment that it could start.
 
     Most rounds first: the longest chain decides when the last one ends. Then a cluster that has begun (has deployments
@@ -19,4 +19,4 @@ def rank(wave: int, priority: int, *, rounds: int, refused: int, begun: bool, ar
     it has gone to many. Then in order of arrival. Each time in a row that the cluster was `refused` a write
     costs a round: it must not use up the writes of the others.
     """
-    return (wave, -priority, refused - rounds, not begun, arrived)
+    return (wave, -priority, refused - batches_left, not begun, arrived)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.http.server import serve
 from batch_deployer.simulator.process import Options
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 _COLLECT_AFTER = 50_000
 """Objects made between two searches for cycles: a request leaves few behind, and a fleet is large to search."""
@@ -30,14 +30,16 @@ def main() -> int:
         options.world.check()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(options))
-    except BadInput as error:
+    except InputError as error:
         _say(f"error {error}")
         return error.exit_code
     return 0
 
 
 async def _run(options: Options) -> None:
-    fleet = Fleet(options.world, seed=options.seed, faults=files.load_data(msgspec.json.decode(options.faults)))
+    fleet = SimulatedProvider(
+        options.world, seed=options.seed, faults=files.load_data(msgspec.json.decode(options.faults))
+    )
     loop = asyncio.get_running_loop()
     serving = asyncio.ensure_future(
         serve(

@@ -4,10 +4,10 @@ from batch_deployer.settings import Rate
 from batch_deployer.simulator.faults.injection import Subject
 from batch_deployer.simulator.faults.rules import Effect, FaultRule
 from batch_deployer.simulator.service import responses
-from batch_deployer.simulator.service.responses import CUT, Reply
+from batch_deployer.simulator.service.responses import CUT, SimResponse
 
 
-def bad_answer(rule: FaultRule, subject: Subject, rate: Rate) -> Reply | None:
+def bad_answer(rule: FaultRule, subject: Subject, rate: Rate) -> SimResponse | None:
     """What the caller gets; None when the rule spoils nothing but the time. `rate`: the limit named in a 429."""
     match rule.effect:
         case Effect.ERROR:

@@ -6,9 +6,9 @@ import anyio
 
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, unheard
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.simulator.keyed_random import uniform
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.responses import answer_of
 
 _THERE = 0.005
@@ -21,24 +21,24 @@ _LOGIN = 0.2
 class SimulatedApi:
     """Implements the Api port. The server's clock starts with the client's, and then goes its own way."""
 
-    def __init__(self, fleet: Fleet, cloud: str, clock: Clock, *, wire: WireSettings | None = None) -> None:
-        """`wire`: only its timeouts count. BadInput when the fleet has no such cloud."""
+    def __init__(self, fleet: SimulatedProvider, cloud: str, clock: Clock, *, wire: HttpSettings | None = None) -> None:
+        """`wire`: only its timeouts count. InputError when the fleet has no such cloud."""
         self._fleet = fleet
         self._cloud = cloud
         self._clock = clock
-        self._wire = wire or WireSettings()
+        self._wire = wire or HttpSettings()
         self._login = anyio.Lock()
         self._calls = 0
         self._generation = 1
         self._base = fleet.advance(clock.wall()) - clock.monotonic()
         self._token = fleet.issue_token(cloud, self._now())
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
         """Make one attempt; see the port. A request has taken effect once it is at the gateway, cancelled or not."""
         self._calls += 1
         back = _BACK * uniform(self._fleet.seed, "latency", self._cloud, self._calls)
         generation, token = self._generation, self._token
-        leaving()
+        on_sent()
         await self._clock.sleep(_THERE)
         reply = self._fleet.handle(self._cloud, call, self._now(), token=token)
         patience = self._wire.write_timeout if call.writes else self._wire.read_timeout

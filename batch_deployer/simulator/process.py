@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.faults import files as fault_files
 from batch_deployer.simulator.faults.rules import FaultRule
 from batch_deployer.simulator.http.admin import ADMIN_HEADER
@@ -95,7 +95,7 @@ class SimulatorProcess:
         return self._process.pid if self._process is not None else 0
 
     def __enter__(self) -> Self:
-        """Start, and wait until it serves. BadInput with the child's words when it cannot."""
+        """Start, and wait until it serves. InputError with the child's words when it cannot."""
         self._process = process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
             child_command("batch_deployer.simulator"),
             stdin=subprocess.PIPE,
@@ -112,7 +112,7 @@ class SimulatorProcess:
         process.stdout.close()
         if not line.startswith("ready "):
             self.stop()
-            raise BadInput(line.removeprefix("error ") or "the simulator ended before it was ready")
+            raise InputError(line.removeprefix("error ") or "the simulator ended before it was ready")
         if self._options.outlive:
             process.stdin.close()
         self.url = line.removeprefix("ready ")
@@ -159,7 +159,7 @@ class SimulatorProcess:
 
 
 def fetch(url: str, name: str, token: str, body: bytes | None = None) -> Any:
-    """Request `/_sim/<name>` of a running simulator at `url`; `token` is its admin token. BadInput when nothing answers."""
+    """Request `/_sim/<name>` of a running simulator at `url`; `token` is its admin token. InputError when nothing answers."""
     request = Request(  # noqa: S310 - loopback
         f"{url}/_sim/{name}", data=body, method="POST" if body is not None else "GET", headers={ADMIN_HEADER: token}
     )
@@ -167,4 +167,4 @@ def fetch(url: str, name: str, token: str, body: bytes | None = None) -> Any:
         with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
     except URLError as error:
-        raise BadInput(f"the simulator at {url} does not answer: {error.reason}") from error
+        raise InputError(f"the simulator at {url} does not answer: {error.reason}") from error

@@ -22,28 +22,28 @@ from batch_deployer.model.api import (
 )
 from batch_deployer.settings import Rate
 from batch_deployer.simulator.fault_responses import bad_answer
-from batch_deployer.simulator.faults.injection import Chaos, Subject
+from batch_deployer.simulator.faults.injection import FaultInjector, Subject
 from batch_deployer.simulator.faults.rules import Acts, Effect, FaultRule
 from batch_deployer.simulator.identity.tokens import Tokens
 from batch_deployer.simulator.keyed_random import hexadecimal
 from batch_deployer.simulator.service import responses
 from batch_deployer.simulator.service.agenda import Agenda, Incident, LateWrite, Wish
 from batch_deployer.simulator.service.bodies import ReleaseBody
-from batch_deployer.simulator.service.incidents import Others
+from batch_deployer.simulator.service.incidents import OtherActors
 from batch_deployer.simulator.service.ledger import Ledger
-from batch_deployer.simulator.service.operation import Turn
+from batch_deployer.simulator.service.operation import OperationContext
 from batch_deployer.simulator.service.rate_limit import Throttle
 from batch_deployer.simulator.service.reads import Views
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 from batch_deployer.simulator.service.seeding import seed_releases
-from batch_deployer.simulator.service.state import Estate, Holding
+from batch_deployer.simulator.service.state import HostedCluster, ServiceState
 from batch_deployer.simulator.service.writes import Done, Helm
 from batch_deployer.simulator.world.world import World
 
 NO_WISH = Wish()
 
 
-class Fleet:
+class SimulatedProvider:
     """Clouds, clusters, charts and releases behind `handle`. Times are epoch seconds and never go back."""
 
     def __init__(self, world: World, *, seed: int | str = 0, faults: Sequence[FaultRule] = ()) -> None:
@@ -52,8 +52,8 @@ class Fleet:
         self.seed = seed
         self.speed = 1.0
         self.ledger = Ledger()
-        self.estate = Estate(world)
-        self.chaos = Chaos(seed, faults)
+        self.estate = ServiceState(world)
+        self.chaos = FaultInjector(seed, faults)
         self.tokens = Tokens(seed, world.account, world.token_lifetime)
         self.throttles = {
             (cloud.name, bucket): Throttle(Rate.parse(rate), tolerance=cloud.tolerance)
@@ -61,7 +61,7 @@ class Fleet:
             for bucket, rate in (("writes", cloud.writes), ("reads", cloud.reads))
         }
         self._helm = Helm(seed, self.estate, self.chaos, self.ledger)
-        self._others = Others(seed, self.estate, self.ledger)
+        self._others = OtherActors(seed, self.estate, self.ledger)
         self._views = Views(self.estate, self.phase)
         self._agenda = Agenda()
         self._attempts: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class Fleet:
 
     def set_faults(self, faults: Sequence[FaultRule]) -> None:
         """Replace the rules from now on."""
-        self.chaos = Chaos(self.seed, faults)
+        self.chaos = FaultInjector(self.seed, faults)
         self._helm = Helm(self.seed, self.estate, self.chaos, self.ledger)
 
     def set_phase(self, cluster_id: str, phase: str) -> bool:
@@ -105,7 +105,7 @@ class Fleet:
         self._happen(now, Incident(subject=subject, effect=effect, wish=wish))
         return True
 
-    def phase(self, holding: Holding) -> str:
+    def phase(self, holding: HostedCluster) -> str:
         """The phase that a cluster is in."""
         return holding.forced_phase or self.chaos.phase(holding.cluster, self._elapsed(self._latest))
 
@@ -129,7 +129,7 @@ class Fleet:
             peaks.setdefault(cloud, {})[bucket] = seen
         return self.ledger.summary() | {"peaks": peaks}
 
-    def handle(self, cloud: str, call: Call, now: float, *, token: str = "") -> Reply:
+    def handle(self, cloud: str, call: Call, now: float, *, token: str = "") -> SimResponse:
         """Answer one request that has arrived at the gateway of a cloud, and let it take effect if it does.
 
         `token` is what the caller showed; empty: signed with an access key, which cannot expire.
@@ -148,7 +148,7 @@ class Fleet:
         reply = self._execute(call, turn) if rule is None else self._spoil(rule, call, turn, token)
         return self._answered(cloud, call.kind, msgspec.structs.replace(reply, request_id=turn.request_id))
 
-    def refuse(self, cloud: str, kind: str, reply: Reply, now: float, *, writes: bool) -> Reply:
+    def refuse(self, cloud: str, kind: str, reply: SimResponse, now: float, *, writes: bool) -> SimResponse:
         """Count a request that the server could not even read; the gateway's limits apply to it all the same."""
         refusal = self._throttle(cloud, writes=writes, now=self.advance(now))
         return self._answered(cloud, kind, refusal or reply)
@@ -175,7 +175,7 @@ class Fleet:
         if again:
             self._agenda.add(again, item)
 
-    def _execute(self, call: Call, turn: Turn) -> Reply:
+    def _execute(self, call: Call, turn: OperationContext) -> SimResponse:
         """What a healthy service does."""
         cluster_id = turn.subject.cluster_id
         holding = self.estate.holding(turn.subject.cloud, cluster_id) if cluster_id else None
@@ -185,7 +185,7 @@ class Fleet:
             return responses.not_found(f"cluster {cluster_id}")
         return self._follow(self._helm.execute(call, holding, turn), turn)
 
-    def _spoil(self, rule: FaultRule, call: Call, turn: Turn, token: str) -> Reply:
+    def _spoil(self, rule: FaultRule, call: Call, turn: OperationContext, token: str) -> SimResponse:
         """The bad answer of a rule, with or without the effect that the call asked for."""
         if rule.effect == Effect.EXPIRE_TOKEN:
             if not token:
@@ -203,14 +203,14 @@ class Fleet:
             self._agenda.add(turn.now + rule.late / self.speed, item)
         return bad.after(delay)
 
-    def _follow(self, done: Done, turn: Turn) -> Reply:
+    def _follow(self, done: Done, turn: OperationContext) -> SimResponse:
         """Put what will happen to the release on the agenda."""
         if done.fate is not None:
             for effect, seconds in done.fate.later:
                 self._agenda.add(turn.now + seconds / self.speed, Incident(subject=turn.subject, effect=effect))
         return done.reply
 
-    def _throttle(self, cloud: str, *, writes: bool, now: float) -> Reply | None:
+    def _throttle(self, cloud: str, *, writes: bool, now: float) -> SimResponse | None:
         """The 429 of a call that is over the limit."""
         throttle = self.throttles[cloud, "writes" if writes else "reads"]
         if throttle.admit(now):
@@ -240,11 +240,11 @@ class Fleet:
 
     def _turn(
         self, now: float, subject: Subject, *, attempt: int = 1, origin: str = "client", request_id: str = ""
-    ) -> Turn:
+    ) -> OperationContext:
         if not request_id:
             self._requests += 1
             request_id = hexadecimal(32, self.seed, "request", self._requests)
-        return Turn(
+        return OperationContext(
             now=now,
             elapsed=self._elapsed(now),
             speed=self.speed,
@@ -257,6 +257,6 @@ class Fleet:
     def _elapsed(self, now: float) -> float:
         return 0.0 if self._started is None else (now - self._started) * self.speed
 
-    def _answered(self, cloud: str, kind: str, reply: Reply) -> Reply:
+    def _answered(self, cloud: str, kind: str, reply: SimResponse) -> SimResponse:
         self.ledger.count(cloud, kind, reply.status)
         return reply

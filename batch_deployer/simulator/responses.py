@@ -4,10 +4,10 @@ from typing import Any
 
 from batch_deployer.model.api import Answer, Body, ChartState, ClusterState, ReleaseState, Sent, normalise_status
 from batch_deployer.simulator.service.bodies import ChartBody, ClusterBody, ClusterListBody, ReleaseBody
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 
 
-def answer_of(reply: Reply, *, credential: int) -> Answer:
+def answer_of(reply: SimResponse, *, credential: int) -> Answer:
     """The answer; a connection that was cut is an answer too, with `Sent.MAYBE`."""
     if not reply.status:
         return Answer(sent=Sent.MAYBE, message="the connection was reset", credential=credential)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.ports import Command, Selection
 from batch_deployer.state.run_dir import RunDir
 from batch_deployer.util import files
@@ -15,7 +15,7 @@ _LONGEST = 2048
 
 
 def post(run: RunDir, order: Command | Selection) -> None:
-    """Send a command to a run. The caller knows whether it lives; BadInput when it cannot be sent."""
+    """Send a command to a run. The caller knows whether it lives; InputError when it cannot be sent."""
     line = _line(order)
     try:
         files.touch(run.control_path)
@@ -25,7 +25,7 @@ def post(run: RunDir, order: Command | Selection) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise BadInput(f"cannot reach run {run.id} by {run.control_path}: {error.strerror}") from error
+        raise InputError(f"cannot reach run {run.id} by {run.control_path}: {error.strerror}") from error
 
 
 class ControlInbox:
@@ -58,7 +58,7 @@ def _line(order: Command | Selection) -> bytes:
     text = f"{order.command} {order.glob}" if isinstance(order, Selection) else str(order)
     line = f"{text}\n".encode()
     if clean(text) != text or len(line) > _LONGEST:
-        raise BadInput(f"{clean(text, 100)!r} names no deployment: it is too long or holds control characters")
+        raise InputError(f"{clean(text, 100)!r} names no deployment: it is too long or holds control characters")
     return line
 
 

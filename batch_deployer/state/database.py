@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from batch_deployer.errors import JournalError, StateLocked
-from batch_deployer.state.sql import named
+from batch_deployer.state.sql import load_sql
 from batch_deployer.util import files
 from batch_deployer.util.text import clean
 
@@ -66,7 +66,7 @@ class Database:
         patience: float = 10.0,
     ) -> None:
         self.path = path
-        self._sql = named(queries)
+        self._sql = load_sql(queries)
         self._doing = "write" if write else "read"
         mode = "mode=rw" if write else "mode=ro&immutable=1" if still else "mode=ro"
         with self._explained("open"):
@@ -87,7 +87,7 @@ class Database:
                 self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             with self._explained("open"):
                 self._connection.execute("PRAGMA trusted_schema=OFF")
-                self._prepare(named(schema), write=write, shared=shared)
+                self._prepare(load_sql(schema), write=write, shared=shared)
         except BaseException:
             self._connection.close()
             raise

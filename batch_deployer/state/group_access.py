@@ -10,7 +10,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.util import files
 
 MAX_ID_DIGITS = 9
@@ -18,18 +18,18 @@ MAX_ID_DIGITS = 9
 
 
 def group_id(name: str) -> int:
-    """The id of a group, by its name or number. BadInput when there is none, or when this user may not give files to it."""
+    """The id of a group, by its name or number. InputError when there is none, or when this user may not give files to it."""
     if name.isascii() and name.isdecimal() and len(name) <= MAX_ID_DIGITS:
         found = int(name)
     else:
         try:
             found = grp.getgrnam(name).gr_gid
         except KeyError:
-            raise BadInput(
+            raise InputError(
                 f"there is no group {name!r}; --state-group takes the name or the number of a group"
             ) from None
     if os.geteuid() != 0 and found not in (os.getegid(), *os.getgroups()):
-        raise BadInput(
+        raise InputError(
             f"user {os.geteuid()} is not a member of the group {name!r}, so it cannot share the state folder with it; "
             "add the user to the group and log in again"
         )
@@ -45,9 +45,9 @@ def share_folder(path: Path, group: int) -> None:
 
 
 def share_tree(path: Path, group: int) -> None:
-    """Let a group read a run's folder with its reports, or a lock's. BadInput for what another user put there."""
+    """Let a group read a run's folder with its reports, or a lock's. InputError for what another user put there."""
     if problem := files.distrust(path):
-        raise BadInput(f"cannot share {path} with a group: {problem}")
+        raise InputError(f"cannot share {path} with a group: {problem}")
     share_folder(path, group)
     for entry in os.scandir(path):
         inner = Path(entry.path)
@@ -60,7 +60,7 @@ def share_tree(path: Path, group: int) -> None:
 
 def _share_file(path: Path, group: int) -> None:
     if problem := files.distrust(path):
-        raise BadInput(f"cannot share {path} with a group: {problem}")
+        raise InputError(f"cannot share {path} with a group: {problem}")
     mode, found = files.file_mode(path.parent, path.name), path.lstat()
     if found.st_nlink > 1:  # it may be a file of this user's from elsewhere, or is just being put in place
         return

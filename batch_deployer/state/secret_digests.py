@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.util import files
 
 _COST = 2**14
@@ -56,7 +56,7 @@ class SecretDigests:
 class ValueDigests:
     """HMAC-SHA256 of values, by one key that all runs of a state folder share: without it no value can be guessed.
 
-    The key is a file 0600, made when it is first needed. BadInput when it cannot be used.
+    The key is a file 0600, made when it is first needed. InputError when it cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,13 +82,13 @@ class ValueDigests:
                 files.write(self._path, secrets.token_hex(_KEY_BYTES), keep=True, secret=True)
             key = bytes.fromhex(files.read(self._path, _LARGEST).decode())
         except OSError as error:
-            raise BadInput(
+            raise InputError(
                 f"cannot use the key of the state folder, {self._path}: {error.strerror or error}"
             ) from error
         except ValueError:
             key = b""
         if len(key) != _KEY_BYTES:
-            raise BadInput(
+            raise InputError(
                 f"the key of the state folder, {self._path}, is damaged; restore it, or remove it: then the "
                 "values of earlier runs are no longer compared"
             )

@@ -18,7 +18,7 @@ from batch_deployer.rules.shared_ledger import UNRECORDED, Member, Mode, Shared,
 from batch_deployer.rules.shared_limit import Membership, SlotRequest
 from batch_deployer.settings import Rate
 from batch_deployer.state.database import Database
-from batch_deployer.state.lock.process import born, here, is_alive
+from batch_deployer.state.lock.process import is_alive, start_time, this_host
 
 LOCKED_SECONDS = 1.0
 """For so long one exchange waits for another process that keeps the file locked."""
@@ -141,20 +141,20 @@ class StoredLimits:
 
 
 def _process() -> str:
-    place, pid = here(), os.getpid()
-    return json.dumps([place.host, place.boot, place.space, pid, born(pid)])
+    place, pid = this_host(), os.getpid()
+    return json.dumps([place.host, place.boot, place.space, pid, start_time(pid)])
 
 
 def _is_alive(process: str) -> bool:
     """Whether a process may still send. Of one in another container or on another host only its lease tells."""
     host, boot, space, pid, start = json.loads(process)
-    place = here()
+    place = this_host()
     return (host, boot, space) != (place.host, place.boot, place.space) or is_alive(pid, start)
 
 
 def _follow_clock(database: Database, now: float) -> None:
     """Begin with the clock of this boot. What another boot left may have been sent just before, so it counts from now."""
-    boot = here().boot
+    boot = this_host().boot
     rows = database.run("limit_clock")
     if rows and rows[0][0] == boot and rows[0][1] <= now:
         if now - rows[0][1] < RENEW_SECONDS:

@@ -10,7 +10,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 @cache
-def named(file: str) -> Mapping[str, str]:
+def load_sql(file: str) -> Mapping[str, str]:
     """Section name to SQL of a file of this package, in the file's order; text before the first name is a comment."""
     _, *parts = _NAME.split(files("batch_deployer.state").joinpath(file).read_text("utf-8"))
     return MappingProxyType({name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)})
@@ -20,4 +20,4 @@ def load_all() -> None:
     """Read every file now: the program may be replaced while a run goes on."""
     for path in files("batch_deployer.state").iterdir():
         if path.name.endswith(".sql"):
-            named(path.name)
+            load_sql(path.name)

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from batch_deployer.errors import BadInput, JournalError, LockHeld
+from batch_deployer.errors import InputError, JournalError, LockHeld
 from batch_deployer.rules.recent_writes import arrivals
 from batch_deployer.rules.wall_clock import set_ahead_since
 from batch_deployer.state import group_access
 from batch_deployer.state.journal.reader import JournalReader
 from batch_deployer.state.learned import SharedState
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import here, is_alive, stamp
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import is_alive, now, this_host
 from batch_deployer.state.run_dir import RunDir, RunInfo, RunMeta, RunState
 from batch_deployer.state.secret_digests import ValueDigests
 from batch_deployer.util import files
@@ -36,7 +36,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class StateDir:
-    """A folder 0700 with files 0600. BadInput when it cannot be used.
+    """A folder 0700 with files 0600. InputError when it cannot be used.
 
     `write`: it will be written and what is in it will be believed, so it is made when absent, tried at once, and refused
     where another user may have put something into it; else it is only looked at. `group`: id of a group that is to read
@@ -61,12 +61,12 @@ class StateDir:
     def create_run(
         self, run_id: str, plan_text: str, meta: RunMeta, *, scopes: Mapping[str, str] | None = None
     ) -> RunDir:
-        """Put a new run's folder in place, durably and whole. BadInput when the id is taken or cannot be a folder's name.
+        """Put a new run's folder in place, durably and whole. InputError when the id is taken or cannot be a folder's name.
 
         `scopes`: cluster id to the scope whose limits its writes count against (see `recent_writes`).
         """
         if not _RUN_ID.fullmatch(run_id) or run_id == "latest":
-            raise BadInput(
+            raise InputError(
                 f"{run_id!r} cannot be a run's id: use letters, digits, dots, dashes, underscores; not `latest`"
             )
         path = self._runs / run_id
@@ -81,7 +81,7 @@ class StateDir:
                 if files.is_shared(draft):  # the group cannot make files there
                     files.touch(draft / "control")
                 if path.exists():
-                    raise BadInput(f"run {run_id} is there already; choose another --run-id, or resume it")
+                    raise InputError(f"run {run_id} is there already; choose another --run-id, or resume it")
                 draft.rename(path)
                 files.sync_folder(self._runs)
             finally:
@@ -91,13 +91,13 @@ class StateDir:
     def open_run(self, ref: str) -> RunDir:
         """The run named by its id, a prefix that only it has, `latest`, or a manifest's name (its latest run).
 
-        BadInput, with what may have been meant, when there is none or several. JournalError when it cannot be read.
+        InputError, with what may have been meant, when there is none or several. JournalError when it cannot be read.
         """
         runs = {run.id: run for run in self._folders()}
         if ref not in runs:
             self._refuse_damaged()  # it may be the one that is meant
         if not runs:
-            raise BadInput(f"there is no run in {self.path} yet")
+            raise InputError(f"there is no run in {self.path} yet")
         if ref in runs:
             return runs[ref]
         fitting = [run for run in runs.values() if ref in ("latest", run.meta.manifest)]
@@ -108,10 +108,12 @@ class StateDir:
             return fitting[0]
         if fitting:
             some = ", ".join(run.id for run in fitting[-5:])
-            raise BadInput(f"{ref!r} is the beginning of {len(fitting)} runs; write more of it, for example of: {some}")
+            raise InputError(
+                f"{ref!r} is the beginning of {len(fitting)} runs; write more of it, for example of: {some}"
+            )
         names = {*runs, *(run.meta.manifest for run in runs.values())}
         near = get_close_matches(ref, sorted(names), n=3, cutoff=0.5) or ["latest"]
-        raise BadInput(f"there is no run {ref!r} in {self.path}; did you mean {' or '.join(near)}?")
+        raise InputError(f"there is no run {ref!r} in {self.path}; did you mean {' or '.join(near)}?")
 
     def runs(self) -> Sequence[RunInfo]:
         """All runs, oldest first."""
@@ -121,7 +123,7 @@ class StateDir:
     def is_held(self, manifest: str) -> bool:
         """Whether somebody holds the lock of a manifest, so that nobody else may run it. A hung holder's lease runs out."""
         held = self._leases.current(manifest)
-        return held is not None and not held.free(here(), stamp(), is_alive)
+        return held is not None and not held.free(this_host(), now(), is_alive)
 
     def last_holder(self, manifest: str) -> str:
         """Id of the run that holds a manifest's lock, or held it last; empty when none ever did."""
@@ -172,7 +174,7 @@ class StateDir:
             scopes = run.scopes()
             try:
                 with JournalReader(run.journal_path) as reader:
-                    ahead = set_ahead_since(reader.clock_events(), here().boot, time.time() - time.monotonic())
+                    ahead = set_ahead_since(reader.clock_events(), this_host().boot, time.time() - time.monotonic())
                     found = list(arrivals(reader.backwards(since - ahead)))
             except JournalError:
                 continue  # another run's damaged journal is no reason not to run
@@ -219,10 +221,10 @@ class StateDir:
     def _quiet(self, manifest: str) -> Iterator[frozenset[str]]:
         """Ids of live runs, while no run of a manifest can be taken up: its lock is held, by a live run or by us."""
         held = self._leases.current(manifest)
-        if held is not None and held.present(here(), stamp(), is_alive):
+        if held is not None and held.present(this_host(), now(), is_alive):
             yield frozenset({held.run})
             return
-        mine = self._leases.take(wish(manifest, "prune", 60.0, stamp()))
+        mine = self._leases.take(new_lease(manifest, "prune", 60.0, now()))
         try:
             yield frozenset()
         finally:
@@ -264,14 +266,14 @@ class StateDir:
 
     def _refuse(self, problem: str) -> None:
         if problem:
-            raise BadInput(f"cannot use the state folder {self.path}: {problem}")
+            raise InputError(f"cannot use the state folder {self.path}: {problem}")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise BadInput(
+            raise InputError(
                 f"cannot use the state folder {self.path}: {error.strerror or error}; "
                 "make it a writable folder or choose another with --state-dir"
             ) from error

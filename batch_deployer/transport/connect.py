@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.ports import Api, Clock, Fence, Secrets
 from batch_deployer.rules.rate_ceilings import rate_problem
-from batch_deployer.settings import WireSettings
-from batch_deployer.transport.auth.login import Asking, Identity, identify
+from batch_deployer.settings import HttpSettings
+from batch_deployer.transport.auth.login import Identity, LoginRequest, identify
 from batch_deployer.transport.http_api import HttpApi
 from batch_deployer.transport.tls import checked, tls_context
 
@@ -26,7 +26,7 @@ class OpenCloud:
 async def open_cloud(
     cloud: CloudSpec,
     *,
-    wire: WireSettings,
+    wire: HttpSettings,
     connections: int,
     secrets: Secrets,
     clock: Clock,
@@ -41,13 +41,13 @@ async def open_cloud(
     `on_secret`: receives every secret text of the credential, those of clouds.yaml and of later logins among them.
     `tries`: logins at most, while the identity service gives no clear answer.
     `permissions`: the hosts that may receive the credential though only the manifest names them.
-    Raises BadInput (settings, files, addresses), AuthFailed (refused), CloudUnreachable (no identity service).
+    Raises InputError (settings, files, addresses), AuthFailed (refused), CloudUnreachable (no identity service).
     """
     who = f"cloud {cloud.name!r}"
     if cloud.endpoint:
         checked(cloud.endpoint, f"{who}: endpoint")  # Before a secret is sent anywhere.
         _check_rates(cloud, cloud.endpoint, permissions)
-    asking = Asking(
+    asking = LoginRequest(
         cloud=cloud,
         who=who,
         wire=wire,
@@ -59,7 +59,7 @@ async def open_cloud(
     identity = await identify(asking, secrets)
     endpoint = identity.endpoint
     if not endpoint:
-        raise BadInput(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
+        raise InputError(f"{who}: give endpoint; only a login with a password can look it up in the service catalogue")
     endpoint = checked(endpoint, f"{who}: endpoint")
     _check_rates(cloud, endpoint, permissions)
     api = HttpApi(
@@ -76,6 +76,6 @@ async def open_cloud(
 
 
 def _check_rates(cloud: CloudSpec, endpoint: str, permissions: Permissions) -> None:
-    """Raise BadInput for limits above what the operator allows: calls cost the whole project."""
+    """Raise InputError for limits above what the operator allows: calls cost the whole project."""
     if problem := rate_problem(cloud.limits, endpoint, permissions):
-        raise BadInput(f"cloud {cloud.name!r}: {problem}")
+        raise InputError(f"cloud {cloud.name!r}: {problem}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.ports import Clock, Fence, unheard
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth.credential import Credential
 from batch_deployer.transport.session import FAILURES, Attempt, FenceLost, RawResponse, Session, failure
 from batch_deployer.transport.tls import checked
@@ -30,13 +30,13 @@ class HttpApi:
         *,
         project_id: str,
         credential: Credential,
-        wire: WireSettings,
+        wire: HttpSettings,
         connections: int,
         clock: Clock,
         fence: Fence | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Raises BadInput unless `endpoint` is https, or http to this machine. `tls`: None verifies by aiohttp's default."""
+        """Raises InputError unless `endpoint` is https, or http to this machine. `tls`: None verifies by aiohttp's default."""
         endpoint = checked(endpoint, "endpoint")
         self._project_id = project_id
         self._credential = credential
@@ -46,8 +46,8 @@ class HttpApi:
         self._refusal = ""
         self._session = Session(endpoint, connections=connections, max_body=wire.max_body, tls=tls)
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
-        """One attempt. Raises only BadInput, for a call that cannot be put into a request."""
+    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+        """One attempt. Raises only InputError, for a call that cannot be put into a request."""
         request = encode(call, self._project_id, self._session.base_path)
         if self._credential.due():
             try:
@@ -56,7 +56,7 @@ class HttpApi:
                 return Answer(sent=Sent.NO, message=str(error))
             except AuthFailed as error:
                 return Answer(status=401, message=str(error), credential=self._credential.generation)
-        attempt = Attempt(fence=self._fence if call.writes else None, on_sent=leaving)
+        attempt = Attempt(fence=self._fence if call.writes else None, on_sent=on_sent)
         generation = self._credential.generation
         headers = self._credential.headers(request, self._session.host)
         try:

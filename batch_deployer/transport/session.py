@@ -17,7 +17,7 @@ import msgspec
 from yarl import URL
 
 from batch_deployer import __version__
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import UNTRUSTED, Answer, Sent
 from batch_deployer.ports import Fence, unheard
 from batch_deployer.transport.response_body import read_body
@@ -115,7 +115,7 @@ class Session:
     ) -> RawResponse:
         """Send one request and read its response; an incomplete body is a fault of the response.
 
-        `total`, `connect`: seconds, for everything and for a connection. Raises FenceLost, BadInput for a header that
+        `total`, `connect`: seconds, for everything and for a connection. Raises FenceLost, InputError for a header that
         cannot be sent, or one of FAILURES; `attempt.sent` says how far it got.
         """
         headers = self._headers(request, headers)
@@ -183,12 +183,12 @@ class Session:
         }
         for name, text in headers.items():
             if _CONTROL.search(text):
-                raise BadInput(f"the header {name} would hold control characters; check where its value comes from")
+                raise InputError(f"the header {name} would hold control characters; check where its value comes from")
             if not text.isascii():
                 try:
                     text.encode()
                 except UnicodeEncodeError:
-                    raise BadInput(
+                    raise InputError(
                         "a header would hold text that is no valid Unicode; check the token or key"
                     ) from None
         return headers

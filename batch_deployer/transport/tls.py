@@ -7,29 +7,29 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.util.wire_text import clean
 
 
 def checked(url: str, what: str) -> str:
     """A base URL without its trailing slash.
 
-    Raises BadInput unless it is https, or http to a loopback address: a credential goes with every request.
+    Raises InputError unless it is https, or http to a loopback address: a credential goes with every request.
     """
     bare = url.strip().rstrip("/")
     try:
         parts = urlsplit(bare)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise BadInput(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com") from None
+        raise InputError(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com") from None
     if not host or parts.scheme not in {"https", "http"}:
-        raise BadInput(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com")
+        raise InputError(f"{what} {url!r} is no URL; write for example https://cce.eu-de.otc.t-systems.com")
     if "@" in parts.netloc:
-        raise BadInput(f"{what} on host {host} holds a user name or password; take it out and give it under auth")
+        raise InputError(f"{what} on host {host} holds a user name or password; take it out and give it under auth")
     if parts.query or parts.fragment or not bare.isascii() or not bare.isprintable() or " " in bare:
-        raise BadInput(f"{what} {url!r} must be a plain base URL, without query, fragment or blanks")
+        raise InputError(f"{what} {url!r} must be a plain base URL, without query, fragment or blanks")
     if parts.scheme == "http" and not is_loopback(bare):
-        raise BadInput(f"{what} {url!r} is not encrypted; credentials go only to https, or to http on this machine")
+        raise InputError(f"{what} {url!r} is not encrypted; credentials go only to https, or to http on this machine")
     return bare
 
 
@@ -47,7 +47,7 @@ def is_loopback(url: str) -> bool:
 def proxy_for(url: str) -> str:
     """The proxy that the environment names for a URL, as `requests` reads it; empty for none.
 
-    Never one for loopback: a token in plain http would leave the machine. Raises BadInput, naming the variable, for a
+    Never one for loopback: a token in plain http would leave the machine. Raises InputError, naming the variable, for a
     proxy that cannot be used.
     """
     if is_loopback(url) or not getproxies():
@@ -57,7 +57,7 @@ def proxy_for(url: str) -> str:
     try:
         found = "" if _excluded(url) else select_proxy(url, get_environ_proxies(url))
     except ValueError:
-        raise BadInput(
+        raise InputError(
             "NO_PROXY cannot be read; write host names, addresses or networks with commas between them"
         ) from None
     if not found:
@@ -76,7 +76,7 @@ def proxy_for(url: str) -> str:
         usable = False
     if not usable:
         # The text may hold a password, so it is not shown.
-        raise BadInput(f"{where} names no proxy that can be used; write http://HOST:PORT (SOCKS is not supported)")
+        raise InputError(f"{where} names no proxy that can be used; write http://HOST:PORT (SOCKS is not supported)")
     return proxy
 
 
@@ -103,7 +103,7 @@ def tls_context(ca_file: str, certificate: str | tuple[str, str] | None = None) 
     """Verified TLS by a bundle (PEM) alone, else by that of the environment, else by the system's certificates.
 
     `certificate`: the client's own, as a file that holds certificate and key, or as two files. About 30 ms: make one and
-    keep it. Raises BadInput, naming the setting, for a file that cannot be used.
+    keep it. Raises InputError, naming the setting, for a file that cannot be used.
     """
     name, path = ("ca_file", str(Path(ca_file).expanduser())) if ca_file else environment_bundle()
     folder = bool(path) and Path(path).is_dir()
@@ -112,14 +112,14 @@ def tls_context(ca_file: str, certificate: str | tuple[str, str] | None = None) 
             cafile=path if path and not folder else None, capath=path if folder else None
         )
     except (OSError, ssl.SSLError) as error:
-        raise BadInput(f"{name} {ca_file or path!r} cannot be used: {_why(error, 'not a PEM file')}") from None
+        raise InputError(f"{name} {ca_file or path!r} cannot be used: {_why(error, 'not a PEM file')}") from None
     if certificate:
         files = (certificate,) if isinstance(certificate, str) else certificate
         try:
             context.load_cert_chain(*(str(Path(each).expanduser()) for each in files))
         except (OSError, ssl.SSLError) as error:
             why = _why(error, "not a certificate and its key in PEM, without a password")
-            raise BadInput(f"the client certificate {' and '.join(files)} cannot be used: {why}") from None
+            raise InputError(f"the client certificate {' and '.join(files)} cannot be used: {why}") from None
     return context
 
 

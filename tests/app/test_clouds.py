@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from batch_deployer.app.cloud_apis import LateApi
+from batch_deployer.app.cloud_apis import LazyLoginApi
 from batch_deployer.app.redacting_api import RedactingApi
 from batch_deployer.errors import CloudUnreachable
 from batch_deployer.model.api import Answer, ListReleases, ReleaseState, Sent
@@ -21,7 +21,7 @@ class Fixed:
         self.answer = answer
         self.closed = False
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         return self.answer
 
     async def renew(self, credential):
@@ -68,7 +68,7 @@ def test_a_late_cloud_is_unreachable_until_a_later_try_finds_it():
                 raise CloudUnreachable("still nothing")
             return real
 
-        late = LateApi(opener, "nothing answers", clock)
+        late = LazyLoginApi(opener, "nothing answers", clock)
         first = await late.call(CALL)
         clock.now += 20
         second = await late.call(CALL)

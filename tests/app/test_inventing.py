@@ -8,7 +8,7 @@ import pytest
 from batch_deployer.app.inventing import made_up
 from batch_deployer.app.load_plan import Choice, load_plan
 from batch_deployer.app.secrets import SecretStore
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 
 MANIFEST = """
@@ -44,5 +44,5 @@ def test_every_question_gets_one_even_where_fewer_are_wanted(path):
 
 
 def test_without_a_number_the_fault_says_how_to_give_one(path):
-    with pytest.raises(BadInput, match="rehearse with --clusters NUMBER"):
+    with pytest.raises(InputError, match="rehearse with --clusters NUMBER"):
         load_plan(path, Choice(), SecretStore({}, Path()), {}, simulated=True)

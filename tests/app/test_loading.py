@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.app.load_plan import read_map
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 
 
 def test_pairs_and_a_file_are_taken_together(tmp_path):
@@ -24,16 +24,16 @@ def test_pairs_and_a_file_are_taken_together(tmp_path):
 def test_every_fault_of_a_file_is_told_with_its_line(tmp_path, text, faults):
     file = tmp_path / "map.csv"
     file.write_text(text)
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         read_map([], file)
     assert [str(fault) for fault in caught.value.faults] == [fault.format(file=file) for fault in faults]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BadInput, match=r"map.csv: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"map.csv: cannot be read: No such file"):
         read_map([], tmp_path / "map.csv")
 
 
 def test_a_cluster_mapped_twice_on_the_command_line_is_a_fault():
-    with pytest.raises(BadInput, match="--map: a is mapped twice"):
+    with pytest.raises(InputError, match="--map: a is mapped twice"):
         read_map([("a", "b"), ("a", "c")], None)

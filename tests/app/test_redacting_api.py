@@ -23,7 +23,7 @@ from batch_deployer.model.api import (
     ShowRelease,
 )
 from batch_deployer.model.redact import HIDDEN, Redactor
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth.credential import FixedToken
 from batch_deployer.transport.http_api import HttpApi
 
@@ -92,7 +92,7 @@ def answer_to(call, status, body, told):
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         http = HttpApi(
             f"http://127.0.0.1:{runner.addresses[0][1]}", project_id="p1", credential=FixedToken("cloud 'c'", SECRET),
-            wire=WireSettings(), connections=1, clock=SystemClock(),
+            wire=HttpSettings(), connections=1, clock=SystemClock(),
         )  # fmt: skip
         try:
             return await RedactingApi(http, Redactor(lambda: [SECRET])).call(call)

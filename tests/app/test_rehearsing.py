@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from batch_deployer.app.rehearsal import Rehearsed, Trial, rehearse, scaled, timed
-from batch_deployer.errors import BadInput
+from batch_deployer.app.rehearsal import RehearsalResult, Trial, rehearse, scaled, timed
+from batch_deployer.errors import InputError
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.world.world import World
 
 
@@ -19,7 +19,7 @@ def a_plan(clusters=4, releases=2):
         for index in range(releases):
             spec = ReleaseSpec(name=f"r{index}", namespace="apps", chart=ChartRef(name="web"), version="1.0.0")
             deployments.append(Deployment(key=key_of(cluster.id, "apps", spec.name), cluster=cluster, release=spec))
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), per_cluster=Share(2))
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), per_cluster=IntOrPercent(2))
     return Plan(name="p", clouds={"one": CloudSpec(name="one", limits=limits)}, deployments=deployments)
 
 
@@ -62,7 +62,7 @@ def test_a_plan_is_repeated_or_cut_to_a_number_of_clusters():
     many = scaled(plan, 10)
     assert len({deployment.cluster.id for deployment in many.deployments}) == 10
     assert len({deployment.key for deployment in many.deployments}) == 20
-    with pytest.raises(BadInput, match="no deployments"):
+    with pytest.raises(InputError, match="no deployments"):
         scaled(a_plan(0), 3)
 
 
@@ -71,7 +71,7 @@ def test_the_95th_percentile_is_by_nearest_rank():
         Trial(seed=seed, seconds=float(seed), exit_code=0, reason="", outcomes={}, calls={"list_releases": seed})
         for seed in range(1, 21)
     ]
-    done = Rehearsed(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
+    done = RehearsalResult(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
     assert done.p95 == 19.0
     assert done.recovered == 19.0
     assert done.median == 10.5
@@ -84,7 +84,7 @@ def test_a_rehearsal_that_does_not_bring_everything_about_keeps_no_recovery_time
             Trial(seed=seed, seconds=10.0, exit_code=code, reason="", outcomes={}, calls={})
             for seed, code in enumerate(codes)
         ]
-        return Rehearsed(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
+        return RehearsalResult(trials=trials, deployments=1, clusters=1, bottleneck="", from_history=())
 
     assert done(0, 4).p95 == 10.0
     assert done(0, 4).recovered == float("inf")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batch_deployer.app.secrets import SecretStore, required, resolve_all
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.model.redact import HIDDEN
 from batch_deployer.plan.plan import AuthSpec, CloudSpec, Plan
@@ -42,7 +42,7 @@ def test_a_secret_comes_from_the_environment_or_from_a_file_without_its_last_lin
 
 def test_all_missing_secrets_are_told_at_once_with_the_place_that_needs_them(tmp_path):
     plan = a_plan({"a": "${secret:env:ONE}"}, {"b": "${secret:file:two}"}, options={"password": "${secret:env:PW}"})
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         resolve_all(plan, SecretStore({}, tmp_path))
     assert [str(fault) for fault in caught.value.faults] == [
         "cloud sim, auth.password: the secret env:PW is not there; set the environment variable PW",

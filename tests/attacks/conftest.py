@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-NOBODY = 65534
+NONE = 65534
 MANIFEST = """\
 name: attacked
 clouds: {one: {endpoint: "http://127.0.0.1:9", project_id: p, auth: {token: "${secret:env:OS_TOKEN}"}}}
@@ -30,7 +30,7 @@ class Checkout:
         file.write_text(text)
         if os.geteuid() == 0:
             for each in (file, *(parent for parent in file.parents if parent.is_relative_to(self.path))):
-                os.chown(each, NOBODY, NOBODY)
+                os.chown(each, NONE, NONE)
         return file
 
     def run(self, *arguments, env=(), timeout=120):

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ClusterState
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.healthcheck import _post
 from batch_deployer.observe.metrics import MetricsFile
 from batch_deployer.plan.builder import build_plan
@@ -45,7 +45,7 @@ def test_a_malformed_catalogue_is_no_bug(url):
     ]
     try:
         found = cce_endpoint(endpoints(catalogue), "r", "cloud 'c'")
-    except BadInput:
+    except InputError:
         return
     assert isinstance(found, str)
 
@@ -61,8 +61,8 @@ def test_metrics_go_to_regular_files_only(tmp_path, kind):
     else:
         path.mkdir()
     plan = Plan(name="p", clouds={}, deployments=())
-    with pytest.raises(BadInput, match="no regular file"):
-        MetricsFile(path, plan, Tally(plan))
+    with pytest.raises(InputError, match="no regular file"):
+        MetricsFile(path, plan, RunCounters(plan))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -86,17 +86,17 @@ def test_a_state_folder_that_cannot_be_used_is_bad_input(project, disk, program,
 def test_metrics_are_tried_again(disk, tmp_path):
     """A disk that was full for a while costs nothing but that while."""
     from batch_deployer.model import events as e
-    from batch_deployer.observe.counters import Tally
+    from batch_deployer.observe.counters import RunCounters
     from batch_deployer.plan.plan import Plan
 
     told = []
     plan = Plan(name="nightly", clouds={}, deployments=())
-    metrics = MetricsFile(disk / "m.prom", plan, Tally(plan), told.append)
+    metrics = MetricsFile(disk / "m.prom", plan, RunCounters(plan), told.append)
     fill(disk)
-    metrics.hear(e.RunStarted(at=100.0, run="r", manifest="nightly"))
-    metrics.hear(e.Warned(at=200.0, message="x"))
+    metrics.on_event(e.RunStarted(at=100.0, run="r", manifest="nightly"))
+    metrics.on_event(e.Warned(at=200.0, message="x"))
     assert len(told) == 1
     assert "no space left on device; trying again" in told[0]
     (disk / "fill").unlink()
-    metrics.hear(e.RunFinished(at=300.0, exit_code=0))
+    metrics.on_event(e.RunFinished(at=300.0, exit_code=0))
     assert 'batch_deployer_run_exit_code{manifest="nightly"} 0.0' in (disk / "m.prom").read_text()

@@ -10,13 +10,13 @@ from batch_deployer.cli.context import Session
 from batch_deployer.cli.error_handler import EXIT_CODES, guarded
 from batch_deployer.errors import (
     AuthFailed,
-    BadInput,
     CloudUnreachable,
-    Fault,
-    IllegalMove,
+    Diagnostic,
+    IllegalTransition,
+    InputError,
     JournalError,
     LockHeld,
-    WorldMoved,
+    StalePlan,
 )
 
 
@@ -39,8 +39,8 @@ def raising(error):
         (LockHeld("nightly is running"), 7, "error: nightly is running\n"),
         (JournalError("the disk is full"), 1, "error: the disk is full\n"),
         (CloudUnreachable("nothing answers at x"), 1, "error: nothing answers at x\n"),
-        (WorldMoved("revision 3 became 4"), 2, "error: revision 3 became 4\n"),
-        (BadInput("hunter2 is no rate"), 2, "error: [secret] is no rate\n"),
+        (StalePlan("revision 3 became 4"), 2, "error: revision 3 became 4\n"),
+        (InputError("hunter2 is no rate"), 2, "error: [secret] is no rate\n"),
         (OSError(errno.ENOSPC, "No space left on device", "/full/report.json"), 1, None),
         (click.UsageError("no such option"), 2, None),
         (KeyboardInterrupt(), 130, "interrupted\n"),
@@ -62,8 +62,8 @@ def test_a_full_disk_names_the_file(session, capsys):
 
 
 def test_every_fault_of_a_manifest_gets_a_line_of_its_own(session, capsys):
-    faults = [Fault("no such key", file="m.yaml", line=3, column=5), Fault("bad rate", file="m.yaml", line=9)]
-    assert guarded(raising(BadInput(faults)), session) == 2
+    faults = [Diagnostic("no such key", file="m.yaml", line=3, column=5), Diagnostic("bad rate", file="m.yaml", line=9)]
+    assert guarded(raising(InputError(faults)), session) == 2
     assert capsys.readouterr().err == "error: m.yaml:3:5: no such key\nerror: m.yaml:9: bad rate\n"
 
 
@@ -73,7 +73,7 @@ def test_an_error_of_ours_is_found_inside_a_group(session, capsys):
     assert capsys.readouterr().err == "error: refused\n"
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("by hunter2"), IllegalMove("Accepted cannot follow")])
+@pytest.mark.parametrize("error", [ZeroDivisionError("by hunter2"), IllegalTransition("Accepted cannot follow")])
 def test_a_bug_of_ours_leaves_a_private_crash_file_without_secrets(session, capsys, error):
     assert guarded(raising(error), session) == 3
     (path,) = session.state.glob("crash-*.txt")

@@ -6,7 +6,7 @@ import pytest
 
 from batch_deployer.manifest.loader import load
 from batch_deployer.plan.builder import build_plan
-from batch_deployer.plan.serialization import freeze
+from batch_deployer.plan.serialization import dump_plan
 from batch_deployer.state.run_dir import RunMeta
 from batch_deployer.state.state_dir import StateDir
 
@@ -60,7 +60,9 @@ def test_a_run_that_cannot_be_resumed_for_want_of_a_login_stays_as_it_was(projec
     project.edit("rollout:", "retry: {give_up_after: 1s}\nrollout:")
     plan = build_plan(load(project.folder / "m.yaml", os.environ))
     extra = {"folder": str(project.folder)}
-    run = StateDir(project.state).create_run("r1", freeze(plan), RunMeta(manifest=plan.name, started=1.0, extra=extra))
+    run = StateDir(project.state).create_run(
+        "r1", dump_plan(plan), RunMeta(manifest=plan.name, started=1.0, extra=extra)
+    )
     before = {file: file.read_bytes() for file in run.path.iterdir()}
 
     result, out, err = project.run("resume", "r1")

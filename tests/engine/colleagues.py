@@ -2,7 +2,7 @@
 
 import json
 
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.rules import Effect
 from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.service.agenda import Wish
@@ -10,7 +10,9 @@ from batch_deployer.simulator.service.agenda import Wish
 OLD_CHART = uuid_like("chart", "web-chart", "0.9.0")
 NEW_CHART = uuid_like("chart", "web-chart")
 THEIRS = "changed by somebody else"
-SLOW = Limits(writes=Rate(1, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(4), connections=32)
+SLOW = Limits(
+    writes=Rate(1, 60.0), reads=Rate(10, 1.0), in_flight=IntOrPercent(64), per_cluster=IntOrPercent(4), connections=32
+)
 VALUES = {"replicas": 3, "image": {"tag": "v1"}, "password": "${secret:env:P}"}
 
 
@@ -62,7 +64,7 @@ class Reacts:
     def __init__(self, kind, deed):
         self._kind, self._deed = kind, deed
 
-    def hear(self, event):
+    def on_event(self, event):
         if isinstance(event, self._kind) and self._deed:
             deed, self._deed = self._deed, None
             deed()
@@ -74,8 +76,8 @@ class Quick:
     def __init__(self, inner, fleet, status, deed, history=lambda body: body):
         self._inner, self._fleet, self._status, self._deed, self._history = inner, fleet, status, deed, history
 
-    async def call(self, call, leaving):
-        answer = await self._inner.call(call, leaving)
+    async def call(self, call, on_sent):
+        answer = await self._inner.call(call, on_sent)
         if call.kind == "release_history" and answer.body:
             return answer.but(body=self._history(answer.body))
         shown = [state.status for state in answer.body] if call.kind == "list_releases" and answer.body else []

@@ -11,7 +11,7 @@ import pytest
 
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.rules import Effect, FaultRule
 from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.world.entities import SimRelease
@@ -20,7 +20,13 @@ from batch_deployer.simulator.world.world import World
 sys.path += [str(Path(__file__).parents[1] / "soak"), str(Path(__file__).parent)]
 theatre = importlib.import_module("theatre")
 
-FAST = Limits(writes=Rate(50, 1.0), reads=Rate(100, 1.0), in_flight=Share(1000), per_cluster=Share(4), connections=32)
+FAST = Limits(
+    writes=Rate(50, 1.0),
+    reads=Rate(100, 1.0),
+    in_flight=IntOrPercent(1000),
+    per_cluster=IntOrPercent(4),
+    connections=32,
+)
 
 
 def a_cluster(number, cloud="sim", **more):

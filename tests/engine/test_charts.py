@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batch_deployer.cli.plan_output import as_text, changes
-from batch_deployer.engine.preview import Survey
+from batch_deployer.engine.preview import Preview
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, ChartRef
 from batch_deployer.rules.decide import Decision
@@ -98,6 +98,6 @@ def test_the_same_version_uploaded_again_is_told(make, act, uploaded, told):
 def test_the_plan_shows_a_release_that_is_left_alone_only_for_its_note(make, note, shown):
     plan = make.plan(1)
     decision = Decision(action=Action.UNCHANGED, reason="runs as wanted", note=note)
-    survey = Survey(decisions={plan.deployments[0].key: decision}, states={})
+    survey = Preview(decisions={plan.deployments[0].key: decision}, states={})
     assert ("runs as wanted; uploaded again" in "".join(as_text(plan, survey))) is shown
     assert changes(survey) == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.clock.virtual import EPOCH
-from batch_deployer.engine.engine import Past
+from batch_deployer.engine.engine import PriorState
 from batch_deployer.model import events as e
 from batch_deployer.rules.wall_clock import Opening, steady
 from batch_deployer.settings import Limits, Rate
@@ -55,9 +55,9 @@ class _Blind:
         self._inner = inner
         self._blind = True
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
 
-        answer = await self._inner.call(call, leaving)
+        answer = await self._inner.call(call, on_sent)
         if call.kind == "list_releases" and self._blind:
             self._blind = False
             return answer.but(body=[])
@@ -82,7 +82,7 @@ def test_a_resumed_deployment_is_not_overdue_because_the_clock_was_set_back_mean
 def test_writes_of_the_last_minutes_count_even_if_they_were_noted_by_a_clock_that_was_ahead(make, act):
     plan = make.plan(3, limits=Limits(writes=Rate(10, 60.0)))
     noted = {"sim": [EPOCH + 7000 + number for number in range(9)]}
-    show = act(plan, past=Past(recent_writes=noted))
+    show = act(plan, past=PriorState(recent_writes=noted))
     at = [called.at for called in show.sent("create_release")]
     assert at[0] < 60.0 < at[1]
     assert make.tally(show, plan) == {"deployed": 3}

@@ -21,14 +21,14 @@ from colleagues import (
 )
 
 from batch_deployer.clock.virtual import EPOCH
-from batch_deployer.engine.engine import Past
+from batch_deployer.engine.engine import PriorState
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import OnFailure
-from batch_deployer.plan.retry import again
-from batch_deployer.plan.rollback import undo
+from batch_deployer.plan.retry import plan_retry
+from batch_deployer.plan.rollback import plan_rollback
 from batch_deployer.settings import Limits, Rate
 from batch_deployer.simulator.faults.rules import Effect
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 # -- what somebody else does before a run is rolled back ---------------------------------------------------------------
 
@@ -53,7 +53,7 @@ def test_a_rollback_touches_nothing_that_somebody_else_changed_since(make, act, 
     assert only(make, first, plan) == ("deployed", "")
     interfere(first, plan, INTERFERENCES[what])
     before = ours(first)
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     show = act(back, fleet=first.fleet, epoch=first.ended_at + wait)
     outcome, reason = only(make, show, back)
     assert sent(show) == []
@@ -73,7 +73,7 @@ def test_several_clusters_where_somebody_else_works_do_not_halt_the_rollback_of_
     first = act(plan)
     for deployment in plan.deployments[:5]:
         assert first.fleet.interfere(deployment.key, Effect.OTHER_RECREATE, first.ended_at + 5.0)
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 600.0)
     assert make.tally(show, back) == {"rejected": 5, "rolled_back": 3}
     assert show.ending.exit_code == 1
@@ -87,13 +87,13 @@ def test_what_somebody_else_does_while_the_write_waits_its_turn_is_seen_before_i
 ):
     plan = replace(a_plan(make), clouds=make.plan(1, limits=SLOW).clouds)
     first = act(plan) if created else act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     recent = {"sim": [first.ended_at + 10.0]}  # the only write of this minute
     show = act(
         back,
         fleet=first.fleet,
         epoch=first.ended_at + 10.0,
-        past=Past(recent_writes=recent),
+        past=PriorState(recent_writes=recent),
         at={at: does(plan, effect)},
     )
     assert show.seconds > at
@@ -114,7 +114,7 @@ def test_what_somebody_else_does_while_the_write_waits_its_turn_is_seen_before_i
 def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make, act, acts, created, effect):
     plan = a_plan(make)
     first = act(plan) if created else act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     calls = frozenset({"update_release", "delete_release"})
     first.fleet.set_faults([make.rule("error", status=504, acts=acts, late=120.0, attempts=(2,), calls=calls)])
     # The upgrade was the first update of this release; the first delete is counted apart.
@@ -133,9 +133,9 @@ def test_a_write_of_unknown_fate_is_not_sent_again_over_somebody_elses_work(make
 def test_between_a_lost_write_and_its_repetition_somebody_elses_work_is_seen(make, act, operation, effect):
     plan = replace(a_plan(make), clouds=make.plan(1, limits=SLOW).clouds)
     world = make.world(plan) if operation == "delete" else upgraded(make, plan)
-    fleet = Fleet(world)
+    fleet = SimulatedProvider(world)
     first = act(plan, fleet=fleet) if operation != "upgrade" else None
-    now = plan if first is None else undo(plan, first.events, delete_created=True).plan
+    now = plan if first is None else plan_rollback(plan, first.events, delete_created=True).plan
     lost = make.rule("error", status=504, acts="never", calls=frozenset({"update_release", "delete_release"}))
     fleet.set_faults([lost])
     epoch = EPOCH if first is None else first.ended_at + 100.0
@@ -157,7 +157,7 @@ def test_between_a_lost_write_and_its_repetition_somebody_elses_work_is_seen(mak
 def test_a_cluster_whose_polls_are_slow_is_rolled_back_all_the_same(make, act):
     plan = make.plan(3, limits=SLOW)
     first = act(plan)
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     first.fleet.set_faults([make.rule("slow", seconds=20.0, calls=frozenset({"list_releases"}))])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 100.0)
     assert make.tally(show, back) == {"rolled_back": 3}
@@ -167,7 +167,7 @@ def test_fresh_polls_before_each_write_cost_a_few_reads_and_no_time(make, act):
     limits = Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0))
     plan = make.plan(60, limits=limits)
     first = act(plan)
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 100.0)
     assert make.tally(show, back) == {"rolled_back": 60}
     assert show.seconds < 400.0, "60 deletes at 10 a minute"
@@ -177,11 +177,11 @@ def test_fresh_polls_before_each_write_cost_a_few_reads_and_no_time(make, act):
 def test_a_rollback_that_is_tried_again_goes_on_from_what_it_left_itself(make, act):
     plan = a_plan(make)
     first = act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     first.fleet.set_faults([make.rule("fail", calls=frozenset({"update_release"}))])
     second = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
     assert only(make, second, back)[0] == "failed"
-    part = again(back, second.events, failed=True, not_started=False)
+    part = plan_retry(back, second.events, failed=True, not_started=False)
     first.fleet.set_faults([])
     third = act(part, fleet=first.fleet, epoch=second.ended_at + 10.0)
     assert only(make, third, part) == ("rolled_back", "back to what revision 2 was")
@@ -190,12 +190,12 @@ def test_a_rollback_that_is_tried_again_goes_on_from_what_it_left_itself(make, a
 def test_a_rollback_that_is_tried_again_leaves_what_somebody_else_changed_meanwhile(make, act):
     plan = a_plan(make)
     first = act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     first.fleet.set_faults([make.rule("fail", calls=frozenset({"update_release"}))])
     second = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
     interfere(second, plan, [("other_upgrade", {})])
     first.fleet.set_faults([])
-    part = again(back, second.events, failed=True, not_started=False)
+    part = plan_retry(back, second.events, failed=True, not_started=False)
     third = act(part, fleet=first.fleet, epoch=second.ended_at + 600.0)
     assert only(make, third, part) == (
         "rejected",
@@ -209,9 +209,9 @@ def test_a_rollback_that_is_tried_again_leaves_what_somebody_else_changed_meanwh
 def test_a_resumed_rollback_does_not_claim_the_revision_that_somebody_else_made(make, act, stage, same_values, read):
     """Killed before it left; what it would have returned to is read from the history again."""
     plan = a_plan(make)
-    fleet = Fleet(upgraded(make, plan))
+    fleet = SimulatedProvider(upgraded(make, plan))
     first = act(plan, fleet=fleet)
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     # The third entry is the intent: durable, and nothing was sent.
     show = act(back, fleet=fleet, epoch=first.ended_at + 10.0, trap=stage.Trap(moment="commit", number=3, luck=1.0))
     assert [type(event).__name__ for event in show.events][-2:] == ["Planned", "Intended"]
@@ -272,11 +272,11 @@ def test_a_failed_upgrade_is_not_rolled_back_over_somebody_elses_work(make, act,
 def test_what_the_history_shows_after_the_poll_is_respected(make, act, effect, undoing):
     """Somebody acts between the poll and the read of the history: no time passes that would ask for another poll."""
     plan = a_plan(make, on_failure=OnFailure.LEAVE if undoing else OnFailure.ROLLBACK)
-    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+    fleet = SimulatedProvider(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
     epoch, now = EPOCH, plan
     if undoing:
         first = act(plan, fleet=fleet)
-        epoch, now = first.ended_at + 10.0, undo(plan, first.events, delete_created=True).plan
+        epoch, now = first.ended_at + 10.0, plan_rollback(plan, first.events, delete_created=True).plan
     deed = does(plan, effect)
     show = act(now, fleet=fleet, epoch=epoch, api=lambda inner, _: Quick(inner, fleet, "FAILED", deed))
     outcome, reason = only(make, show, now)
@@ -288,7 +288,7 @@ def test_what_the_history_shows_after_the_poll_is_respected(make, act, effect, u
 def test_a_history_that_goes_on_beyond_the_polls_is_believed(make, act):
     """Lists that lag for ever show our failed upgrade; the history shows what somebody else has made since."""
     plan = a_plan(make, on_failure=OnFailure.ROLLBACK)
-    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+    fleet = SimulatedProvider(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
 
     class Lags:
         failed = None
@@ -296,8 +296,8 @@ def test_a_history_that_goes_on_beyond_the_polls_is_believed(make, act):
         def __init__(self, inner):
             self._inner = inner
 
-        async def call(self, call, leaving):
-            answer = await self._inner.call(call, leaving)
+        async def call(self, call, on_sent):
+            answer = await self._inner.call(call, on_sent)
             if call.kind == "list_releases" and answer.body:
                 if self.failed is None and answer.body[0].status == "FAILED":
                     self.failed = answer.body
@@ -316,7 +316,7 @@ def test_a_history_that_goes_on_beyond_the_polls_is_believed(make, act):
 
 def test_a_history_without_the_newest_revision_does_not_prevent_a_rollback(make, act):
     plan = a_plan(make, on_failure=OnFailure.ROLLBACK)
-    fleet = Fleet(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
+    fleet = SimulatedProvider(upgraded(make, plan), faults=[make.rule("fail", attempts=(1,))])
     show = act(plan, fleet=fleet, api=lambda inner, _: Quick(inner, fleet, "", None, lambda body: body[:2]))
     assert only(make, show, plan)[0] == "rolled_back"
 
@@ -343,8 +343,8 @@ def test_a_stale_poll_after_the_failure_does_not_stop_the_rollback(make, act):
         def __init__(self, inner):
             self._inner, self._left = inner, 3
 
-        async def call(self, call, leaving):
-            answer = await self._inner.call(call, leaving)
+        async def call(self, call, on_sent):
+            answer = await self._inner.call(call, on_sent)
             if call.kind == "list_releases" and answer.body and answer.body[0].status == "FAILED":
                 if self.failed_seen and self._left:
                     self._left -= 1

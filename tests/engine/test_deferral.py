@@ -6,7 +6,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral
 from batch_deployer.plan.plan import Wave
 from batch_deployer.rules.wall_clock import Opening
-from batch_deployer.settings import GateSettings, Limits, Rate, RetrySettings, Settings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Limits, Rate, RetrySettings, Settings
 
 LATER = ["Creating", "Resizing", "Upgrading", "Awaking", "RollingBack", "Hibernating", "Hibernation"]
 NEVER = ["Unavailable", "Deleting", "Empty", "RollbackFailed", "Error", "Frozen"]
@@ -31,7 +31,7 @@ def gates(**more):
 
 @pytest.mark.parametrize("phase", LATER)
 def test_clusters_that_are_not_ready_are_deferred_and_halt_nothing(make, act, phase):
-    plan = make.plan(40, gates=gates(max_failures=Share(0)))
+    plan = make.plan(40, gates=gates(max_failures=IntOrPercent(0)))
     show = act(plan, faults=the_first(4, make, phase))
     assert make.tally(show, plan) == {"deployed": 36, "deferred": 4}
     assert (show.ending.exit_code, show.of(e.Halted)) == (0, [])
@@ -44,7 +44,7 @@ def test_clusters_that_are_not_ready_are_deferred_and_halt_nothing(make, act, ph
 
 @pytest.mark.parametrize("phase", NEVER)
 def test_clusters_that_will_not_be_ready_are_unreachable_and_spend_the_budget_of_failures(make, act, phase):
-    plan = make.plan(40, gates=gates(max_failures=Share(1)))
+    plan = make.plan(40, gates=gates(max_failures=IntOrPercent(1)))
     show = act(plan, faults=the_first(2, make, phase))
     assert make.tally(show, plan)["unreachable"] == 2
     assert (show.ending.exit_code, show.ending.reason) == (
@@ -54,7 +54,7 @@ def test_clusters_that_will_not_be_ready_are_unreachable_and_spend_the_budget_of
 
 
 def test_unreachable_clusters_spend_their_own_budget_where_it_is_set(make, act):
-    plan = make.plan(40, gates=gates(max_failures=Share(0), max_unreachable=Share(5, percent=True)))
+    plan = make.plan(40, gates=gates(max_failures=IntOrPercent(0), max_unreachable=IntOrPercent(5, percent=True)))
     show = act(plan, faults=the_first(2, make, "Error"))
     assert make.tally(show, plan) == {"deployed": 38, "unreachable": 2}
     assert show.ending.exit_code == 1
@@ -66,7 +66,7 @@ def test_unreachable_clusters_spend_their_own_budget_where_it_is_set(make, act):
 
 
 def test_failures_spend_nothing_of_the_budget_of_unreachable_ones(make, act):
-    plan = make.plan(40, gates=gates(max_failures=Share(1), max_unreachable=Share(0)))
+    plan = make.plan(40, gates=gates(max_failures=IntOrPercent(1), max_unreachable=IntOrPercent(0)))
     assert act(plan, faults=[make.rule("fail", cluster="cluster-7")]).ending.exit_code == 1
 
 
@@ -83,7 +83,13 @@ def test_a_run_of_which_all_is_deferred_exits_1_and_sends_nothing(make, act):
 
 @pytest.mark.parametrize(
     ("budget", "code"),
-    [(Share(0), 4), (Share(2), 4), (Share(3), 0), (Share(25, percent=True), 0), (Share(24.9, percent=True), 4)],
+    [
+        (IntOrPercent(0), 4),
+        (IntOrPercent(2), 4),
+        (IntOrPercent(3), 0),
+        (IntOrPercent(25, percent=True), 0),
+        (IntOrPercent(24.9, percent=True), 4),
+    ],
 )
 def test_more_deferred_than_allowed_fail_the_run_after_all_others_are_deployed(make, act, budget, code):
     plan = make.plan(12, gates=gates(max_deferred=budget))
@@ -200,7 +206,7 @@ def test_a_killed_run_goes_on_with_what_it_had_deferred(make, act, stage, moment
 
 def test_a_gate_does_not_wait_and_one_that_wakes_later_counts_in_its_own_wave(make, act):
     plan = make.plan(
-        4, waves=(Wave(name="canary", max_failures=Share(0)), Wave(name="rest")), gates=gates(defer_for=600.0)
+        4, waves=(Wave(name="canary", max_failures=IntOrPercent(0)), Wave(name="rest")), gates=gates(defer_for=600.0)
     )
     for number, each in enumerate(plan.deployments):
         object.__setattr__(each, "wave", 0 if number < 2 else 1)
@@ -300,7 +306,7 @@ def dead(cloud, make, **more):
 
 @pytest.mark.parametrize("starts", [0.0, 0.05, 10.0])
 def test_an_outage_of_a_whole_cloud_pauses_it_and_spends_no_budget(make, act, starts):
-    plan = make.plan(20, clouds=("one", "two"), gates=gates(max_failures=Share(0)))
+    plan = make.plan(20, clouds=("one", "two"), gates=gates(max_failures=IntOrPercent(0)))
     show = act(plan, faults=[dead("one", make, starts=starts)])
     told = make.tally(show, plan)
     assert show.of(e.Halted) == []
@@ -311,7 +317,7 @@ def test_an_outage_of_a_whole_cloud_pauses_it_and_spends_no_budget(make, act, st
 
 @pytest.mark.parametrize("starts", [0.0, 0.05, 10.0])
 def test_a_cloud_that_comes_back_within_the_run_is_caught_up(make, act, starts):
-    plan = make.plan(20, clouds=("one", "two"), gates=gates(max_failures=Share(0), defer_for=3600.0))
+    plan = make.plan(20, clouds=("one", "two"), gates=gates(max_failures=IntOrPercent(0), defer_for=3600.0))
     show = act(plan, faults=[dead("one", make, starts=starts, until=1500.0)])
     assert make.tally(show, plan) == {"deployed": 20}
     assert show.ending.exit_code == 0
@@ -320,7 +326,7 @@ def test_a_cloud_that_comes_back_within_the_run_is_caught_up(make, act, starts):
 
 
 def test_some_dead_clusters_of_a_cloud_are_no_outage(make, act):
-    plan = make.plan(8, gates=gates(max_failures=Share(2)))
+    plan = make.plan(8, gates=gates(max_failures=IntOrPercent(2)))
     rules = [make.rule("unreachable", cluster=f"cluster-{number}") for number in range(3)]
     show = act(plan, faults=rules)
     assert show.ending.exit_code == 4
@@ -331,8 +337,10 @@ def test_some_dead_clusters_of_a_cloud_are_no_outage(make, act):
 def test_a_write_that_is_on_its_way_when_its_cloud_is_paused_does_not_hold_the_run_up(make, act, effect):
     """The looks at the first cluster fail for 20 s, and then the answer to the second create comes."""
     settings = Settings(retry=RetrySettings(give_up_after=20.0))
-    slowly = Limits(writes=Rate(1, 10.0), reads=Rate(100, 1.0), in_flight=Share(9), per_cluster=Share(4))
-    plan = make.plan(6, clouds=("one", "two"), limits=slowly, settings=settings, gates=gates(max_failures=Share(0)))
+    slowly = Limits(writes=Rate(1, 10.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(9), per_cluster=IntOrPercent(4))
+    plan = make.plan(
+        6, clouds=("one", "two"), limits=slowly, settings=settings, gates=gates(max_failures=IntOrPercent(0))
+    )
     calls = frozenset({"list_releases", "list_clusters", "show_cluster", "show_release"})
     rules = [
         make.rule(effect, cloud="one", calls=frozenset({"create_release"}), starts=9.0, seconds=50.0),

@@ -5,9 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, ConfirmedState, OnExisting, OnFailure, Operation, Parameters, Undo
+from batch_deployer.model.deployment import (
+    Action,
+    ConfirmedState,
+    OnExisting,
+    OnFailure,
+    Operation,
+    Parameters,
+    RollbackStep,
+)
 
 
 def only(make, show, plan):
@@ -202,7 +210,7 @@ def undoing(make, undo, how):
 
 def test_an_undo_goes_back_to_the_earlier_revision(make, act):
     plan, world = undoing(
-        make, Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
+        make, RollbackStep(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
     )
     show = act(plan, world=world)
     assert only(make, show, plan) == ("rolled_back", "back to what revision 2 was")
@@ -214,7 +222,7 @@ def test_an_undo_goes_back_to_the_earlier_revision(make, act):
 @pytest.mark.parametrize("acts", ["never", "at_once", "late"])
 def test_an_undo_of_unknown_fate_makes_one_revision(make, act, acts):
     plan, world = undoing(
-        make, Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
+        make, RollbackStep(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3)), {"revision": 3}
     )
     fault = make.rule("error", status=504, acts=acts, attempts=(1,), calls=frozenset({"update_release"}))
     show = act(plan, world=world, faults=[fault, make.rule("stale", seconds=20.0)])
@@ -223,7 +231,9 @@ def test_an_undo_of_unknown_fate_makes_one_revision(make, act, acts):
 
 
 def test_an_undo_deletes_what_the_run_created(make, act):
-    plan, world = undoing(make, Undo(action=Action.DELETE, expected=ConfirmedState(revision=1)), {"version": "1.0.0"})
+    plan, world = undoing(
+        make, RollbackStep(action=Action.DELETE, expected=ConfirmedState(revision=1)), {"version": "1.0.0"}
+    )
     show = act(plan, world=world)
     assert only(make, show, plan) == ("rolled_back", "deleted")
     assert show.fleet.releases(show.ended_at + 600.0) == {}
@@ -231,7 +241,9 @@ def test_an_undo_deletes_what_the_run_created(make, act):
 
 @pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
 def test_an_undo_does_not_touch_what_somebody_else_changed_since(make, act, action):
-    plan, world = undoing(make, Undo(action=action, revision=1, expected=ConfirmedState(revision=2)), {"revision": 3})
+    plan, world = undoing(
+        make, RollbackStep(action=action, revision=1, expected=ConfirmedState(revision=2)), {"revision": 3}
+    )
     show = act(plan, world=world)
     outcome, reason = only(make, show, plan)
     assert (outcome, reason) == ("rejected", "changed by somebody else since: revision 3, ours was 2")
@@ -240,7 +252,7 @@ def test_an_undo_does_not_touch_what_somebody_else_changed_since(make, act, acti
 
 def test_an_undo_to_a_revision_that_is_forgotten_fails_without_writing(make, act):
     plan, world = undoing(
-        make, Undo(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=15)), {"revision": 15}
+        make, RollbackStep(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=15)), {"revision": 15}
     )
     outcome, reason = only(make, show := act(plan, world=world), plan)
     assert outcome == "failed"
@@ -297,7 +309,7 @@ def test_a_secret_that_is_gone_rejects_its_deployments_and_no_others(make, act, 
     def secrets(name):
         left[0] -= 1
         if left[0] < 0:
-            raise BadInput(f"the secret {name} is not set")
+            raise InputError(f"the secret {name} is not set")
         return "hunter2"
 
     show = act(plan, secrets=secrets)

@@ -4,9 +4,9 @@ import pytest
 
 from batch_deployer.model import events as e
 from batch_deployer.plan.plan import Wave
-from batch_deployer.settings import GateSettings, Limits, Rate, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Limits, Rate
 
-ONE_BY_ONE = Limits(writes=Rate(50, 1.0), reads=Rate(100, 1.0), in_flight=Share(1))
+ONE_BY_ONE = Limits(writes=Rate(50, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(1))
 ISOLATED = GateSettings(systemic=0)
 
 
@@ -15,7 +15,8 @@ def failing(make, *numbers):
 
 
 @pytest.mark.parametrize(
-    ("budget", "started"), [(Share(0), 1), (Share(1), 2), (Share(2), 3), (Share(10, percent=True), 2), (None, 10)]
+    ("budget", "started"),
+    [(IntOrPercent(0), 1), (IntOrPercent(1), 2), (IntOrPercent(2), 3), (IntOrPercent(10, percent=True), 2), (None, 10)],
 )
 def test_a_run_starts_nothing_more_once_its_budget_of_failures_is_spent(make, act, budget, started):
     plan = make.plan(10, limits=ONE_BY_ONE, gates=GateSettings(max_failures=budget, systemic=0))
@@ -28,7 +29,7 @@ def test_a_run_starts_nothing_more_once_its_budget_of_failures_is_spent(make, ac
 
 
 def test_a_budget_of_one_release_halts_by_that_release_alone(make, act):
-    budgets = {"db": Share(1)}
+    budgets = {"db": IntOrPercent(1)}
     plan = make.plan(8, ("web", "db"), gates=ISOLATED, release_budgets=budgets, limits=ONE_BY_ONE)
     show = act(plan, faults=[make.rule("fail", release="web")])
     assert make.tally(show, plan) == {"failed": 8, "deployed": 8}
@@ -40,7 +41,7 @@ def test_a_budget_of_one_release_halts_by_that_release_alone(make, act):
 
 def test_a_percentage_of_a_wave_is_of_that_wave(make, act):
     plan = make.plan(
-        10, gates=ISOLATED, waves=(Wave(name="all", max_failures=Share(30, percent=True)),), limits=ONE_BY_ONE
+        10, gates=ISOLATED, waves=(Wave(name="all", max_failures=IntOrPercent(30, percent=True)),), limits=ONE_BY_ONE
     )
     show = act(plan, faults=failing(make, 0, 1, 2))
     assert not show.of(e.Halted)
@@ -50,7 +51,7 @@ def test_a_percentage_of_a_wave_is_of_that_wave(make, act):
 
 def test_what_is_under_way_when_a_run_halts_is_watched_to_its_end(make, act):
     plan = make.plan(
-        10, gates=GateSettings(max_failures=Share(0)), limits=Limits(writes=Rate(5, 600.0), reads=Rate(50, 1.0))
+        10, gates=GateSettings(max_failures=IntOrPercent(0)), limits=Limits(writes=Rate(5, 600.0), reads=Rate(50, 1.0))
     )
     show = act(plan, faults=failing(make, 0))
     assert make.tally(show, plan) == {"failed": 1, "deployed": 4, "None": 5}

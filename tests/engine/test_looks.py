@@ -3,19 +3,19 @@
 import msgspec
 import pytest
 
-from batch_deployer.engine.deployment_state import Track
-from batch_deployer.engine.poll_results import no_news
+from batch_deployer.engine.deployment_state import DeploymentState
+from batch_deployer.engine.poll_results import is_unchanged
 from batch_deployer.model import events as e
 from batch_deployer.model.api import ReleaseState, Status
 from batch_deployer.model.deployment import Operation
 from batch_deployer.rules.lifecycle import Phase
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 
 
 @pytest.fixture
 def track(make):
     """Seen pending at revision 3, with ten minutes to go."""
-    track = Track(make.deployment(make.cluster(0), make.release()), 0)
+    track = DeploymentState(make.deployment(make.cluster(0), make.release()), 0)
     track.phase, track.operation = Phase.WATCHING, Operation.UPGRADE
     track.shown, track.deadline = seen(), 600.0
     return track
@@ -26,7 +26,7 @@ def seen(status=Status.PENDING_UPGRADE, revision=3, created=""):
 
 
 def test_what_is_still_pending_as_before_is_no_news(track):
-    assert no_news(track, seen(), 599.0)
+    assert is_unchanged(track, seen(), 599.0)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_what_is_still_pending_as_before_is_no_news(track):
     ids=["gone", "ended", "another status", "another revision", "created anew", "its time is over"],
 )
 def test_whatever_differs_is_news(track, state, now):
-    assert not no_news(track, state, now)
+    assert not is_unchanged(track, state, now)
 
 
 def test_a_resumed_run_judges_the_first_poll_whatever_the_journal_has_seen(track):
     track.shown = None
     track.status, track.revision = Status.PENDING_UPGRADE, 3
-    assert not no_news(track, seen(), 0.0)
+    assert not is_unchanged(track, seen(), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,14 @@ def test_a_resumed_run_judges_the_first_poll_whatever_the_journal_has_seen(track
 )
 def test_a_write_of_unknown_fate_and_a_delete_are_always_judged(track, phase, operation):
     track.phase, track.operation = phase, operation
-    assert not no_news(track, seen(), 0.0)
+    assert not is_unchanged(track, seen(), 0.0)
 
 
 def test_looks_that_are_due_near_each_other_leave_together(make, act):
     """Of 200 releases that are watched at once there are far more looks than moments at which the process must wake up."""
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(500, 1.0), in_flight=Share(1000), per_cluster=Share(5))
+    limits = Limits(
+        writes=Rate(10, 1.0), reads=Rate(500, 1.0), in_flight=IntOrPercent(1000), per_cluster=IntOrPercent(5)
+    )
     plan = make.plan(200, limits=limits)
     show = act(plan)
     assert make.tally(show, plan) == {"deployed": 200}
@@ -73,7 +75,11 @@ def test_looks_that_are_due_near_each_other_leave_together(make, act):
 def test_an_end_that_was_noticed_late_is_not_learned_as_a_long_install(make, act):
     """One connection, taken by writes for as long as there are any: the first looks come long after the first ends."""
     limits = Limits(
-        writes=Rate(500, 1.0), reads=Rate(500, 1.0), in_flight=Share(1000), per_cluster=Share(5), connections=1
+        writes=Rate(500, 1.0),
+        reads=Rate(500, 1.0),
+        in_flight=IntOrPercent(1000),
+        per_cluster=IntOrPercent(5),
+        connections=1,
     )
     plan = make.plan(100, ("web", "db", "cache", "queue", "mail"), limits=limits)
     world = make.world(plan)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_deployer.engine.engine import Past
+from batch_deployer.engine.engine import PriorState
 
 STALE = 2.0
 
@@ -14,7 +14,7 @@ def cut_and_resume(make, act, stage, number, lost_reads):
     first = act(plan, faults=faults, trap=stage.Trap(moment="sent", number=number, luck=1.0))
     assert first.ending is None
     kept = [event for event in first.events if event.at <= first.ended_at - 1.5]
-    past = Past(history=kept, lost_reads=lost_reads)
+    past = PriorState(history=kept, lost_reads=lost_reads)
     return plan, act(plan, fleet=first.fleet, history=kept, past=past, epoch=first.ended_at + 0.1)
 
 

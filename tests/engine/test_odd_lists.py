@@ -143,11 +143,11 @@ def test_the_cluster_is_not_listed_again_and_again_while_a_release_is_read(make,
 
 
 def test_a_rollback_deletes_a_release_that_no_list_shows(make, act):
-    from batch_deployer.plan.rollback import undo
+    from batch_deployer.plan.rollback import plan_rollback
 
     plan = make.plan(1, spec={"namespace": "hidden"})
     show = act(plan, world=odd(make.world(plan), unlisted=("hidden",)))
-    back = undo(plan, show.events, delete_created=True).plan
+    back = plan_rollback(plan, show.events, delete_created=True).plan
     after = act(back, fleet=show.fleet, epoch=show.ended_at + 60.0)
     assert only(make, after, back)[0] == "rolled_back"
     assert writes(after) == ["delete_release"]
@@ -206,11 +206,11 @@ def test_a_lost_create_whose_name_nobody_knows_is_not_sent_again(make, act, temp
 
 @pytest.mark.parametrize("template", [*TEMPLATES, "{{ randAlpha 8 }}"])
 def test_a_rollback_deletes_the_release_that_a_template_named(make, act, templated, template):
-    from batch_deployer.plan.rollback import undo
+    from batch_deployer.plan.rollback import plan_rollback
 
     plan, world = templated(template)
     show = act(plan, world=world)
-    back = undo(plan, show.events, delete_created=True).plan
+    back = plan_rollback(plan, show.events, delete_created=True).plan
     after = act(back, fleet=show.fleet, epoch=show.ended_at + 60.0)
     assert only(make, after, back)[0] == "rolled_back"
     assert show.fleet.ledger.revisions("delete").keys() == show.fleet.ledger.revisions("create").keys()

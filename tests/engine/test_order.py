@@ -11,14 +11,14 @@ from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Operation
 from batch_deployer.plan.plan import Wave
 from batch_deployer.ports import Command
-from batch_deployer.rules.write_priority import rank
-from batch_deployer.settings import Limits, Rate, ReconcileSettings, Settings, Share
+from batch_deployer.rules.write_priority import write_priority
+from batch_deployer.settings import IntOrPercent, Limits, Rate, ReconcileSettings, Settings
 from batch_deployer.simulator.service.durations import duration
 
-SLOW = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=Share(1000))
-STEADY = Limits(writes=Rate(1, 3.0), reads=Rate(20, 1.0), in_flight=Share(1000))
-ONE_CALL = Limits(writes=Rate(2, 1.0), reads=Rate(50, 1.0), in_flight=Share(1000), connections=1)
-ONE_BY_ONE = replace(ONE_CALL, in_flight=Share(1))
+SLOW = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
+STEADY = Limits(writes=Rate(1, 3.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
+ONE_CALL = Limits(writes=Rate(2, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(1000), connections=1)
+ONE_BY_ONE = replace(ONE_CALL, in_flight=IntOrPercent(1))
 LASTING = Settings(reconcile=ReconcileSettings(fresh=3600.0))
 """What was seen once may be relied on: nobody loses their place to be looked at again."""
 
@@ -58,14 +58,14 @@ def number_of(called):
 
 
 def test_a_cluster_is_filled_up_before_the_next_is_begun(make, act):
-    limits = replace(ONE_CALL, per_cluster=Share(100, percent=True))
+    limits = replace(ONE_CALL, per_cluster=IntOrPercent(100, percent=True))
     plan = make.plan(5, ("a", "b", "c", "d"), limits=limits)
     show = act(plan, control=Patient())
     assert [cluster for cluster, _ in groupby(written(show))] == [0, 1, 2, 3, 4]
 
 
 def test_a_full_cluster_lets_the_others_write_until_something_there_has_ended(make, act):
-    plan = make.plan(3, ("a", "b", "c", "d"), limits=replace(ONE_CALL, per_cluster=Share(2)))
+    plan = make.plan(3, ("a", "b", "c", "d"), limits=replace(ONE_CALL, per_cluster=IntOrPercent(2)))
     show = act(plan, control=Patient())
     assert written(show)[:6] == [0, 0, 1, 1, 2, 2]
     assert make.tally(show, plan) == {"deployed": 12}
@@ -78,7 +78,7 @@ def test_the_cluster_with_the_longest_chain_writes_first(uneven, act):
 
 def test_a_chain_is_counted_in_rounds_of_what_may_be_under_way_at_once(uneven, act):
     # Half of each may be under way at once, so that all have two rounds, and order of arrival decides.
-    show = act(uneven(2, 4, 8, limits=replace(ONE_CALL, per_cluster=Share(50, percent=True))), control=Patient())
+    show = act(uneven(2, 4, 8, limits=replace(ONE_CALL, per_cluster=IntOrPercent(50, percent=True))), control=Patient())
     assert written(show)[:7] == [0, 1, 1, 2, 2, 2, 2]
 
 
@@ -99,15 +99,15 @@ def test_priorities_and_waves_go_before_the_longest_chain(make, uneven, act):
     assert written(act(plan, control=Patient()))[:3] == [1, 2, 0]
 
 
-def fewest_first(wave, priority, *, rounds, refused, begun, arrived):
+def fewest_first(wave, priority, *, batches_left, refused, begun, arrived):
     """As if each had to wait until all others have written as often."""
-    return rank(wave, priority, rounds=-rounds, refused=refused, begun=begun, arrived=arrived)
+    return write_priority(wave, priority, batches_left=-batches_left, refused=refused, begun=begun, arrived=arrived)
 
 
 def test_with_unequal_clusters_the_longest_chain_first_ends_sooner_than_the_shortest(uneven, act, monkeypatch):
     plan = uneven(*[1] * 90, 10, limits=STEADY)
     longest = act(plan)
-    monkeypatch.setattr(cluster_work, "rank", fewest_first)
+    monkeypatch.setattr(cluster_work, "write_priority", fewest_first)
     fewest = act(plan)
     assert longest.seconds < 0.75 * fewest.seconds
 
@@ -126,7 +126,7 @@ def test_the_longest_chain_is_not_kept_waiting_by_late_looks_while_others_write(
 
 
 def test_what_is_begun_goes_first_although_it_came_last(make, uneven, act, stage):
-    plan = uneven(3, 3, 3, limits=replace(ONE_CALL, per_cluster=Share(100, percent=True)))
+    plan = uneven(3, 3, 3, limits=replace(ONE_CALL, per_cluster=IntOrPercent(100, percent=True)))
     urgent = make.deployment(make.cluster(2, priority=1), plan.deployments[-1].release)
     plan = replace(plan, deployments=(*plan.deployments[:-1], urgent))
     assert written(act(plan, control=Patient())) == [2, 2, 2, 0, 0, 0, 1, 1, 1]
@@ -189,7 +189,7 @@ def test_a_release_that_was_refused_lets_the_others_of_its_cluster_go_first(make
 
 
 def test_a_cluster_whose_work_shrank_while_it_stood_in_line_lets_a_longer_chain_go_first(uneven, act):
-    limits = Limits(writes=Rate(1, 150.0), reads=Rate(20, 1.0), per_cluster=Share(3))
+    limits = Limits(writes=Rate(1, 150.0), reads=Rate(20, 1.0), per_cluster=IntOrPercent(3))
     show = act(uneven(7, 7, limits=limits, settings=LASTING), control=Patient())
     # After its first write it has begun, and stands in front; by the next one it has two rounds left, the other three.
     assert written(show)[:2] == [0, 1]

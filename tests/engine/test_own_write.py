@@ -24,9 +24,9 @@ from colleagues import (
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, OnExisting, OnFailure
-from batch_deployer.plan.rollback import undo
+from batch_deployer.plan.rollback import plan_rollback
 from batch_deployer.simulator.faults.rules import Effect
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.service.agenda import Wish
 
 # -- "deployed" means: by our write ------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_an_update_that_was_lost_does_not_claim_the_revision_that_somebody_else_
 def test_a_write_that_was_lost_for_good_does_not_excuse_one_more_revision(make, act):
     """The first upgrade was read back as lost; the second makes one revision, and the next is somebody else's."""
     plan = a_plan(make)
-    fleet = Fleet(upgraded(make, plan))
+    fleet = SimulatedProvider(upgraded(make, plan))
     fleet.set_faults([make.rule("error", status=504, acts="never", attempts=(1,), calls=frozenset({"update_release"}))])
 
     def deed():
@@ -87,7 +87,7 @@ def test_a_write_that_was_lost_for_good_does_not_excuse_one_more_revision(make, 
 def test_a_rollback_that_was_lost_does_not_claim_the_revision_that_somebody_else_made(make, act):
     plan = a_plan(make)
     first = act(plan, world=upgraded(make, plan))
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     lost = make.rule("timeout", acts="never", seconds=20.0, attempts=(2,), calls=frozenset({"update_release"}))
     first.fleet.set_faults([lost])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0, at={3.0: does(plan, "other_upgrade")})
@@ -128,7 +128,7 @@ def test_a_replacement_is_not_created_over_what_somebody_else_installs_meanwhile
     """The delete is over and the create waits for its turn; not even the same release is taken for ours."""
     plan = a_plan(make, on_existing=OnExisting.REPLACE, allow_destructive=True)
     plan = replace(plan, clouds=make.plan(1, limits=SLOW).clouds)
-    fleet = Fleet(upgraded(make, plan))
+    fleet = SimulatedProvider(upgraded(make, plan))
     wish = Wish(chart_id=NEW_CHART, values=values)
 
     def deed():
@@ -159,8 +159,8 @@ def test_a_server_that_shows_our_values_in_its_own_way_is_believed(make, act):
         def __init__(self, inner):
             self._inner = inner
 
-        async def call(self, call, leaving):
-            answer = await self._inner.call(call, leaving)
+        async def call(self, call, on_sent):
+            answer = await self._inner.call(call, on_sent)
             if call.kind == "list_releases" and answer.body:
                 shown = {"replicas": "3", "image": {"tag": "v1", "pull": "Always"}, "password": "***", "more": 1}
                 body = [msgspec.structs.replace(state, values_json=json.dumps(shown)) for state in answer.body]
@@ -190,7 +190,7 @@ def test_what_nobody_confirmed_is_not_rolled_back(make, act):
     show = act(plan, world=upgraded(make, plan), faults=[make.rule("stale", seconds=600.0)])
     assert only(make, show, plan)[0] == "timed_out"
     show.fleet.set_faults([])
-    back = undo(plan, show.events, delete_created=True).plan
+    back = plan_rollback(plan, show.events, delete_created=True).plan
     last = act(back, fleet=show.fleet, epoch=show.ended_at + 700.0)
     assert only(make, last, back) == (
         "rejected",
@@ -208,7 +208,7 @@ def test_the_journal_notes_what_a_run_left_and_no_value_of_it(make, act):
     assert confirmed.values
     assert "v1" not in str(confirmed)
     assert "secret" not in str(confirmed)
-    assert Action.DELETE is undo(plan, show.events, delete_created=True).plan.deployments[0].undo.action
+    assert Action.DELETE is plan_rollback(plan, show.events, delete_created=True).plan.deployments[0].undo.action
 
 
 # -- a cloud that shows little, or in its own way, is no colleague ------------------------------------------------------
@@ -246,8 +246,8 @@ class Shows:
     def __init__(self, inner, changes):
         self._inner, self._changes = inner, changes
 
-    async def call(self, call, leaving):
-        answer = await self._inner.call(call, leaving)
+    async def call(self, call, on_sent):
+        answer = await self._inner.call(call, on_sent)
         if call.kind in ("list_releases", "release_history") and answer.body:
             return answer.but(body=[self._shown(state) for state in answer.body])
         if call.kind == "show_release" and answer.body:
@@ -272,7 +272,7 @@ def test_nobody_is_blamed_where_a_cloud_shows_our_own_work_in_its_own_way(make, 
     values = VALUES | {"port": 8080, "hosts": [], "on": True, "note": None, "ratio": 0.5}
     one = a_plan(make, values_json=json.dumps(values))
     two = a_plan(make, values_json=json.dumps(values | {"replicas": 4}), on_failure=OnFailure.ROLLBACK)
-    fleet = Fleet(make.world(one), faults=[rules[name] for name in faults])
+    fleet = SimulatedProvider(make.world(one), faults=[rules[name] for name in faults])
 
     def api(inner, _):
         return Shows(inner, ODD_CLOUDS[odd])
@@ -282,12 +282,12 @@ def test_nobody_is_blamed_where_a_cloud_shows_our_own_work_in_its_own_way(make, 
     second = act(two, fleet=fleet, api=api, epoch=first.ended_at + 60.0)
     assert only(make, second, two) in [("deployed", ""), ("unchanged", "runs as wanted")]
     if only(make, second, two)[0] == "deployed":
-        back = undo(two, second.events, delete_created=True).plan
+        back = plan_rollback(two, second.events, delete_created=True).plan
         third = act(back, fleet=fleet, api=api, epoch=second.ended_at + 60.0)
         assert only(make, third, back) == ("rolled_back", "back to what revision 1 was")
-        again_back = undo(one, first.events, delete_created=True).plan
+        again_back = plan_rollback(one, first.events, delete_created=True).plan
         fourth = act(again_back, fleet=fleet, api=api, epoch=third.ended_at + 60.0)
         assert only(make, fourth, again_back)[0] == "rejected", "the later runs changed it since"
     else:
-        last = undo(one, first.events, delete_created=True).plan
+        last = plan_rollback(one, first.events, delete_created=True).plan
         assert only(make, act(last, fleet=fleet, api=api, epoch=second.ended_at + 60.0), last)[0] == "rolled_back"

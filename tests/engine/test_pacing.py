@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from batch_deployer.engine.engine import Past
+from batch_deployer.engine.engine import PriorState
 from batch_deployer.model import events as e
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 
 STORM = {"effect": "throttle", "starts": 5.0, "until": 30.0}
 
@@ -19,7 +19,7 @@ def windows(times, period):
 
 @pytest.mark.parametrize("rate", [Rate(10, 60.0), Rate(3, 1.0), Rate(7, 90.0)])
 def test_no_window_of_writes_or_reads_is_ever_above_its_limit(make, act, rate):
-    limits = Limits(writes=rate, reads=Rate(4, 1.0), in_flight=Share(1000), per_cluster=Share(5))
+    limits = Limits(writes=rate, reads=Rate(4, 1.0), in_flight=IntOrPercent(1000), per_cluster=IntOrPercent(5))
     plan = make.plan(12, ("web", "db"), limits=limits)
     show = act(plan)
     assert make.tally(show, plan) == {"deployed": 24}
@@ -37,17 +37,17 @@ class FarAway:
         self._inner = inner
         self._draw = random.Random(1).random
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         if call.writes:
             await asyncio.sleep(6.0 * self._draw())
-        return await self._inner.call(call, leaving)
+        return await self._inner.call(call, on_sent)
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
 
 def test_a_limit_holds_although_calls_leave_long_after_their_turn(make, act):
-    plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100)))
     show = act(plan, api=lambda inner, _: FarAway(inner))
     assert make.tally(show, plan) == {"deployed": 40}
     throttle = show.fleet.throttles["sim", "writes"]
@@ -57,7 +57,7 @@ def test_a_limit_holds_although_calls_leave_long_after_their_turn(make, act):
 
 def test_a_call_that_hangs_holds_up_the_next_no_longer_than_it_may_be_late(make, act):
     """Its place is known only once it has left, after its intent is on the disk; nothing else happens meanwhile."""
-    limits = Limits(writes=Rate(1, 1.0), reads=Rate(100, 1.0), in_flight=Share(100), per_cluster=Share(2))
+    limits = Limits(writes=Rate(1, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100), per_cluster=IntOrPercent(2))
     plan = make.plan(1, ("web", "db"), limits=limits)
     hang = make.rule("timeout", attempts=(1,), calls=frozenset({"create_release"}))
     show = act(plan, faults=[hang])
@@ -67,7 +67,7 @@ def test_a_call_that_hangs_holds_up_the_next_no_longer_than_it_may_be_late(make,
 
 def test_a_limit_holds_over_a_kill_although_the_disk_held_the_last_writes_up(make, act, stage, monkeypatch):
     monkeypatch.setattr(stage, "COMMIT", 1.5)
-    plan = make.plan(10, limits=Limits(writes=Rate(4, 6.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    plan = make.plan(10, limits=Limits(writes=Rate(4, 6.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100)))
     first = act(plan, trap=stage.Trap(moment="sent", number=16, luck=1.0))
     assert first.ending is None
     assert first.fleet.throttles["sim", "writes"].peak == 4
@@ -89,7 +89,7 @@ def test_the_peaks_that_are_reported_are_those_that_the_server_saw(make, act):
 
 
 def test_one_429_pauses_the_whole_bucket_and_no_other_call_follows_until_the_pause_is_over(make, act):
-    plan = make.plan(20, limits=Limits(writes=Rate(5, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    plan = make.plan(20, limits=Limits(writes=Rate(5, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100)))
     throttle = make.rule("throttle", attempts=(1,), cluster="cluster-7", calls=frozenset({"create_release"}))
     show = act(plan, faults=[throttle])
     (throttled,) = show.of(e.Throttled)
@@ -104,7 +104,7 @@ def test_one_429_pauses_the_whole_bucket_and_no_other_call_follows_until_the_pau
 
 def test_after_a_pause_one_call_goes_alone_until_it_is_answered(make, act):
     creates = frozenset({"create_release"})
-    plan = make.plan(20, limits=Limits(writes=Rate(20, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    plan = make.plan(20, limits=Limits(writes=Rate(20, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100)))
     rules = [make.rule("throttle", until=0.5, calls=creates), make.rule("slow", seconds=5.0, until=60.0, calls=creates)]
     show = act(plan, faults=rules)
     throttled = show.of(e.Throttled)[-1]
@@ -118,7 +118,7 @@ def test_after_a_pause_one_call_goes_alone_until_it_is_answered(make, act):
 
 def test_once_the_lone_call_is_answered_the_others_follow_at_the_pace_and_not_one_by_one(make, act):
     creates = frozenset({"create_release"})
-    plan = make.plan(20, limits=Limits(writes=Rate(20, 1.0), reads=Rate(100, 1.0), in_flight=Share(100)))
+    plan = make.plan(20, limits=Limits(writes=Rate(20, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(100)))
     rules = [make.rule("throttle", until=0.5, calls=creates), make.rule("slow", seconds=3.0, until=60.0, calls=creates)]
     show = act(plan, faults=rules)
     over = show.of(e.Throttled)[-1].at - show.events[0].at + show.of(e.Throttled)[-1].wait - 0.1
@@ -127,7 +127,7 @@ def test_once_the_lone_call_is_answered_the_others_follow_at_the_pace_and_not_on
 
 
 def test_a_throttle_storm_is_not_answered_with_a_storm_of_retries(make, act):
-    plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(100)))
+    plan = make.plan(40, limits=Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(100)))
     show = act(plan, faults=[make.rule("throttle", starts=0.3, until=60.0)])
     assert make.tally(show, plan) == {"deployed": 40}
     refused = [called for called in show.calls if called.answer.status == 429]
@@ -136,7 +136,7 @@ def test_a_throttle_storm_is_not_answered_with_a_storm_of_retries(make, act):
 
 
 def test_the_pace_drops_at_a_429_and_recovers_later(make, act):
-    plan = make.plan(60, limits=Limits(writes=Rate(10, 10.0), reads=Rate(50, 1.0), in_flight=Share(100)))
+    plan = make.plan(60, limits=Limits(writes=Rate(10, 10.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(100)))
     show = act(
         plan, faults=[make.rule("throttle", attempts=(1,), cluster="cluster-3", calls=frozenset({"create_release"}))]
     )
@@ -146,13 +146,13 @@ def test_the_pace_drops_at_a_429_and_recovers_later(make, act):
 
 
 def test_the_pace_that_an_earlier_run_learned_is_where_the_next_begins(make, act):
-    plan = make.plan(10, limits=Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), in_flight=Share(100)))
-    show = act(plan, past=Past(paces={("sim", "writes"): 1.0}))
+    plan = make.plan(10, limits=Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(100)))
+    show = act(plan, past=PriorState(paces={("sim", "writes"): 1.0}))
     at = [called.at for called in show.sent("create_release")]
     assert at[1] - at[0] >= 0.9
 
 
-@pytest.mark.parametrize(("share", "cap"), [(Share(3), 3), (Share(20, percent=True), 4)])
+@pytest.mark.parametrize(("share", "cap"), [(IntOrPercent(3), 3), (IntOrPercent(20, percent=True), 4)])
 def test_never_more_are_in_flight_than_allowed(make, act, share, cap):
     plan = make.plan(10, ("web", "db"), limits=Limits(writes=Rate(50, 1.0), reads=Rate(50, 1.0), in_flight=share))
     show = act(plan)
@@ -160,7 +160,9 @@ def test_never_more_are_in_flight_than_allowed(make, act, share, cap):
     assert show.of(e.Measured)[-1].peaks["in_flight"] == cap
 
 
-@pytest.mark.parametrize(("share", "cap"), [(Share(2), 2), (Share(50, percent=True), 3), (Share(1, percent=True), 1)])
+@pytest.mark.parametrize(
+    ("share", "cap"), [(IntOrPercent(2), 2), (IntOrPercent(50, percent=True), 3), (IntOrPercent(1, percent=True), 1)]
+)
 def test_never_more_are_under_way_on_one_cluster_than_allowed(make, act, share, cap):
     names = ("a", "b", "c", "d", "e", "f")
     plan = make.plan(3, names, limits=Limits(writes=Rate(50, 1.0), reads=Rate(50, 1.0), per_cluster=share))
@@ -225,7 +227,7 @@ def test_clouds_that_are_one_account_and_project_share_one_limit(make):
 
 
 def test_many_dead_clusters_do_not_take_the_connections_from_the_healthy(make, act):
-    limits = Limits(writes=Rate(50, 1.0), reads=Rate(50, 1.0), in_flight=Share(100), connections=8)
+    limits = Limits(writes=Rate(50, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(100), connections=8)
     plan = make.plan(26, limits=limits)
     dead = [
         make.rule("timeout", cluster=f"cluster-{number}", calls=frozenset({"list_releases"})) for number in range(6)

@@ -13,8 +13,8 @@ class Wallet:
         self._error = error
         self.renewals = 0
 
-    async def call(self, call, leaving):
-        return await self._inner.call(call, leaving)
+    async def call(self, call, on_sent):
+        return await self._inner.call(call, on_sent)
 
     async def renew(self, credential):
         self.renewals += 1

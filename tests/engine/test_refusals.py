@@ -41,9 +41,9 @@ def test_a_refused_deployment_is_not_forgotten_when_a_look_comes_before_its_wait
 
     def look_now(engine, _):
         run = engine._run
-        board, queue = run.place(next(iter(run.tracks.values())))
-        board.look_soon(queue, run.now())
-        engine._pool.poke()
+        scheduler, queue = run.locate(next(iter(run.tracks.values())))
+        scheduler.schedule_poll(queue, run.now())
+        engine._pool.wake_supervisor()
 
     late = {1.0: look_now, 3000.0: lambda engine, _: engine.stop(15)}
     show = act(plan, faults=[make.rule("locked", attempts=(1,))], at=late)
@@ -86,9 +86,9 @@ class Mute:
     def __init__(self, inner):
         self._inner = inner
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         return (
-            Answer(sent=Sent.NO, message="connection refused") if call.writes else await self._inner.call(call, leaving)
+            Answer(sent=Sent.NO, message="connection refused") if call.writes else await self._inner.call(call, on_sent)
         )
 
     async def renew(self, credential):

@@ -77,7 +77,7 @@ def test_a_cloud_that_is_gone_has_one_reason_and_the_other_cloud_is_deployed(mak
 class Refusing:
     """Nothing listens at that address."""
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         return Answer(sent=Sent.NO, message="connection refused")
 
     async def renew(self, credential):
@@ -102,11 +102,11 @@ class Unlucky:
         self._inner = inner
         self._seen = set()
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         if call.kind == "create_release" and call.cluster_id not in self._seen:
             self._seen.add(call.cluster_id)
             return Answer(sent=Sent.NO, message="connection refused")
-        return await self._inner.call(call, leaving)
+        return await self._inner.call(call, on_sent)
 
     async def renew(self, credential):
         await self._inner.renew(credential)

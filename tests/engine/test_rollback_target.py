@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, ConfirmedState, OnExisting, OnFailure, Undo
-from batch_deployer.plan.rollback import undo
+from batch_deployer.model.deployment import Action, ConfirmedState, OnExisting, OnFailure, RollbackStep
+from batch_deployer.plan.rollback import plan_rollback
 
 
 def only(make, show, plan):
@@ -47,7 +47,7 @@ def test_a_run_that_is_rolled_back_goes_to_the_last_successful_revision(make, ac
     plan = make.plan(1)
     world = make.world(plan, [(plan.deployments[0], {"revision": 3, "status": "FAILED"})])
     first = act(plan, world=world)
-    back = undo(plan, first.events, delete_created=False).plan
+    back = plan_rollback(plan, first.events, delete_created=False).plan
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
     assert only(make, show, back) == ("rolled_back", "back to what revision 2 was")
     assert restored(show) == [2]
@@ -78,7 +78,7 @@ def test_a_stuck_upgrade_of_ours_is_rolled_back(make, act, acts):
     outcome, reason = only(make, first, plan)
     assert outcome == "timed_out"
     assert "roll it back" in reason
-    back = undo(plan, first.events, delete_created=False).plan
+    back = plan_rollback(plan, first.events, delete_created=False).plan
     fault = make.rule("error", status=504, acts=acts, attempts=(1, 2), calls=frozenset({"update_release"}))
     first.fleet.set_faults([fault])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
@@ -91,7 +91,7 @@ def test_a_stuck_install_of_ours_is_deleted(make, act):
     plan = make.plan(1)
     first = act(plan, faults=[make.rule("stuck")])
     assert only(make, first, plan)[0] == "timed_out"
-    back = undo(plan, first.events, delete_created=True).plan
+    back = plan_rollback(plan, first.events, delete_created=True).plan
     first.fleet.set_faults([])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 10.0)
     assert only(make, show, back) == ("rolled_back", "deleted")
@@ -121,7 +121,7 @@ def test_a_release_that_is_still_installing_is_waited_for_before_it_is_deleted(m
     plan = make.plan(1)
     first = act(plan, trap=stage.Trap(moment="sent", number=4))
     assert [event for event in first.events if isinstance(event, e.Intended)]
-    target = Undo(action=Action.DELETE, expected=ConfirmedState(revision=1))
+    target = RollbackStep(action=Action.DELETE, expected=ConfirmedState(revision=1))
     back = replace(plan, deployments=[replace(plan.deployments[0], undo=target)])
     show = act(back, fleet=first.fleet, epoch=first.ended_at + 1.0)
     assert only(make, show, back) == ("rolled_back", "deleted")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from batch_deployer.app.null_listener import Deaf
+from batch_deployer.app.null_listener import NullListener
 from batch_deployer.app.rehearsal_summary import OpenFence, placeholder
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.clock.virtual import EPOCH, run_virtually
@@ -17,9 +17,9 @@ from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Sent
 from batch_deployer.ports import Exchanged
 from batch_deployer.rules.shared_ledger import Member, Mode, SharedLedger
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.in_process import SimulatedApi
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 TAKES = 0.01
 """Seconds of one exchange."""
@@ -86,7 +86,7 @@ class Player:
             journal=self.journal,
             fence=OpenFence(),
             secrets=placeholder,
-            listener=Deaf(),
+            listener=NullListener(),
             draw=random.Random(seed).random,
             shared_limits={scope: self.limits},
         )
@@ -113,7 +113,7 @@ def together(make, limits, *, number=3, each=20, starts=(0.0, 0.0, 0.0), fleet_m
     whole, plans = parts(make, number, each, limits)
 
     async def scenario():
-        fleet = Fleet(make.world(whole, **(fleet_more or {})), seed=1)
+        fleet = SimulatedProvider(make.world(whole, **(fleet_more or {})), seed=1)
         ledger = SharedLedger()
         players = [Player(f"run-{index}", plan, fleet, ledger, index, **more) for index, plan in enumerate(plans)]
         async with asyncio.timeout(86400):
@@ -136,7 +136,7 @@ def used(times, rate):
 @pytest.mark.parametrize("rate", [Rate(10, 60.0), Rate(3, 5.0), Rate(10, 1.0), Rate(7, 90.0)])
 @pytest.mark.parametrize("starts", [(0.0, 0.0, 0.0), (0.0, 0.4, 31.0)])
 def test_three_engines_never_exceed_a_limit_and_use_nearly_all_of_it(make, rate, starts):
-    limits = Limits(writes=rate, reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=rate, reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     fleet, players = together(make, limits, starts=starts, each=30)
     assert [player.ending.exit_code for player in players] == [0, 0, 0]
     for bucket, limit in (("writes", rate), ("reads", Rate(20, 1.0))):
@@ -149,7 +149,7 @@ def test_three_engines_never_exceed_a_limit_and_use_nearly_all_of_it(make, rate,
 
 
 def test_an_engine_that_is_alone_looks_for_others_once_a_second_and_works_as_without_sharing(make, act):
-    limits = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     fleet, (player,) = together(make, limits, number=1, each=40)
     unshared = act(make.plan(40, limits=limits))
     lasted = fleet.ledger.entries[-1].at - EPOCH
@@ -159,7 +159,7 @@ def test_an_engine_that_is_alone_looks_for_others_once_a_second_and_works_as_wit
 
 
 def test_each_engine_names_the_others_while_they_are_there(make):
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     _, players = together(make, limits, number=2, starts=(0.0, 5.0), each=30)
     first, second = ([event.runs for event in player.of(e.LimitShared)] for player in players)
     assert first[0] == ("run-1",)
@@ -168,7 +168,7 @@ def test_each_engine_names_the_others_while_they_are_there(make):
 
 
 def test_an_engine_whose_store_is_locked_waits_and_says_so_once(make):
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     fleet, (player,) = together(make, limits, number=1, each=200, locked=(4.0, 30.0))
     assert player.ending.exit_code == 0
     times = [at - EPOCH for at in writes(fleet)]
@@ -189,21 +189,21 @@ def test_a_rate_that_one_engine_learned_holds_for_all(make):
         def __init__(self, inner):
             self.inner = inner
 
-        async def call(self, call, leaving):
+        async def call(self, call, on_sent):
             now = asyncio.get_running_loop().time()
             window = Strict.window
             window[:] = [at for at in window if at > now - 1.0]
             if call.writes and len(window) >= 5:
-                leaving()
+                on_sent()
                 Strict.refused += 1
                 return Answer(status=429, sent=Sent.YES, retry_after=1.0)
             window += [now] if call.writes else []
-            return await self.inner.call(call, leaving)
+            return await self.inner.call(call, on_sent)
 
         def __getattr__(self, name):
             return getattr(self.inner, name)
 
-    limits = Limits(writes=Rate(20, 1.0), reads=Rate(50, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(20, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(1000))
     _, players = together(make, limits, each=100, api=Strict)
     assert [player.ending.exit_code for player in players] == [0, 0, 0]
     last = [player.of(e.Measured)[-1].rates["writes"] for player in players]
@@ -212,7 +212,7 @@ def test_a_rate_that_one_engine_learned_holds_for_all(make):
 
 
 def test_a_store_that_breaks_while_an_engine_is_alone_is_a_warning(make):
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     fleet, (player,) = together(make, limits, number=1, each=200, locked=(4.0, math.inf), error=JournalError)
     assert player.ending.exit_code == 0
     assert writes(fleet)[-1] - EPOCH <= 25.0
@@ -220,7 +220,7 @@ def test_a_store_that_breaks_while_an_engine_is_alone_is_a_warning(make):
 
 
 def test_a_store_that_breaks_while_engines_share_ends_them(make):
-    limits = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
     fleet, players = together(make, limits, number=2, each=30, locked=(4.0, math.inf), error=JournalError)
     for player in players:
         assert player.ending.exit_code == 1

@@ -6,7 +6,7 @@ from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral
 from batch_deployer.plan.plan import Wave
 from batch_deployer.ports import Command, Selection
-from batch_deployer.settings import GateSettings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent
 
 
 class Orders:
@@ -133,8 +133,8 @@ def test_skipping_all_of_a_run_ends_it_with_exit_1_and_a_glob_of_nothing_changes
 
 
 def test_operators_spend_no_budget_of_failures_but_that_of_deferred_ones(make, act):
-    plan = make.plan(3, gates=GateSettings(max_failures=Share(0)))
+    plan = make.plan(3, gates=GateSettings(max_failures=IntOrPercent(0)))
     assert act(plan, control=Orders(skip("cluster-1"))).ending.exit_code == 0
-    plan = make.plan(3, gates=GateSettings(max_deferred=Share(0)))
+    plan = make.plan(3, gates=GateSettings(max_deferred=IntOrPercent(0)))
     show = act(plan, control=Orders(skip("cluster-1")))
     assert (show.ending.exit_code, make.tally(show, plan)) == (4, {"deployed": 2, "deferred": 1})

@@ -7,7 +7,7 @@ import pytest
 from batch_deployer.errors import JournalError
 from batch_deployer.model import events as e
 from batch_deployer.ports import Command
-from batch_deployer.settings import Limits, Rate, Settings, StopSettings
+from batch_deployer.settings import Limits, Rate, Settings, ShutdownSettings
 
 SLOW = Limits(writes=Rate(5, 60.0), reads=Rate(50, 1.0))
 
@@ -85,7 +85,7 @@ def test_a_first_signal_stops_writing_and_watches_for_the_grace(make, act, stage
 
 def test_it_ends_as_soon_as_nothing_is_left_under_way(make, act):
     """Though a cluster that cannot be looked at would be asked again and again."""
-    plan = make.plan(20, limits=SLOW, settings=Settings(stop=StopSettings(grace=1000.0)))
+    plan = make.plan(20, limits=SLOW, settings=Settings(stop=ShutdownSettings(grace=1000.0)))
     show = act(plan, at=stop_at(10.0), faults=[make.rule("unreachable", cluster="cluster-19")])
     assert show.ending.exit_code == 143
     assert make.tally(show, plan) == {"deployed": 5, "None": 15}
@@ -108,7 +108,7 @@ def test_a_signal_after_the_last_outcome_changes_nothing(make, act):
 
 
 def test_a_missed_deadline_leaves_nothing_under_way_unexplained(make, act):
-    plan = make.plan(20, limits=SLOW, settings=Settings(deadline=65.0, stop=StopSettings(grace=5.0)))
+    plan = make.plan(20, limits=SLOW, settings=Settings(deadline=65.0, stop=ShutdownSettings(grace=5.0)))
     show = act(plan)
     assert show.ending.exit_code == 6
     assert "65 s" in show.ending.reason
@@ -177,7 +177,7 @@ def test_nothing_is_sent_once_the_journal_is_full(make, act, stage):
 
     original, stage.MortalJournal = stage.MortalJournal, Full
     try:
-        fleet = stage.Fleet(make.world(plan))
+        fleet = stage.SimulatedProvider(make.world(plan))
         with pytest.raises(JournalError, match="no space left"):
             act(plan, fleet=fleet)
     finally:

@@ -135,11 +135,11 @@ class Babel:
     def __init__(self, inner):
         self._inner = inner
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
 
         import msgspec
 
-        answer = await self._inner.call(call, leaving)
+        answer = await self._inner.call(call, on_sent)
         if call.kind == "list_releases" and answer.body:
             body = [msgspec.structs.replace(state, status="FROBNICATING") for state in answer.body]
             return answer.but(body=body)
@@ -185,11 +185,11 @@ def test_a_write_that_the_cluster_s_state_forbids_is_decided_anew(make, act):
         def __getattr__(self, name):
             return getattr(self._api, name)
 
-        async def call(self, call, leaving):
+        async def call(self, call, on_sent):
             if isinstance(call, CreateRelease) and self._left:
                 self._left -= 1
                 return Answer(status=403, code="CCE.01403002", message="the cluster is busy")
-            return await self._api.call(call, leaving)
+            return await self._api.call(call, on_sent)
 
     plan = make.plan(1)
     played = act(plan, api=lambda inner, _: Forbids(inner))

@@ -5,14 +5,14 @@ import random
 import msgspec
 import pytest
 
-from batch_deployer.app.null_listener import Deaf
+from batch_deployer.app.null_listener import NullListener
 from batch_deployer.app.rehearsal_summary import OpenFence, placeholder
 from batch_deployer.clock.virtual import run_virtually, virtual_clock
 from batch_deployer.engine.context import Ports
-from batch_deployer.engine.preview import Surveyor
+from batch_deployer.engine.preview import Previewer
 from batch_deployer.model.deployment import Parameters
 from batch_deployer.simulator.in_process import SimulatedApi
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.state.journal.memory import MemoryJournal
 
 
@@ -26,12 +26,12 @@ def survey(make):
 
 async def _survey(plan, world, faults):
     clock = virtual_clock()
-    fleet = Fleet(world, faults=faults)
+    fleet = SimulatedProvider(world, faults=faults)
     ports = Ports(
         apis={name: SimulatedApi(fleet, name, clock) for name in plan.clouds}, clock=clock, journal=MemoryJournal(),
-        fence=OpenFence(), secrets=placeholder, listener=Deaf(), draw=random.Random(0).random,
+        fence=OpenFence(), secrets=placeholder, listener=NullListener(), draw=random.Random(0).random,
     )  # fmt: skip
-    found = await Surveyor(plan, ports).survey()
+    found = await Previewer(plan, ports).survey()
     assert fleet.ledger.entries == []
     return found, clock.monotonic()
 

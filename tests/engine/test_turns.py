@@ -5,14 +5,14 @@ from itertools import count
 import pytest
 
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.engine.engine import STALL
-from batch_deployer.engine.write_queue import Line
+from batch_deployer.engine.engine import STALL_SECONDS
+from batch_deployer.engine.write_queue import WriteQueue
 from batch_deployer.model import events as e
 
 
-@pytest.mark.parametrize("crowded", [True, False])
+@pytest.mark.parametrize("should_yield", [True, False])
 def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_turn_is_crowded(
-    make, act, monkeypatch, crowded
+    make, act, monkeypatch, should_yield
 ):
     given_away = []
     sleep = SystemClock.sleep
@@ -25,17 +25,17 @@ def test_after_each_answer_and_each_commit_others_have_the_loop_only_when_its_tu
     asked = []
 
     def every_other_time(_):
-        asked.append(crowded)
-        return crowded and len(asked) % 2 == 1
+        asked.append(should_yield)
+        return should_yield and len(asked) % 2 == 1
 
-    monkeypatch.setattr(SystemClock, "crowded", every_other_time)
+    monkeypatch.setattr(SystemClock, "should_yield", every_other_time)
     monkeypatch.setattr(SystemClock, "sleep", watched)
     plan = make.plan(3)
     show = act(plan)
 
     answers, commits = len(show.calls), 3
     assert make.tally(show, plan) == {"deployed": 3}
-    assert len(given_away) == (answers + commits if crowded else 0)
+    assert len(given_away) == (answers + commits if should_yield else 0)
 
 
 def test_nobody_gives_way_for_ever_in_a_loop_that_stays_crowded(make, act, monkeypatch):
@@ -46,24 +46,24 @@ def test_nobody_gives_way_for_ever_in_a_loop_that_stays_crowded(make, act, monke
         assert next(asked) < 10_000, "still waiting"
         return True
 
-    monkeypatch.setattr(SystemClock, "crowded", always)
+    monkeypatch.setattr(SystemClock, "should_yield", always)
     plan = make.plan(3)
     assert make.tally(act(plan), plan) == {"deployed": 3}
 
 
 def test_a_run_that_would_wait_for_nothing_sees_it_at_once_and_looks_again(make, act, monkeypatch):
     """Whatever bug would make it so: here a cluster that is forgotten when it first offers its write."""
-    join, forgotten = Line.join, []
+    push, forgotten = WriteQueue.push, []
 
     def forgetful(line, queue, track):
         if len(forgotten) < 2:
             forgotten.append(queue)  # it offers twice in a row: as its deployment gets ready, and as the look is over
         else:
-            join(line, queue, track)
+            push(line, queue, track)
 
-    monkeypatch.setattr(Line, "join", forgetful)
+    monkeypatch.setattr(WriteQueue, "push", forgetful)
     plan = make.plan(1)
     show = act(plan)
     assert make.tally(show, plan) == {"deployed": 1}
-    assert [call.at for call in show.sent("create_release")] == [pytest.approx(STALL, abs=1.0)]
+    assert [call.at for call in show.sent("create_release")] == [pytest.approx(STALL_SECONDS, abs=1.0)]
     assert ["report this bug" in warning.message for warning in show.of(e.Warned)] == [True]

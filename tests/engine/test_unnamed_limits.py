@@ -6,10 +6,10 @@ import pytest
 
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Sent
-from batch_deployer.settings import Limits, Rate, RetrySettings, Settings, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate, RetrySettings, Settings
 
 REAL = Rate(2, 1.0)
-MORE = Limits(writes=Rate(10, 1.0), reads=Rate(100, 1.0), in_flight=Share(1000))
+MORE = Limits(writes=Rate(10, 1.0), reads=Rate(100, 1.0), in_flight=IntOrPercent(1000))
 
 
 class Limiter:
@@ -22,16 +22,16 @@ class Limiter:
         self.refused = 0
         self.sent = 0
 
-    async def call(self, call, leaving):
+    async def call(self, call, on_sent):
         now = asyncio.get_running_loop().time()
         if not (call.writes or self.reads):
-            return await self.inner.call(call, leaving)
+            return await self.inner.call(call, on_sent)
         self.sent += 1
         excess = max(0.0, self.excess - (now - self.admitted_at) / self.gap)
         if excess <= self.burst:
             self.excess, self.admitted_at = excess + 1.0, now
-            return await self.inner.call(call, leaving)
-        leaving()
+            return await self.inner.call(call, on_sent)
+        on_sent()
         await asyncio.sleep(0.01)
         self.refused += 1
         return Answer(status=self.status, sent=Sent.YES, shape="G", message="", retry_after=self.retry_after)
@@ -58,7 +58,9 @@ def test_a_limit_five_times_lower_is_learned_and_little_is_sent_in_vain(make, ac
     assert make.tally(show, plan) == {"deployed": 60}
     assert show.fleet.ledger.duplicates == []
     assert limiter.refused <= (35 if retry_after else 25)
-    baseline = act(make.plan(60, limits=Limits(writes=REAL, reads=Rate(100, 1.0), in_flight=Share(1000)))).seconds
+    baseline = act(
+        make.plan(60, limits=Limits(writes=REAL, reads=Rate(100, 1.0), in_flight=IntOrPercent(1000)))
+    ).seconds
     bound = 60 / 2.0
     first_pause = 66.0 if (status, retry_after) == (429, None) else 0.0
     read_back = 65.0 if status == 503 else 0.0
@@ -77,7 +79,7 @@ def test_after_the_second_bare_refusal_the_pauses_are_short_and_grow(make, act):
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_reads_are_paced_as_writes_are(make, act, status):
-    limits = Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), in_flight=Share(1000))
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(1000))
     plan, show, limiter = play(make, act, deployments=20, limits=limits, status=status, gap=0.1, reads=True, burst=5)
     assert make.tally(show, plan) == {"deployed": 20}
     assert limiter.refused <= 0.25 * limiter.sent

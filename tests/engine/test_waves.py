@@ -7,7 +7,7 @@ import pytest
 from batch_deployer.model import events as e
 from batch_deployer.plan.plan import Wave
 from batch_deployer.ports import Command
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_there_is_no_soak_after_a_wave_in_which_nothing_was_changed(make, in_wav
 
 
 def test_a_canary_with_zero_tolerance_stops_the_rest_from_starting(make, in_waves, act):
-    plan = in_waves((Wave(name="canary", max_failures=Share(0)), Wave(name="rest")), (0, 0, 1, 1, 1))
+    plan = in_waves((Wave(name="canary", max_failures=IntOrPercent(0)), Wave(name="rest")), (0, 0, 1, 1, 1))
     show = act(plan, faults=[make.rule("fail", cluster="cluster-1")])
     (halted,) = show.of(e.Halted)
     assert halted.scope == "wave"
@@ -65,14 +65,14 @@ def test_a_canary_with_zero_tolerance_stops_the_rest_from_starting(make, in_wave
 
 
 def test_a_wave_within_its_budget_lets_the_next_one_start(make, in_waves, act):
-    plan = in_waves((Wave(name="canary", max_failures=Share(1)), Wave(name="rest")), (0, 0, 1))
+    plan = in_waves((Wave(name="canary", max_failures=IntOrPercent(1)), Wave(name="rest")), (0, 0, 1))
     show = act(plan, faults=[make.rule("fail", cluster="cluster-1")])
     assert make.tally(show, plan) == {"deployed": 2, "failed": 1}
     assert show.ending.exit_code == 1
 
 
 def test_a_gate_that_a_failure_closes_during_the_soak_is_not_passed_by_a_resumed_run(make, in_waves, act, stage):
-    plan = in_waves((Wave(name="canary", max_failures=Share(0)), Wave(name="rest")), (0, 1))
+    plan = in_waves((Wave(name="canary", max_failures=IntOrPercent(0)), Wave(name="rest")), (0, 1))
     first = act(plan, faults=[make.rule("fail", cluster="cluster-0")])
     last = stage.resume(plan, first)
     assert last.ending.exit_code == 4

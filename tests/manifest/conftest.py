@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.manifest.model import Manifest
 from batch_deployer.plan.builder import build_plan
@@ -44,7 +44,7 @@ def faults(loaded: Callable[..., Manifest]) -> Callable[..., str]:
     def tell(text: str | bytes, files: Mapping[str, str] = {}, profile: str | None = None) -> str:
         try:
             build_plan(loaded(text, files, profile))
-        except BadInput as error:
+        except InputError as error:
             return str(error)
         return ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.manifest.schema import json_schema
 from batch_deployer.manifest.yaml_reader import read
@@ -38,7 +38,7 @@ def test_every_example_loads_and_plans_without_a_warning(path):
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_every_broken_example_says_what_is_wrong_and_where(path):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         planned(path)
     assert all(fault.file == str(path) and fault.line and fault.column for fault in caught.value.faults)
 
@@ -86,7 +86,7 @@ def test_the_schema_refuses_what_the_program_refuses(change, tmp_path):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tree, json_schema(), jsonschema.Draft202012Validator)
     (tmp_path / "m.json").write_text(json.dumps(tree))
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         load(tmp_path / "m.json", {})
 
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.model.deployment import OnExisting, OnFailure
 from batch_deployer.model.helm_values import render
 from batch_deployer.plan.builder import build_plan
-from batch_deployer.settings import Rate, Share
+from batch_deployer.settings import IntOrPercent, Rate
 
 ONE = "a870253f-5dc7-11ee-bf71-0255ac100b03"
 HEAD = f"""name: x
@@ -175,7 +175,7 @@ def test_limits_of_a_cloud_lie_over_those_of_all(loaded):
     text = HEAD.replace("${env:DOLLAR}", "").replace("cloud: otc", "cloud: otc, limits: {reads: 5/s}") + REL
     limits = loaded(text + "limits: {writes: 20/min, reads: 9/s, per_cluster: 10%}\n").clouds["a"].limits
     assert (limits.writes, limits.reads) == (Rate(20, 60.0), Rate(5, 1.0))
-    assert (limits.per_cluster, limits.in_flight) == (Share(10, percent=True), Share(64))
+    assert (limits.per_cluster, limits.in_flight) == (IntOrPercent(10, percent=True), IntOrPercent(64))
 
 
 def test_settings_are_overridden_one_by_one(loaded):
@@ -205,8 +205,8 @@ def test_a_profile_lies_over_limits_waves_and_policies(loaded):
     assert [wave.name for wave in plain.waves] == ["canary"]
     assert [wave.name for wave in dr.waves] == ["all"]
     assert (dr.clouds["a"].limits.writes, dr.clouds["a"].limits.reads) == (Rate(50, 60.0), Rate(5, 1.0))
-    assert (dr.gates.max_failures, dr.gates.systemic) == (Share(50, percent=True), 4)
-    assert dr.release_budgets == {"web": Share(2)}
+    assert (dr.gates.max_failures, dr.gates.systemic) == (IntOrPercent(50, percent=True), 4)
+    assert dr.release_budgets == {"web": IntOrPercent(2)}
     release = dr.deployments[0].release
     assert (release.priority, release.timeout, release.on_existing) == (7, 3600.0, OnExisting.SKIP)
     assert release.on_failure is OnFailure.ROLLBACK
@@ -215,7 +215,7 @@ def test_a_profile_lies_over_limits_waves_and_policies(loaded):
 
 
 def test_a_profile_is_checked_even_when_it_is_not_chosen(loaded):
-    with pytest.raises(BadInput, match="did you mean `limits`"):
+    with pytest.raises(InputError, match="did you mean `limits`"):
         loaded(HEAD.replace("${env:DOLLAR}", "") + REL + "profiles: {dr: {limit: {}}}\n")
 
 
@@ -223,7 +223,7 @@ def test_a_link_out_of_the_folder_is_refused(loaded, folder, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "v.yaml"
     outside.write_text("a: 1\n")
     (folder / "v.yaml").symlink_to(outside)
-    with pytest.raises(BadInput, match="lies outside the folder of the manifest"):
+    with pytest.raises(InputError, match="lies outside the folder of the manifest"):
         loaded(HEAD.replace("${env:DOLLAR}", "") + REL.replace("targets", "values_files: [v.yaml], targets"))
 
 
@@ -246,11 +246,11 @@ def test_a_manifest_may_be_json(folder):
 
 
 def test_a_missing_manifest_is_one_clear_fault(folder):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         load("nope.yaml", {})
     assert str(caught.value) == "nope.yaml: cannot be read: No such file or directory"
 
 
 def test_a_manifest_that_is_a_folder_is_one_clear_fault(folder):
-    with pytest.raises(BadInput, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
         load(folder, {})

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.manifest.nodes import overlay
 from batch_deployer.manifest.yaml_reader import decode, read
@@ -72,7 +72,7 @@ def outcome(path, **options):
     """The manifest, or its faults; anything else is a bug."""
     try:
         return load(path, {"A": "${x}"}, **options)
-    except BadInput as error:
+    except InputError as error:
         return error.faults
 
 
@@ -138,7 +138,7 @@ def test_json_may_be_indented_with_tabs():
 
 
 def test_a_broken_json_file_gets_the_words_of_json():
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         read('{"a": 1,}\n', "m.json")
     assert str(caught.value).startswith("m.json:1:9: this is not JSON: ") or "m.json:1:8" in str(caught.value)
 
@@ -148,7 +148,7 @@ def test_a_byte_order_mark_is_skipped():
 
 
 def test_a_file_beyond_the_bound_is_refused():
-    with pytest.raises(BadInput, match="larger than 16 MiB"):
+    with pytest.raises(InputError, match="larger than 16 MiB"):
         decode(b" " * (16 * 1024 * 1024 + 1), "m.yaml")
 
 
@@ -169,7 +169,7 @@ def test_no_text_gives_anything_but_a_manifest_or_a_clear_fault(tmp_path_factory
 def test_no_bytes_give_anything_but_a_manifest_or_a_clear_fault(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzz-bytes.yaml"
     path.write_bytes(data)
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         load(path, {})
 
 
@@ -251,7 +251,7 @@ def test_a_word_that_readers_of_yaml_disagree_on_is_a_fault_with_its_place(word,
     as_key = where in ("key", "merged")
     try:
         tree = read(text, "m.yaml").plain()
-    except BadInput as error:
+    except InputError as error:
         fault = error.faults[0]
         assert (fault.line, fault.column) == (1, column)
         assert f'"{word}"' in fault.message
@@ -314,7 +314,7 @@ def test_legal_json_is_read_as_json_reads_it(text):
     ],
 )
 def test_what_json_has_not_is_a_fault_with_its_place(text, line, column, message):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         read(text, "m.json")
     fault = refused.value.faults[0]
     assert message in fault.message
@@ -323,5 +323,5 @@ def test_what_json_has_not_is_a_fault_with_its_place(text, line, column, message
 
 @pytest.mark.parametrize("word", ["1.5e+400", "-9" + "9" * 400, '"\\ud800"'])
 def test_yaml_has_no_other_numbers_and_texts_than_json(word):
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         read(f"a: {word}\n", "m.yaml")

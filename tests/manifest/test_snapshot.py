@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.export import Found, take_down, to_yaml
 from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ChartState, ClusterState, ReleaseState
@@ -77,7 +77,7 @@ def test_the_platforms_own_and_vanishing_releases_are_left_out():
             a_release("cceaddon-coredns", namespace="kube-system"),
             a_release("x", namespace="kube-system"),
             a_release("cceaddon-other"),
-            a_release("leaving", status="DELETING"),
+            a_release("on_sent", status="DELETING"),
             a_release("kept", status="FAILED"),
         ]
     )
@@ -88,7 +88,7 @@ def test_the_platforms_own_and_vanishing_releases_are_left_out():
 def test_a_masked_value_must_be_supplied_before_the_snapshot_can_be_used(tmp_path):
     snapshot = taken([a_release(values={"auth": {"admin-password": MASK}})], [a_release(values={"auth": {}})])
     assert snapshot.masked == ["WEB_AUTH_ADMIN_PASSWORD  cluster-0/apps/web: auth.admin-password"]
-    with pytest.raises(BadInput, match="WEB_AUTH_ADMIN_PASSWORD"):
+    with pytest.raises(InputError, match="WEB_AUTH_ADMIN_PASSWORD"):
         planned(snapshot, tmp_path)
     plan = planned(snapshot, tmp_path, {"WEB_AUTH_ADMIN_PASSWORD": "hunter2"})
     assert "hunter2" not in plan.deployments[0].release.values_json

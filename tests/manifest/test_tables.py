@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.tables import cell_column
 from batch_deployer.plan.builder import build_plan
 
@@ -61,7 +61,7 @@ def test_placeholders_work_in_tables_too(loaded):
 
 def test_too_many_broken_rows_are_cut_short(loaded):
     rows = "cluster,release\n" + "c1\n" * 5000
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         loaded(
             HEAD + f"clusters: [{{id: {IDS[0]}, cloud: a}}]\n" + REL + "deployments: [{from: p.csv}]\n", {"p.csv": rows}
         )
@@ -139,7 +139,7 @@ def test_a_column_may_have_a_type(loaded, cell, kind, value):
     ],
 )  # fmt: skip
 def test_a_cell_that_would_come_back_as_another_text_is_refused_with_the_remedy(loaded, cell):
-    with pytest.raises(BadInput, match=r"name the column `values\.a\.b:text`") as refused:
+    with pytest.raises(InputError, match=r"name the column `values\.a\.b:text`") as refused:
         pairs_of(loaded, f"cluster,release,values.a.b\nc1,db,{cell}\n")
     assert str(refused.value).startswith("p.csv:2:7: ")
 
@@ -169,7 +169,7 @@ def test_keys_are_spelt_as_helm_spells_them(loaded, titles, cells, values):
      "values.a[-1]", "values.a[5000]", "tags.", "values.a\\", "values.:text", "values.a.:json"],
 )  # fmt: skip
 def test_a_title_that_is_no_path_is_a_fault(loaded, title):
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         pairs_of(loaded, f"cluster,release,{title}\nc1,db,x\n")
     assert str(refused.value).startswith("p.csv:1:17: ")
 
@@ -188,7 +188,7 @@ def test_a_title_that_is_no_path_is_a_fault(loaded, title):
     ],
 )
 def test_columns_that_contradict_each_other_are_a_fault(loaded, titles, cells):
-    with pytest.raises(BadInput, match=r"p\.csv:2:"):
+    with pytest.raises(InputError, match=r"p\.csv:2:"):
         pairs_of(loaded, f"cluster,release,{','.join(titles)}\nc1,db,{','.join(cells)}\n")
 
 
@@ -239,7 +239,7 @@ def test_tables_as_spreadsheets_write_them_are_read(loaded, table):
 
 
 def test_faults_of_a_table_with_a_sep_line_are_placed_right(loaded):
-    with pytest.raises(BadInput, match=r"^c\.csv:3:1: ") as refused:
+    with pytest.raises(InputError, match=r"^c\.csv:3:1: ") as refused:
         clusters_of(loaded, f"sep=,\nid,name\n{IDS[0]},c1,more\n")
     assert "3 cells, the header 2" in str(refused.value)
 
@@ -256,7 +256,7 @@ def test_a_tag_that_only_looks_like_another_is_warned_of(loaded, cell):
 def test_a_cell_may_be_longer_than_the_librarys_bound(loaded):
     text = "x" * 200_000
     assert pairs_of(loaded, f"cluster,release,values.a\nc1,db,{text}\n") == {"a": text}
-    with pytest.raises(BadInput, match="longer than 1 MiB"):
+    with pytest.raises(InputError, match="longer than 1 MiB"):
         pairs_of(loaded, f'cluster,release,values.a\nc1,db,"{"x" * 700_000}\n{"x" * 700_000}"\n')
 
 
@@ -281,7 +281,7 @@ def test_a_values_file_may_hold_what_helm_accepts(loaded, text, values):
 
 def test_a_second_document_is_still_a_fault(loaded):
     release = 'releases: [{name: db, chart: {id: d}, version: 1.0.0, targets: "*", values_files: [v.yaml]}]\n'
-    with pytest.raises(BadInput, match=r"^v\.yaml:2:1: a second document"):
+    with pytest.raises(InputError, match=r"^v\.yaml:2:1: a second document"):
         loaded(HEAD + ONE + release, {"v.yaml": "a: 1\n---\nb: 2\n"})
 
 
@@ -295,6 +295,6 @@ def test_a_fault_is_placed_in_its_cell_whatever_separates_the_cells(loaded, firs
         + "\n"
     )
     line = 3 if first else 2
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         pairs_of(loaded, table)
     assert str(refused.value).startswith(f"p.csv:{line}:9: ")

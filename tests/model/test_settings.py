@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_deployer.settings import LeaseSettings, Limits, Rate, Share, WireSettings, parse_duration
+from batch_deployer.settings import HttpSettings, IntOrPercent, LeaseSettings, Limits, Rate, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -109,24 +109,24 @@ def test_a_rate_prints_as_people_write_it_and_knows_its_average():
     ],
 )
 def test_a_share_is_a_number_or_a_percentage_rounded_down(text, total, number):
-    assert Share.parse(text).of(total) == number
+    assert IntOrPercent.parse(text).of(total) == number
 
 
 @given(percent=st.integers(0, 100), total=st.integers(0, 10**6))
 def test_a_percentage_is_exact(percent, total):
-    assert Share.parse(f"{percent}%").of(total) == percent * total // 100
+    assert IntOrPercent.parse(f"{percent}%").of(total) == percent * total // 100
 
 
 @pytest.mark.parametrize("text", ["", "few", "-1", "1.5", "101%", "5%%", "%", True, 1.5])
 def test_what_is_no_share_is_refused_with_advice(text):
     message = f"{text!r} is neither a whole number nor a percentage; write for example 3 or 5%"
     with pytest.raises(ValueError, match=re.escape(message)):
-        Share.parse(text)
+        IntOrPercent.parse(text)
 
 
 @pytest.mark.parametrize("text", ["5%", "2.5%", "3", "0"])
 def test_a_share_prints_as_it_is_written(text):
-    assert str(Share.parse(text)) == text
+    assert str(IntOrPercent.parse(text)) == text
 
 
 def test_the_default_limits_are_within_what_the_provider_was_seen_to_bear():
@@ -135,4 +135,4 @@ def test_the_default_limits_are_within_what_the_provider_was_seen_to_bear():
 
 
 def test_a_write_by_default_ends_before_the_lease_does():
-    assert WireSettings().write_timeout < LeaseSettings().length
+    assert HttpSettings().write_timeout < LeaseSettings().length

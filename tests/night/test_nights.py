@@ -18,7 +18,7 @@ HOUR = 3600.0
 
 
 def test_too_early_for_the_window_touches_nothing_and_ends_with_6(project, monkeypatch):
-    monkeypatch.setattr("batch_deployer.cli.run_options.Manner.check_start", at(NIGHT - 3 * HOUR))
+    monkeypatch.setattr("batch_deployer.cli.run_options.RunOptions.check_start", at(NIGHT - 3 * HOUR))
     code, _, err = project.run("run", "m.yaml", "--yes", "--window", "22:00-05:00 Europe/Berlin")
     assert (code, err) == (6, "error: the window 22:00-05:00 Europe/Berlin is closed; it opens in 2.0 h\n")
     assert project.provider.ledger()["calls"] == {}
@@ -26,7 +26,7 @@ def test_too_early_for_the_window_touches_nothing_and_ends_with_6(project, monke
 
 def at(moment):
     """Manner.check_start as of another time."""
-    real = run_options.Manner.check_start
+    real = run_options.RunOptions.check_start
     return lambda self, _now: real(self, moment)
 
 
@@ -46,7 +46,7 @@ def test_within_the_window_it_runs(project):
 
 
 def test_a_start_that_is_late_by_minutes_is_refused(project, monkeypatch):
-    monkeypatch.setattr("batch_deployer.cli.run_options.Manner.check_start", at(NIGHT + HOUR))
+    monkeypatch.setattr("batch_deployer.cli.run_options.RunOptions.check_start", at(NIGHT + HOUR))
     code, _, err = project.run("run", "m.yaml", "--yes", "--start-by", "23:30 Europe/Berlin")
     assert (code, "it is later than --start-by 23:30 Europe/Berlin; nothing was started" in err) == (6, True)
     assert project.provider.ledger()["calls"] == {}
@@ -54,7 +54,7 @@ def test_a_start_that_is_late_by_minutes_is_refused(project, monkeypatch):
 
 def test_the_end_of_the_window_ends_the_starting(project, monkeypatch):
     """What the window leaves is the run's deadline: nothing new after it, exit 6, and the rest told as not started."""
-    monkeypatch.setattr("batch_deployer.cli.run_options.Manner.check_start", at(NIGHT))
+    monkeypatch.setattr("batch_deployer.cli.run_options.RunOptions.check_start", at(NIGHT))
     monkeypatch.setattr(
         "batch_deployer.rules.maintenance_window.Window.around", lambda self, now: (now - HOUR, now + 1e-3)
     )

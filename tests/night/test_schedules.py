@@ -17,7 +17,7 @@ import yaml
 from batch_deployer.cli.environment import variables_of
 from batch_deployer.cli.error_handler import EXIT_CODES
 from batch_deployer.cli.main import COMMANDS, group
-from batch_deployer.settings import StopSettings
+from batch_deployer.settings import ShutdownSettings
 
 FOLDER = Path(__file__).parents[2] / "manifests/schedule"
 SCHEMA = json.loads((Path(__file__).parent / "cronjob.schema.json").read_text())
@@ -130,7 +130,7 @@ def test_the_timer_and_the_service_belong_together():
 
 
 def test_stopping_takes_longer_than_the_program_watches_what_is_under_way():
-    grace = StopSettings().grace
+    grace = ShutdownSettings().grace
     pod = cronjob()["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert int(unit("service")["Service"]["TimeoutStopSec"]) >= grace + 30
     assert pod["terminationGracePeriodSeconds"] >= grace + 30

@@ -7,7 +7,7 @@ import pytest
 
 from batch_deployer.model.events import Measured, Warned
 from batch_deployer.model.redact import Redactor
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.logs import LogListener, make_logger
 
 
@@ -18,9 +18,9 @@ class Terminal(io.StringIO):
 
 def log_all(plan, events, stream=None, form="json", **options):
     stream = stream or io.StringIO()
-    listener = LogListener(make_logger(form, stream=stream, **options), Tally(plan))
+    listener = LogListener(make_logger(form, stream=stream, **options), RunCounters(plan))
     for event in events:
-        listener.hear(event)
+        listener.on_event(event)
     return stream.getvalue()
 
 

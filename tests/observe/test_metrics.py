@@ -4,9 +4,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from batch_deployer.app.fanout import Fanout
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.events import Measured, RunFinished, RunStarted
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.metrics import MetricsFile
 
 
@@ -20,10 +20,10 @@ def read(path) -> dict[tuple, float]:
 
 
 def run(path, plan, events):
-    tally = Tally(plan)
+    tally = RunCounters(plan)
     fanout = Fanout([tally, MetricsFile(path, plan, tally)], warn=pytest.fail)
     for event in events:
-        fanout.hear(event)
+        fanout.on_event(event)
 
 
 def test_a_run_leaves_its_counts_times_and_exit_code(plan, events, tmp_path, start):
@@ -69,5 +69,5 @@ def test_the_file_is_written_anew_only_now_and_then(plan, tmp_path, monkeypatch)
 
 
 def test_a_place_that_cannot_be_written_is_bad_input(plan, tmp_path):
-    with pytest.raises(BadInput, match=r"no metrics can be written to .*: no such file or directory; choose another"):
-        MetricsFile(tmp_path / "missing" / "run.prom", plan, Tally(plan))
+    with pytest.raises(InputError, match=r"no metrics can be written to .*: no such file or directory; choose another"):
+        MetricsFile(tmp_path / "missing" / "run.prom", plan, RunCounters(plan))

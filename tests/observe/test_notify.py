@@ -5,10 +5,10 @@ import json
 import pytest
 
 from batch_deployer.app.fanout import Fanout
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.events import RunFinished, RunStarted
 from batch_deployer.observe import notify
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.notify import Notifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise's own import
@@ -18,11 +18,11 @@ IDLE = [RunStarted(at=1.0, run="run-1", manifest="nightly"), RunFinished(at=2.0,
 @pytest.fixture
 def send(plan, receiver):
     def _send(events, **options):
-        tally, warnings = Tally(plan), []
+        tally, warnings = RunCounters(plan), []
         notifier = Notifier([f"json://127.0.0.1:{receiver.port}/hook"], tally, warnings.append, **options)
         fanout = Fanout([tally, notifier], warn=pytest.fail)
         for event in events:
-            fanout.hear(event)
+            fanout.on_event(event)
         assert notifier.close()
         return warnings
 
@@ -54,12 +54,12 @@ def test_a_receiver_that_refuses_is_a_warning(send, receiver):
 
 
 def test_a_url_that_means_nothing_is_bad_input_and_its_token_is_not_shown(plan):
-    with pytest.raises(BadInput, match=r"--notify URL number 1 \(nosuch://...\) is not one") as caught:
-        Notifier(["nosuch://token-123/x"], Tally(plan), print)
+    with pytest.raises(InputError, match=r"--notify URL number 1 \(nosuch://...\) is not one") as caught:
+        Notifier(["nosuch://token-123/x"], RunCounters(plan), print)
     assert "token-123" not in str(caught.value)
 
 
 def test_a_missing_extra_says_what_to_install(plan, monkeypatch):
     monkeypatch.setattr(notify, "find_spec", lambda _name: None)
-    with pytest.raises(BadInput, match=r"install it with `pip install 'batch-deployer\[notify\]'`"):
-        Notifier(["json://127.0.0.1/"], Tally(plan), print)
+    with pytest.raises(InputError, match=r"install it with `pip install 'batch-deployer\[notify\]'`"):
+        Notifier(["json://127.0.0.1/"], RunCounters(plan), print)

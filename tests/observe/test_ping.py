@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.events import RunFinished, RunStarted
-from batch_deployer.observe.counters import Tally
-from batch_deployer.observe.healthcheck import Ping, with_suffix
+from batch_deployer.observe.counters import RunCounters
+from batch_deployer.observe.healthcheck import Healthcheck, with_suffix
 
 BEGIN = RunStarted(at=1.0, run="run-1", manifest="nightly")
 
@@ -16,9 +16,9 @@ BEGIN = RunStarted(at=1.0, run="run-1", manifest="nightly")
 def ping(plan, receiver):
     def _ping(*events, path="/secret-uuid"):
         warnings = []
-        listener = Ping(f"http://127.0.0.1:{receiver.port}{path}", Tally(plan), warnings.append)
+        listener = Healthcheck(f"http://127.0.0.1:{receiver.port}{path}", RunCounters(plan), warnings.append)
         for event in events:
-            listener.hear(event)
+            listener.on_event(event)
         assert listener.close()
         return warnings
 
@@ -41,7 +41,7 @@ def test_a_bad_run_pings_its_exit_code(ping, receiver):
 
 
 def test_a_run_that_never_started_pings_fail(plan, receiver):
-    listener = Ping(f"http://127.0.0.1:{receiver.port}/x?rid=1", Tally(plan), pytest.fail)
+    listener = Healthcheck(f"http://127.0.0.1:{receiver.port}/x?rid=1", RunCounters(plan), pytest.fail)
     listener.fail("wrong password")
     assert listener.close()
     assert receiver.heard == [("POST", "/x/fail?rid=1", "wrong password")]
@@ -63,8 +63,8 @@ def test_nobody_listening_is_a_warning_and_no_more(plan):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     warnings = []
-    listener = Ping(f"http://127.0.0.1:{port}/secret-uuid", Tally(plan), warnings.append)
-    listener.hear(BEGIN)
+    listener = Healthcheck(f"http://127.0.0.1:{port}/secret-uuid", RunCounters(plan), warnings.append)
+    listener.on_event(BEGIN)
     assert listener.close()
     assert len(warnings) == 1
     assert "refused" in warnings[0]
@@ -74,16 +74,16 @@ def test_nobody_listening_is_a_warning_and_no_more(plan):
 def test_a_ping_that_hangs_does_not_hold_the_run_up(plan):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         warnings = []
-        listener = Ping(f"http://127.0.0.1:{silent.getsockname()[1]}/x", Tally(plan), warnings.append)
-        listener.hear(BEGIN)
+        listener = Healthcheck(f"http://127.0.0.1:{silent.getsockname()[1]}/x", RunCounters(plan), warnings.append)
+        listener.on_event(BEGIN)
         assert listener.close(timeout=0.05) is False
         assert warnings == ["ping to 127.0.0.1: gave up after 0.05 s"]
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/passwd", "hc-ping.com/uuid", ""])
 def test_only_http_urls_are_taken(plan, url):
-    with pytest.raises(BadInput, match="--ping needs an http or https URL"):
-        Ping(url, Tally(plan), print)
+    with pytest.raises(InputError, match="--ping needs an http or https URL"):
+        Healthcheck(url, RunCounters(plan), print)
 
 
 @pytest.mark.parametrize(

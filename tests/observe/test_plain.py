@@ -9,18 +9,18 @@ from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.events import Deferred, Finished, Requeued, Throttled
 from batch_deployer.observe import plain_progress
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.plain_progress import PlainProgress
 
 
 @pytest.fixture
 def heard(plan):
     def _heard(events, now=lambda: 0.0, **options):
-        tally, stream = Tally(plan), io.StringIO()
+        tally, stream = RunCounters(plan), io.StringIO()
         progress = PlainProgress(tally, plan, stream, now=now, **options)
         fanout = Fanout([tally, progress], warn=pytest.fail)
         for event in events:
-            fanout.hear(event)
+            fanout.on_event(event)
         return progress, stream
 
     return _heard
@@ -82,7 +82,7 @@ def test_as_a_context_manager_it_ticks_by_itself_and_stops(plan):
             ticked.set()
             return super().write(text)
 
-    with PlainProgress(Tally(plan), plan, Stream(), every=0.01) as progress:
+    with PlainProgress(RunCounters(plan), plan, Stream(), every=0.01) as progress:
         assert ticked.wait(30)
         thread = progress._thread
     assert not thread.is_alive()

@@ -8,19 +8,19 @@ from rich.console import Console
 from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Deferral, Outcome
 from batch_deployer.model.events import Continued, Deferred, Finished, Paused, Stopping
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.live_progress import LiveProgress
 
 
 @pytest.fixture
 def show(plan, start):
     def _show(events, at=65.0, height=24, width=100):
-        tally = Tally(plan)
+        tally = RunCounters(plan)
         console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
         display = LiveProgress(tally, plan, console, now=lambda: start + at)
         fanout = Fanout([tally, display], warn=pytest.fail)
         for event in events:
-            fanout.hear(event)
+            fanout.on_event(event)
         console.print(display.render())
         return console.file.getvalue()
 
@@ -58,19 +58,19 @@ def test_many_lanes_fit_a_small_terminal_with_the_moving_ones_first(show, events
 
 
 def test_it_repaints_at_most_four_times_a_second_whatever_it_hears(plan, events):
-    tally = Tally(plan)
+    tally = RunCounters(plan)
     display = LiveProgress(tally, plan, Console(file=io.StringIO()))
     assert display._live.refresh_per_second == 4
     drawn = []
     display.render = lambda: drawn.append(1)
     for event in events:
-        display.hear(event)
+        display.on_event(event)
     assert drawn == []
 
 
 def test_it_starts_and_stops_cleanly(plan):
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    with LiveProgress(Tally(plan), plan, console) as display:
+    with LiveProgress(RunCounters(plan), plan, console) as display:
         assert display._live.is_started
     assert not display._live.is_started
     assert "starting" in console.file.getvalue()

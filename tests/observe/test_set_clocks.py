@@ -8,7 +8,7 @@ import pytest
 from batch_deployer.app.fanout import Fanout
 from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Accepted, Finished, Intended, RunFinished, RunStarted, Warned
-from batch_deployer.observe.counters import Tally
+from batch_deployer.observe.counters import RunCounters
 from batch_deployer.observe.logs import LogListener, make_logger
 from batch_deployer.observe.metrics import MetricsFile
 from batch_deployer.observe.plain_progress import PlainProgress
@@ -40,12 +40,12 @@ def raw(plan, step):
 @pytest.fixture
 def heard(plan, raw, tmp_path):
     """(plain lines, lines of JSON logs, metrics) of that run."""
-    tally, plain, logged = Tally(plan), io.StringIO(), io.StringIO()
+    tally, plain, logged = RunCounters(plan), io.StringIO(), io.StringIO()
     logs = LogListener(make_logger("json", stream=logged), tally)
     listeners = [tally, PlainProgress(tally, plan, plain), logs, MetricsFile(tmp_path / "m.prom", plan, tally)]
     fanout, times = Fanout(listeners, warn=pytest.fail), SteadyTimes()
     for event in raw:
-        fanout.hear(times.steady(event))
+        fanout.on_event(times.steady(event))
     metrics = dict(line.rsplit(" ", 1) for line in (tmp_path / "m.prom").read_text().splitlines() if line[0] != "#")
     return plain.getvalue(), [json.loads(line) for line in logged.getvalue().splitlines()], metrics
 

@@ -14,7 +14,7 @@ from batch_deployer.model.deployment import (
     key_of,
 )
 from batch_deployer.plan.plan import Plan
-from batch_deployer.plan.retry import again, open_keys
+from batch_deployer.plan.retry import open_keys, plan_retry
 
 NAMES = ("good", "broken", "untouched", "skipped", "killed")
 
@@ -54,7 +54,7 @@ EVENTS = (
     ],
 )
 def test_only_what_was_asked_for_is_tried_again_in_plan_order(failed, not_started, names):
-    chosen = again(a_plan(), EVENTS, failed=failed, not_started=not_started)
+    chosen = plan_retry(a_plan(), EVENTS, failed=failed, not_started=not_started)
     assert [each.release.name for each in chosen.deployments] == names
 
 
@@ -65,7 +65,7 @@ def test_what_was_under_way_when_the_run_died_is_named():
 def test_a_refused_write_leaves_nothing_under_way():
     events = (*EVENTS, e.Refused(at=4, key="c/ns/killed", operation=Operation.CREATE, why="throttled"))
     assert list(open_keys(a_plan(), events)) == []
-    chosen = again(a_plan(), events, failed=False, not_started=True)
+    chosen = plan_retry(a_plan(), events, failed=False, not_started=True)
     assert [each.release.name for each in chosen.deployments] == ["untouched", "skipped", "killed"]
 
 
@@ -78,7 +78,7 @@ def test_what_was_deleted_and_not_created_again_is_still_under_way():
         e.Refused(at=6, key=key, operation=Operation.CREATE, why="held back"),
     )
     assert list(open_keys(a_plan(), events)) == [key]
-    assert key not in {each.key for each in again(a_plan(), events, failed=True, not_started=True).deployments}
+    assert key not in {each.key for each in plan_retry(a_plan(), events, failed=True, not_started=True).deployments}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_was_deleted_and_not_created_again_is_still_under_way():
 )
 def test_what_was_deferred_is_tried_again_only_on_wish(events, taken):
     def names(**which):
-        return {each.release.name for each in again(a_plan(), (*EVENTS, *events), **which).deployments}
+        return {each.release.name for each in plan_retry(a_plan(), (*EVENTS, *events), **which).deployments}
 
     assert ("untouched" in names(deferred=True)) is taken
     if taken:

@@ -4,11 +4,11 @@ import uuid
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.manifest.loader import load
 from batch_deployer.model.api import ClusterState
 from batch_deployer.plan.builder import build_plan
-from batch_deployer.settings import Share
+from batch_deployer.settings import IntOrPercent
 
 IDS = [str(uuid.UUID(int=n)) for n in range(1, 9)]
 HEAD = "name: x\nclouds: {a: {cloud: otc}, b: {cloud: otc2}}\n"
@@ -40,7 +40,7 @@ def keys(plan):
 
 
 def told(manifest, **options):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         build_plan(manifest, **options)
     return [fault.message for fault in caught.value.faults]
 
@@ -61,13 +61,13 @@ def test_priorities_of_cluster_and_release_add_up(manifest):
 def test_waves_carry_their_gates_and_budgets_their_releases(manifest):
     plan = build_plan(manifest(HEAD + FOUR + TWO + WAVES))
     assert [(wave.name, wave.max_failures, wave.soak) for wave in plan.waves] == [
-        ("canary", Share(0), 600.0),
+        ("canary", IntOrPercent(0), 600.0),
         ("one", None, 0.0),
         ("rest", None, 0.0),
     ]
     assert {each.cluster.name for each in plan.deployments if each.wave == 0} == {"c3"}
-    assert plan.gates.max_failures == Share(5, percent=True)
-    assert plan.release_budgets == {"web": Share(1)}
+    assert plan.gates.max_failures == IntOrPercent(5, percent=True)
+    assert plan.release_budgets == {"web": IntOrPercent(1)}
 
 
 def test_a_wave_without_clusters_is_dropped_and_told(manifest):

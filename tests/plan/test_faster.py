@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from batch_deployer.app.time_scale import faster
+from batch_deployer.app.time_scale import accelerated
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import Limits, Rate, Settings
@@ -28,11 +28,11 @@ def a_plan(writes="10/min", reads="10/s"):
 
 def test_at_the_speed_of_the_clock_nothing_changes():
     plan = a_plan()
-    assert faster(plan, 1) is plan
+    assert accelerated(plan, 1) is plan
 
 
 def test_durations_shrink_and_bounds_of_the_network_stay():
-    quick, plan = faster(a_plan(), 60), a_plan()
+    quick, plan = accelerated(a_plan(), 60), a_plan()
     assert (quick.waves[0].soak, quick.settings.deadline) == (10, 60)
     assert quick.deployments[0].release.timeout == 15
     assert quick.settings.watch.longest == 1
@@ -53,11 +53,11 @@ def test_durations_shrink_and_bounds_of_the_network_stay():
     ],
 )
 def test_limits_rise_as_much_up_to_what_one_machine_can_serve(written, speed, quick):
-    assert str(faster(a_plan(writes=written), speed).clouds["sim"].limits.writes) == quick
+    assert str(accelerated(a_plan(writes=written), speed).clouds["sim"].limits.writes) == quick
 
 
 @pytest.mark.parametrize("speed", [2, 7, 33.3, 60, 1000])
 def test_a_quick_limit_can_be_written_and_read_again_and_is_never_more_than_asked_for(speed):
-    slow, quick = Rate.parse("10/min"), faster(a_plan(), speed).clouds["sim"].limits.writes
+    slow, quick = Rate.parse("10/min"), accelerated(a_plan(), speed).clouds["sim"].limits.writes
     assert Rate.parse(str(quick)) == quick
     assert quick.per_second <= slow.per_second * speed + 1e-9

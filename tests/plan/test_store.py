@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.cloud import AuthSpec, CloudSpec
 from batch_deployer.model.deployment import (
     Action,
@@ -18,12 +18,12 @@ from batch_deployer.model.deployment import (
     OnFailure,
     Parameters,
     ReleaseSpec,
-    Undo,
+    RollbackStep,
     key_of,
 )
 from batch_deployer.plan.plan import Plan, Wave
-from batch_deployer.plan.serialization import digest, freeze, thaw
-from batch_deployer.settings import GateSettings, Limits, Rate, Settings, Share, WatchSettings
+from batch_deployer.plan.serialization import digest, dump_plan, parse_plan
+from batch_deployer.settings import GateSettings, IntOrPercent, Limits, PollSettings, Rate, Settings
 
 
 def deployment(cluster, release, **more):
@@ -50,7 +50,7 @@ def a_plan():
         needs=("web",),
         priority=-4,
     )
-    undo = Undo(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3))
+    undo = RollbackStep(action=Action.ROLLBACK, revision=2, expected=ConfirmedState(revision=3))
     auth = AuthSpec(method="token", options={"token": "${secret:env:T}"})
     return Plan(
         name="p",
@@ -59,10 +59,10 @@ def a_plan():
             *(deployment(cluster, plain, wave=1) for cluster in clusters),
             *(deployment(cluster, rich, undo=undo) for cluster in clusters),
         ),
-        waves=(Wave(name="canary", max_failures=Share(0), soak=60.5), Wave(name="rest")),
-        gates=GateSettings(max_failures=Share(2.5, percent=True), systemic=0),
-        release_budgets={"web": Share(1)},
-        settings=replace(Settings(), watch=WatchSettings(first=0.25), deadline=5.0),
+        waves=(Wave(name="canary", max_failures=IntOrPercent(0), soak=60.5), Wave(name="rest")),
+        gates=GateSettings(max_failures=IntOrPercent(2.5, percent=True), systemic=0),
+        release_budgets={"web": IntOrPercent(1)},
+        settings=replace(Settings(), watch=PollSettings(first=0.25), deadline=5.0),
         expected={"k": "create 0 "},
         warnings=("mind the gap",),
     )
@@ -70,15 +70,15 @@ def a_plan():
 
 def test_a_plan_comes_back_exactly_as_it_was():
     plan = a_plan()
-    assert thaw(freeze(plan)) == plan
-    assert freeze(thaw(freeze(plan))) == freeze(plan)
+    assert parse_plan(dump_plan(plan)) == plan
+    assert dump_plan(parse_plan(dump_plan(plan))) == dump_plan(plan)
 
 
 def test_clusters_and_release_specs_are_written_and_read_once_each():
-    text = freeze(a_plan())
+    text = dump_plan(a_plan())
     body = json.loads(text)["plan"]
     assert (len(body["clusters"]), len(body["releases"]), len(body["deployments"])) == (3, 2, 6)
-    thawed = thaw(text)
+    thawed = parse_plan(text)
     assert len({id(each.release) for each in thawed.deployments}) == 2
     assert len({id(each.cluster) for each in thawed.deployments}) == 3
 
@@ -88,16 +88,16 @@ def test_equal_specs_that_are_different_objects_are_one_in_the_text():
     copied = tuple(
         replace(each, release=replace(each.release), cluster=replace(each.cluster)) for each in plan.deployments
     )
-    assert freeze(replace(plan, deployments=copied)) == freeze(plan)
+    assert dump_plan(replace(plan, deployments=copied)) == dump_plan(plan)
 
 
 def test_a_hundred_thousand_deployments_stay_small():
     clusters = [Cluster(id=str(uuid.UUID(int=n)), name=f"c{n}", cloud="a") for n in range(1000)]
     releases = [ReleaseSpec(name=f"r{n}", namespace="n", chart=ChartRef(id="d"), version="1") for n in range(100)]
     plan = replace(a_plan(), deployments=tuple(deployment(c, r) for c in clusters for r in releases))
-    text = freeze(plan)
+    text = dump_plan(plan)
     assert len(text) < 2_500_000
-    assert thaw(text) == plan
+    assert parse_plan(text) == plan
 
 
 @pytest.mark.parametrize(
@@ -113,26 +113,26 @@ def test_a_hundred_thousand_deployments_stay_small():
     ],
 )
 def test_a_damaged_or_newer_plan_is_refused(damage, message):
-    with pytest.raises(BadInput, match=message):
-        thaw(damage(freeze(a_plan())))
+    with pytest.raises(InputError, match=message):
+        parse_plan(damage(dump_plan(a_plan())))
 
 
 def rewritten(**changes):
     """A plan whose checksum is right and whose content is not."""
     import hashlib
 
-    body = json.dumps(json.loads(freeze(a_plan()))["plan"] | changes, separators=(",", ":"))
+    body = json.dumps(json.loads(dump_plan(a_plan()))["plan"] | changes, separators=(",", ":"))
     check = hashlib.sha256(body.encode()).hexdigest()
     return f'{{"format":1,"check":"{check}","plan":{body}}}'
 
 
 @pytest.mark.parametrize("cell", [[9, 0, 0], [0, 9, 0], [0, 0, 9], [-1, 0, 0], [0, 0], ["a", 0, 0]])
 def test_a_plan_that_refers_to_what_is_not_there_is_refused(cell):
-    with pytest.raises(BadInput, match="the saved plan cannot be used: "):
-        thaw(rewritten(deployments=[cell]))
+    with pytest.raises(InputError, match="the saved plan cannot be used: "):
+        parse_plan(rewritten(deployments=[cell]))
 
 
 def test_a_digest_tells_texts_apart():
-    text = freeze(a_plan())
+    text = dump_plan(a_plan())
     assert digest(text) == digest(text)
     assert digest(text) != digest(text + " ")

@@ -33,7 +33,7 @@ from batch_deployer.model.events import (
     WaveStarted,
 )
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.settings import GateSettings, Share
+from batch_deployer.settings import GateSettings, IntOrPercent
 
 START = 1_767_323_045.0
 """2026-01-02T03:04:05Z."""
@@ -53,8 +53,8 @@ def a_plan(clusters: int = 3, releases: tuple[str, ...] = ("web", "agent"), **ch
         "name": "nightly",
         "clouds": {"de": CloudSpec(name="de"), "nl": CloudSpec(name="nl")},
         "deployments": tuple(deployments),
-        "waves": (Wave(name="canary", max_failures=Share(0), soak=60.0), Wave(name="rest")),
-        "gates": GateSettings(max_failures=Share(50, percent=True)),
+        "waves": (Wave(name="canary", max_failures=IntOrPercent(0), soak=60.0), Wave(name="rest")),
+        "gates": GateSettings(max_failures=IntOrPercent(50, percent=True)),
     }
     return Plan(**(given | changes))
 

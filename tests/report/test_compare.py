@@ -8,13 +8,13 @@ import pytest
 from batch_deployer.model.deployment import Outcome
 from batch_deployer.model.events import Finished, RunStarted
 from batch_deployer.report.diff import compare, to_json, to_text
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 
 KEY = "id-1/apps/web"
 
 
 def night(plan, run, *events):
-    return tell(plan, [RunStarted(at=0.0, run=run, manifest="nightly"), *events])
+    return build_history(plan, [RunStarted(at=0.0, run=run, manifest="nightly"), *events])
 
 
 def test_two_equal_nights_differ_in_nothing(plan, create):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.deployment import Action, Operation, Outcome
 from batch_deployer.model.events import (
     Accepted,
@@ -29,7 +29,7 @@ from batch_deployer.model.events import (
 )
 from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.explain import explain
-from batch_deployer.settings import Limits, Share
+from batch_deployer.settings import IntOrPercent, Limits
 
 KEY = "id-1/apps/web"
 CREATE = {"key": KEY, "operation": Operation.CREATE}
@@ -116,7 +116,7 @@ def test_a_busy_cluster_is_named_with_what_keeps_it_busy(say, start):
 
 
 def test_a_full_cloud_says_so(say, make_plan, start):
-    full = CloudSpec(name="de", limits=Limits(in_flight=Share(1)))
+    full = CloudSpec(name="de", limits=Limits(in_flight=IntOrPercent(1)))
     plan = make_plan(3, ("web",), clouds={"de": full, "nl": CloudSpec(name="nl")})
     events = [
         Intended(at=start + 3, key="id-3/apps/web", operation=Operation.CREATE, attempt=1),
@@ -230,7 +230,7 @@ def test_the_readable_name_and_the_key_find_the_same_deployment(plan, bad_night)
     ],
 )
 def test_an_unknown_key_brings_suggestions(plan, typed, advice):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         explain(plan, [], typed, 0.0)
     assert str(caught.value).startswith(f"the run has no deployment {typed!r}; {advice}")
 
@@ -238,7 +238,7 @@ def test_an_unknown_key_brings_suggestions(plan, typed, advice):
 def test_a_name_that_two_clusters_share_asks_for_the_key(make_plan):
     plan = make_plan(2, ("web",))
     twins = tuple(replace(d, cluster=replace(d.cluster, name="twin")) for d in plan.deployments)
-    with pytest.raises(BadInput, match="names 2 deployments; use one of their keys: id-1/apps/web, id-2/apps/web"):
+    with pytest.raises(InputError, match="names 2 deployments; use one of their keys: id-1/apps/web, id-2/apps/web"):
         explain(replace(plan, deployments=twins), [], "twin/apps/web", 0.0)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from batch_deployer.errors import BadInput
-from batch_deployer.report.document import Row, schema
+from batch_deployer.errors import InputError
+from batch_deployer.report.document import DeploymentRow, schema
 from batch_deployer.report.formats import html, markdown
 from batch_deployer.report.formats.registry import FORMATS, render
 from batch_deployer.report.formats.text import to_text
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 from batch_deployer.util.text import clean
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture
 def story(plan, bad_night):
-    return tell(plan, bad_night)
+    return build_history(plan, bad_night)
 
 
 def told(name, story) -> str:
@@ -39,11 +39,13 @@ def test_no_control_character_of_a_server_reaches_any_format(story, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_copes_with_a_run_in_which_nothing_happened(plan, name):
-    assert told(name, tell(plan, []))
+    assert told(name, build_history(plan, []))
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(story):
-    with pytest.raises(BadInput, match="no report format 'yaml'; choose one of text, json, junit, csv, markdown, html"):
+    with pytest.raises(
+        InputError, match="no report format 'yaml'; choose one of text, json, junit, csv, markdown, html"
+    ):
         render("yaml", story)
 
 
@@ -96,7 +98,7 @@ def test_the_published_schema_is_that_of_the_code_and_fits_finished_and_killed_r
     published = json.loads((DOCS / "report.schema.json").read_text("utf-8"))
     assert published == json.loads(json.dumps(schema())), "write it anew: see docs/report.md"
     for events in (bad_night, bad_night[:12], []):
-        jsonschema.validate(json.loads(told("json", tell(plan, events))), published)
+        jsonschema.validate(json.loads(told("json", build_history(plan, events))), published)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"version": 1}, published)
 
@@ -108,7 +110,7 @@ def test_every_key_of_the_report_is_described_in_the_docs():
 
 
 def test_junit_counts_failures_errors_and_skipped_right(plan, bad_night):
-    root = ET.fromstring(told("junit", tell(plan, bad_night)))
+    root = ET.fromstring(told("junit", build_history(plan, bad_night)))
     assert root.attrib == {
         "name": "nightly",
         "tests": "6",
@@ -129,7 +131,7 @@ def test_junit_counts_failures_errors_and_skipped_right(plan, bad_night):
 
 
 def test_junit_calls_a_deployment_left_in_flight_an_error(plan, bad_night):
-    root = ET.fromstring(told("junit", tell(plan, bad_night[:5])))
+    root = ET.fromstring(told("junit", build_history(plan, bad_night[:5])))
     case = root.find(".//testcase[@name='id-1/apps/web']/error")
     assert case.get("type") == "in_flight"
     assert "left in state: watching" in case.text
@@ -150,13 +152,13 @@ def test_csv_is_rfc_4180_and_defuses_formulas(story, plan):
 @pytest.mark.parametrize("first", [*"=+-@", "\uff1d", " =", "\t="])
 def test_csv_defuses_each_way_to_start_a_formula(make_plan, first):
     plan = make_plan(1, (first + "1+1",))
-    line = next(csv.DictReader(io.StringIO(told("csv", tell(plan, [])), newline="")))
+    line = next(csv.DictReader(io.StringIO(told("csv", build_history(plan, [])), newline="")))
     assert line["name"].startswith("'")
 
 
 def test_csv_has_every_key_of_a_json_row(story):
     header = next(csv.reader(io.StringIO(told("csv", story))))
-    assert set(header) >= set(Row.__struct_fields__) - {"times", "epochs"}
+    assert set(header) >= set(DeploymentRow.__struct_fields__) - {"times", "epochs"}
 
 
 def test_markdown_keeps_hostile_text_in_code_spans_and_tables_whole(story):
@@ -180,7 +182,7 @@ def test_a_code_span_outlasts_the_backticks_in_it(text, span):
 def test_a_long_markdown_report_shows_the_bad_ones_first_and_says_what_is_left_out(make_plan, create, monkeypatch):
     monkeypatch.setattr(markdown, "_MOST_ROWS", 2)
     plan = make_plan(3, ("web",))
-    text = told("markdown", tell(plan, create("id-1/apps/web", 5.0)))
+    text = told("markdown", build_history(plan, create("id-1/apps/web", 5.0)))
     assert "The first 2 of 3" in text
     deployments = text.split("## Deployments")[1]
     assert "`c2`" in deployments
@@ -209,7 +211,7 @@ def test_html_lists_every_deployment_with_its_outcome_and_a_button_for_each(stor
 
 def test_a_large_html_report_keeps_bad_rows_and_names_the_file_with_the_rest(make_plan, create, monkeypatch):
     monkeypatch.setattr(html, "_MOST_ROWS", 1)
-    text = told("html", tell(make_plan(2, ("web",)), create("id-1/apps/web", 5.0)))
+    text = told("html", build_history(make_plan(2, ("web",)), create("id-1/apps/web", 5.0)))
     assert re.findall(r'<tr data-outcome="(\w+)"', text) == ["not_started"]
     assert "1 more good or later ones are only in report.csv" in text
 

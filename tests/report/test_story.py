@@ -23,7 +23,7 @@ from batch_deployer.model.events import (
 )
 from batch_deployer.report.deployment_history import State
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 from batch_deployer.report.summary import summarise
 
 KEY = "id-1/apps/web"
@@ -31,14 +31,14 @@ CREATE = {"key": KEY, "operation": Operation.CREATE}
 
 
 def test_every_deployment_of_the_plan_is_told_once_even_when_nothing_happened(plan):
-    story = tell(plan, [])
+    story = build_history(plan, [])
     assert [row.key for row in Rows(story)] == [deployment.key for deployment in plan.deployments]
     assert {row.outcome for row in Rows(story)} == {"not_started"}
     assert story.state == "killed"
 
 
 def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan, bad_night, start):
-    record = tell(plan, bad_night).records["id-2/apps/web"]
+    record = build_history(plan, bad_night).records["id-2/apps/web"]
     assert (record.action, record.outcome, record.status, record.revision) == ("upgrade", Outcome.FAILED, "FAILED", 5)
     assert (record.attempts, record.refusals, record.uncertain) == (2, 1, 1)
     assert record.request_ids == "req-lost"
@@ -103,23 +103,23 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
     ],
 )
 def test_a_killed_run_says_of_each_deployment_where_it_was_left(plan, events, state, word, told):
-    story = tell(plan, [RunStarted(at=0, run="r", manifest="m"), *events])
+    story = build_history(plan, [RunStarted(at=0, run="r", manifest="m"), *events])
     row = next(iter(Rows(story)))
     assert (story.state, row.state, row.outcome) == ("killed", state.value, word)
     assert told in row.reason
 
 
 def test_an_unfinished_run_with_a_live_process_is_running(plan, bad_night):
-    assert tell(plan, bad_night[:-1], alive=True).state == "running"
-    assert tell(plan, bad_night[:-1]).state == "killed"
-    assert tell(plan, bad_night).state == "halted"
+    assert build_history(plan, bad_night[:-1], alive=True).state == "running"
+    assert build_history(plan, bad_night[:-1]).state == "killed"
+    assert build_history(plan, bad_night).state == "halted"
 
 
 @pytest.mark.parametrize(
     ("code", "state"), [(0, "finished"), (1, "finished"), (130, "interrupted"), (143, "interrupted")]
 )
 def test_the_state_of_a_run_that_ended_follows_its_exit_code(plan, code, state):
-    story = tell(plan, [RunStarted(at=0, run="r", manifest="m"), RunFinished(at=1, exit_code=code)])
+    story = build_history(plan, [RunStarted(at=0, run="r", manifest="m"), RunFinished(at=1, exit_code=code)])
     assert story.state == state
 
 
@@ -130,7 +130,7 @@ def test_a_resumed_run_is_one_story_of_two_parts(plan, bad_night, create, start)
         *create("id-1/apps/agent", start + 510)[1:],
         RunFinished(at=start + 600, exit_code=0),
     ]
-    story = tell(plan, [*first, *again])
+    story = build_history(plan, [*first, *again])
     assert [(part.pid, part.resumed, part.whole) for part in story.parts] == [(7, False, False), (8, True, True)]
     assert story.records["id-1/apps/agent"].outcome is Outcome.DEPLOYED
     assert story.state == "finished"
@@ -144,14 +144,14 @@ def test_what_an_earlier_part_left_unstarted_takes_the_later_parts_outcome(plan,
         RunStarted(at=10, run="r", manifest="m", resumed=True),
         *create(KEY, 20.0),
     ]
-    half = tell(plan, events[:-1])
+    half = build_history(plan, events[:-1])
     assert (half.records[KEY].word, half.records[KEY].reason) == ("in_flight", "")
-    assert tell(plan, events).records[KEY].outcome is Outcome.DEPLOYED
+    assert build_history(plan, events).records[KEY].outcome is Outcome.DEPLOYED
 
 
 def test_events_of_a_stranger_and_repeated_warnings_are_counted_not_lost(plan):
     events = [Warned(at=1, message="slow disk"), Warned(at=2, message="slow disk"), Seen(at=3, key="x/y/z", status="A")]
-    story = tell(plan, events)
+    story = build_history(plan, events)
     assert story.warnings == {"slow disk": 2}
     assert story.strangers == 1
 
@@ -180,14 +180,14 @@ def asleep(at, cause=Deferral.CLUSTER):
     ],
 )
 def test_what_is_deferred_is_told_with_its_phase_and_since_when(plan, events, word, since, phase):
-    record = tell(plan, events).records[KEY]
+    record = build_history(plan, events).records[KEY]
     assert (record.word, record.deferred, record.phase) == (word, since, phase)
 
 
 def test_deferred_ones_count_neither_as_good_nor_as_failures_nor_in_the_time_to_100_percent(plan):
     others = [each.key for each in plan.deployments if each.key != KEY]
     ended = [Finished(at=10.0, key=key, outcome=Outcome.DEPLOYED) for key in others]
-    story = tell(plan, [RunStarted(at=0.0, run="r", manifest="m"), asleep(1.0), *ended])
+    story = build_history(plan, [RunStarted(at=0.0, run="r", manifest="m"), asleep(1.0), *ended])
     summary = summarise(story)
     assert (summary.totals.good, summary.totals.outcomes["deferred"]) == (len(others), 1)
     assert summary.failures == []

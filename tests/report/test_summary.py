@@ -6,15 +6,15 @@ from batch_deployer.model.deployment import Operation, Outcome
 from batch_deployer.model.events import Finished, Intended, Measured, RunFinished, RunStarted, Warned
 from batch_deployer.plan.plan import CloudSpec
 from batch_deployer.report.limits import peak_in_window
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 from batch_deployer.report.summary import summarise
 from batch_deployer.report.time_to_success import time_to
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 
 
 @pytest.fixture
 def summary(plan, bad_night):
-    return summarise(tell(plan, bad_night))
+    return summarise(build_history(plan, bad_night))
 
 
 def test_outcomes_add_up_to_the_number_of_deployments(summary):
@@ -37,7 +37,11 @@ def test_the_head_says_what_ran_and_how_it_ended(summary):
 def test_warnings_of_the_plan_and_of_the_run_are_told_once_each(make_plan):
     events = [Warned(at=at, message=text) for at, text in ((1, "slow disk"), (2, "slow disk"), (3, "wave x is empty"))]
     plan = make_plan(warnings=("wave x is empty", "a need is left out"))
-    assert summarise(tell(plan, events)).warnings == ["a need is left out", "slow disk (x2)", "wave x is empty"]
+    assert summarise(build_history(plan, events)).warnings == [
+        "a need is left out",
+        "slow disk (x2)",
+        "wave x is empty",
+    ]
 
 
 def test_waves_clouds_and_releases_each_cover_all_deployments(summary):
@@ -57,7 +61,7 @@ def test_failures_with_one_cause_stand_together_most_frequent_first(make_plan):
         Finished(at=n, key=f"{cluster}/apps/web", outcome=Outcome.FAILED, reason=f"{cause} {n}", fingerprint=cause)
         for n, (cluster, cause) in enumerate(bad)
     ]
-    first, second = summarise(tell(plan, events)).failures
+    first, second = summarise(build_history(plan, events)).failures
     assert (first.fingerprint, first.count, first.reason, first.example) == ("helm", 3, "helm 1", "id-2/apps/web")
     assert (first.clusters, first.cluster_count) == (["c2", "c3", "c5"], 3)
     assert (second.fingerprint, second.count) == ("dns", 1)
@@ -102,7 +106,7 @@ def test_a_large_curve_is_thinned_and_keeps_its_last_point(make_plan, create):
     events = [RunStarted(at=0, run="r", manifest="m")]
     for number, deployment in enumerate(plan.deployments):
         events += create(deployment.key, float(number))
-    curve = summarise(tell(plan, events)).curve
+    curve = summarise(build_history(plan, events)).curve
     assert len(curve.points) == 200
     assert curve.points[-1] == (curve.p100, 1000)
 
@@ -119,10 +123,10 @@ def test_calls_of_two_parts_add_up_from_the_last_count_of_each(plan):
         count(11, 3),
         RunFinished(at=12, exit_code=0),
     ]
-    calls = summarise(tell(plan, events)).api_calls
+    calls = summarise(build_history(plan, events)).api_calls
     assert (calls.total, calls.by_kind, calls.by_verdict) == (8, {"create_release": 8}, {"ok": 8})
     assert calls.complete is False  # the first part was killed after its last count
-    assert summarise(tell(plan, events[3:])).api_calls.complete is True
+    assert summarise(build_history(plan, events[3:])).api_calls.complete is True
 
 
 def test_limits_show_what_was_configured_and_the_peak_over_all_parts(summary):
@@ -134,9 +138,11 @@ def test_limits_show_what_was_configured_and_the_peak_over_all_parts(summary):
 
 
 def test_a_percentage_limit_is_taken_of_the_clouds_deployments(make_plan):
-    spec = CloudSpec(name="de", limits=Limits(in_flight=Share(50, percent=True), per_cluster=Share(50, percent=True)))
+    spec = CloudSpec(
+        name="de", limits=Limits(in_flight=IntOrPercent(50, percent=True), per_cluster=IntOrPercent(50, percent=True))
+    )
     plan = make_plan(4, ("a", "b", "c", "d"), clouds={"de": spec, "nl": CloudSpec(name="nl")})
-    limits = summarise(tell(plan, [])).limits["de"]
+    limits = summarise(build_history(plan, [])).limits["de"]
     assert (limits["in_flight"].configured, limits["in_flight"].most) == ("50%", 4)
     assert limits["per_cluster"].most == 2
 
@@ -157,7 +163,7 @@ def test_intents_reveal_a_write_limit_that_no_single_process_saw_broken(make_pla
         RunStarted(at=20, run="r", manifest="m", resumed=True),
         *(write(21, 5), write(22, 1), counted(23)),
     ]
-    writes = summarise(tell(plan, events)).limits["de"]["writes"]
+    writes = summarise(build_history(plan, events)).limits["de"]["writes"]
     assert (writes.measured_peak, writes.intended_peak, writes.observed_peak, writes.within) == (2, 4, 4, False)
 
 

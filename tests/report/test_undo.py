@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from batch_deployer.model import events as e
-from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, Undo
-from batch_deployer.observe.counters import Tally
-from batch_deployer.plan.retry import again
+from batch_deployer.model.deployment import Action, ConfirmedState, Operation, Outcome, RollbackStep
+from batch_deployer.observe.counters import RunCounters
+from batch_deployer.plan.retry import plan_retry
 from batch_deployer.report.formats.html import to_html
 from batch_deployer.report.formats.junit import to_junit
 from batch_deployer.report.formats.markdown import to_markdown
 from batch_deployer.report.formats.text import to_text
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 from batch_deployer.report.summary import summarise
 
 
@@ -29,13 +29,15 @@ def rolled_back(plan):
 def undone(request, make_plan):
     """A plan whose deployments all end rolled back, and whether that was wanted."""
     plan = make_plan()
-    undo = Undo(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=2)) if request.param else None
+    undo = (
+        RollbackStep(action=Action.ROLLBACK, revision=1, expected=ConfirmedState(revision=2)) if request.param else None
+    )
     return replace(plan, deployments=[replace(each, undo=undo) for each in plan.deployments]), request.param
 
 
 def test_the_numbers_count_it_as_good_only_if_it_was_wanted(undone):
     plan, wanted = undone
-    summary = summarise(tell(plan, rolled_back(plan)))
+    summary = summarise(build_history(plan, rolled_back(plan)))
     assert summary.totals.good == (6 if wanted else 0)
     assert [wave.good for wave in summary.waves] == ([2, 4] if wanted else [0, 0])
     assert summary.curve.p100 == (8.0 if wanted else None)
@@ -44,7 +46,7 @@ def test_the_numbers_count_it_as_good_only_if_it_was_wanted(undone):
 
 def test_every_format_tells_it_as_a_failure_only_if_it_was_not_wanted(undone):
     plan, wanted = undone
-    story = tell(plan, rolled_back(plan))
+    story = build_history(plan, rolled_back(plan))
     assert ("failures, most frequent first" in "".join(to_text(story))) is not wanted
     assert ("## Failures" in "".join(to_markdown(story))) is not wanted
     assert ("Failures, most frequent first" in "".join(to_html(story))) is not wanted
@@ -53,9 +55,9 @@ def test_every_format_tells_it_as_a_failure_only_if_it_was_not_wanted(undone):
 
 def test_live_counts_and_a_retry_agree(undone):
     plan, wanted = undone
-    tally = Tally(plan)
+    tally = RunCounters(plan)
     events = list(rolled_back(plan))
     for event in events:
-        tally.hear(event)
+        tally.on_event(event)
     assert (tally.good, len(tally.failed)) == ((6, 0) if wanted else (0, 5))
-    assert len(again(plan, events, failed=True, not_started=False).deployments) == (0 if wanted else 6)
+    assert len(plan_retry(plan, events, failed=True, not_started=False).deployments) == (0 if wanted else 6)

@@ -4,15 +4,15 @@ import stat
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.report import files, rows
 from batch_deployer.report.files import FILES, check_folder, write_reports, write_whole
-from batch_deployer.report.run_history import tell
+from batch_deployer.report.run_history import build_history
 
 
 @pytest.fixture
 def story(plan, bad_night):
-    return tell(plan, bad_night)
+    return build_history(plan, bad_night)
 
 
 def mode(path) -> int:
@@ -111,6 +111,6 @@ def test_a_report_folder_is_checked_before_a_run_depends_on_it(tmp_path):
     check_folder(tmp_path / "fresh")
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        BadInput, match=r"no report can be written to .*file: it is a file; choose another with --report"
+        InputError, match=r"no report can be written to .*file: it is a file; choose another with --report"
     ):
         check_folder(tmp_path / "file")

@@ -8,34 +8,34 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batch_deployer.rules.poll_schedule import (
-    ENOUGH,
-    KEPT,
     LEARNED_GROWTH,
-    Beat,
+    MAX_SAMPLES,
+    MIN_SAMPLES,
     Durations,
+    PollAligner,
     Urgency,
-    affordable_gap,
-    lesson,
-    next_gap,
+    install_time_estimate,
+    min_affordable_interval,
+    next_poll_interval,
 )
 from batch_deployer.rules.spacing import GROUP, GROUP_WAIT_SECONDS
-from batch_deployer.settings import WatchSettings
+from batch_deployer.settings import PollSettings
 
-SETTINGS = WatchSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
+SETTINGS = PollSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
 
 
-def watch(duration, learned=None, *, busy=0.0, urgency=Urgency.NOBODY):
+def watch(duration, learned=None, *, busy=0.0, urgency=Urgency.NONE):
     """Look until an install of `duration` seconds is seen to have ended: (seconds of delay, looks)."""
     at, looks = 0.0, 0
     while at < duration or not looks:
-        gap = next_gap(at, learned, SETTINGS, busy=busy, urgency=urgency)
+        gap = next_poll_interval(at, learned, SETTINGS, busy=busy, urgency=urgency)
         assert gap > 0
         at += gap
         looks += 1
     return at - duration, looks
 
 
-def lognormal(median, spread, size=KEPT):
+def lognormal(median, spread, size=MAX_SAMPLES):
     rng = random.Random(1)
     return Durations(median * math.exp(spread * rng.gauss(0, 1)) for _ in range(size))
 
@@ -58,27 +58,27 @@ def test_the_number_of_looks_grows_with_the_logarithm_of_the_install_time(durati
 
 
 def test_nothing_is_looked_at_before_anything_can_have_ended():
-    assert next_gap(0.0, None, SETTINGS) == SETTINGS.first
-    assert next_gap(0.0, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.first
-    assert next_gap(4.5, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.shortest
+    assert next_poll_interval(0.0, None, SETTINGS) == SETTINGS.first
+    assert next_poll_interval(0.0, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.first
+    assert next_poll_interval(4.5, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.shortest
 
 
 def test_looks_are_close_together_only_while_somebody_waits():
     for elapsed in (5.0, 10.0, 20.0):
-        assert next_gap(elapsed, None, SETTINGS) == SETTINGS.first
-        assert next_gap(elapsed, Durations([8.0] * 10), SETTINGS) == SETTINGS.first
+        assert next_poll_interval(elapsed, None, SETTINGS) == SETTINGS.first
+        assert next_poll_interval(elapsed, Durations([8.0] * 10), SETTINGS) == SETTINGS.first
         for urgency in (Urgency.NEXT, Urgency.GATE):
-            assert next_gap(elapsed, None, SETTINGS, urgency=urgency) == SETTINGS.shortest
+            assert next_poll_interval(elapsed, None, SETTINGS, urgency=urgency) == SETTINGS.shortest
 
 
 def test_a_gap_is_never_longer_than_the_longest():
-    assert next_gap(10_000.0, None, SETTINGS) == SETTINGS.longest
-    assert next_gap(0.0, Durations([9000.0] * 10), SETTINGS) == SETTINGS.longest
+    assert next_poll_interval(10_000.0, None, SETTINGS) == SETTINGS.longest
+    assert next_poll_interval(0.0, Durations([9000.0] * 10), SETTINGS) == SETTINGS.longest
 
 
 def test_few_finished_installs_teach_nothing():
-    assert next_gap(0.0, Durations([50.0] * (ENOUGH - 1)), SETTINGS) == SETTINGS.first
-    assert next_gap(0.0, Durations([50.0] * ENOUGH), SETTINGS) == 50.0
+    assert next_poll_interval(0.0, Durations([50.0] * (MIN_SAMPLES - 1)), SETTINGS) == SETTINGS.first
+    assert next_poll_interval(0.0, Durations([50.0] * MIN_SAMPLES), SETTINGS) == 50.0
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
@@ -104,20 +104,21 @@ def test_what_somebody_waits_for_is_noticed_within_a_fiftieth(duration, learned)
 @pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
 def test_the_gate_waits_for_the_last_of_many_so_its_looks_are_rarer_the_more_are_under_way(learned):
     alone, four, many, crowd = (
-        next_gap(400.0, learned, SETTINGS, urgency=Urgency.GATE, under_way=number) for number in (1, 4, 25, 1000)
+        next_poll_interval(400.0, learned, SETTINGS, urgency=Urgency.GATE, under_way=number)
+        for number in (1, 4, 25, 1000)
     )
     assert (four, many) == (pytest.approx(2 * alone), pytest.approx(5 * alone))
-    assert crowd == next_gap(400.0, learned, SETTINGS)
+    assert crowd == next_poll_interval(400.0, learned, SETTINGS)
 
 
 @pytest.mark.parametrize("under_way", [1, 25])
 def test_the_next_in_a_full_cluster_waits_for_any_end_however_many_are_under_way(under_way):
-    gap = next_gap(400.0, None, SETTINGS, urgency=Urgency.NEXT, under_way=under_way)
+    gap = next_poll_interval(400.0, None, SETTINGS, urgency=Urgency.NEXT, under_way=under_way)
     assert gap == pytest.approx(0.05 * 400.0)
 
 
 def test_urgency_never_outruns_the_read_budget():
-    assert next_gap(100.0, None, SETTINGS, busy=17.0, urgency=Urgency.GATE) == 17.0
+    assert next_poll_interval(100.0, None, SETTINGS, busy=17.0, urgency=Urgency.GATE) == 17.0
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
@@ -134,50 +135,54 @@ def test_learned_looks_stay_few_even_when_install_times_are_spread_wide(median, 
 
 def test_the_first_learned_look_waits_for_the_quickest_installs():
     learned = Durations([40.0] + [55.0] * 99)
-    assert next_gap(0.0, learned, SETTINGS) == 55.0
-    assert next_gap(30.0, learned, SETTINGS) == 25.0
+    assert next_poll_interval(0.0, learned, SETTINGS) == 55.0
+    assert next_poll_interval(30.0, learned, SETTINGS) == 25.0
 
 
 def test_a_first_look_soon_after_one_for_others_comes_a_whole_gap_later():
     learned = Durations([40.0] + [55.0] * 99)
-    assert next_gap(54.5, learned, SETTINGS) == next_gap(55.0, learned, SETTINGS) == pytest.approx(0.12 * 55.0)
+    assert (
+        next_poll_interval(54.5, learned, SETTINGS)
+        == next_poll_interval(55.0, learned, SETTINGS)
+        == pytest.approx(0.12 * 55.0)
+    )
 
 
 def test_an_install_slower_than_all_before_is_looked_at_in_proportion_again():
     learned = Durations([100.0] * 50)
-    assert next_gap(100.0, learned, SETTINGS) == pytest.approx(0.12 * 100)
-    assert next_gap(300.0, learned, SETTINGS) == pytest.approx(0.12 * 300)
+    assert next_poll_interval(100.0, learned, SETTINGS) == pytest.approx(0.12 * 100)
+    assert next_poll_interval(300.0, learned, SETTINGS) == pytest.approx(0.12 * 300)
 
 
 def test_what_was_learned_makes_slow_settings_quicker_and_quick_ones_no_slower():
-    slow, learned = WatchSettings(growth=0.5), Durations([100.0] * 50)
-    assert next_gap(100.0, learned, slow) == pytest.approx(LEARNED_GROWTH * 100)
-    assert next_gap(100.0, None, slow) == pytest.approx(50.0)
+    slow, learned = PollSettings(growth=0.5), Durations([100.0] * 50)
+    assert next_poll_interval(100.0, learned, slow) == pytest.approx(LEARNED_GROWTH * 100)
+    assert next_poll_interval(100.0, None, slow) == pytest.approx(50.0)
 
 
 def test_a_busy_read_budget_stretches_every_gap_even_beyond_the_longest():
-    assert next_gap(10.0, None, SETTINGS, busy=17.0) == 17.0
-    assert next_gap(10_000.0, None, SETTINGS, busy=90.0) == 90.0
+    assert next_poll_interval(10.0, None, SETTINGS, busy=17.0) == 17.0
+    assert next_poll_interval(10_000.0, None, SETTINGS, busy=90.0) == 90.0
 
 
 @pytest.mark.parametrize(("clusters", "rate", "gap"), [(0, 10.0, 0.0), (80, 10.0, 10.0), (1000, 50.0, 25.0)])
 def test_the_affordable_gap_lets_all_clusters_be_looked_at_within_the_reads_for_looks(clusters, rate, gap):
-    assert affordable_gap(clusters, rate, SETTINGS) == pytest.approx(gap)
+    assert min_affordable_interval(clusters, rate, SETTINGS) == pytest.approx(gap)
 
 
-@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=3 * KEPT))
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=3 * MAX_SAMPLES))
 def test_only_the_most_recent_durations_are_kept(seconds):
     told, known = Durations(), Durations(seconds)
     for each in seconds:
         told.add(each)
-    newest = seconds[-KEPT:]
+    newest = seconds[-MAX_SAMPLES:]
     assert len(told) == len(known) == len(newest)
     assert told.quantile(0.0) == known.quantile(0.0) == min(newest)
     assert told.quantile(1.0) == known.quantile(1.0) == max(newest)
 
 
 def test_the_oldest_duration_is_the_one_forgotten():
-    learned = Durations([1.0, *[50.0] * (KEPT - 1)])
+    learned = Durations([1.0, *[50.0] * (MAX_SAMPLES - 1)])
     learned.add(90.0)
     assert (learned.quantile(0.0), learned.quantile(1.0)) == (50.0, 90.0)
 
@@ -199,12 +204,12 @@ def test_a_quantile_is_the_time_within_which_that_share_ended():
     ],
 )
 def test_an_end_that_was_noticed_late_teaches_no_more_than_a_look_in_time_would_have(under_way_at, over_by, seconds):
-    assert lesson(under_way_at, over_by, SETTINGS) == pytest.approx(seconds)
+    assert install_time_estimate(under_way_at, over_by, SETTINGS) == pytest.approx(seconds)
 
 
 @given(gap=st.floats(0.0, 5.0), at=st.floats(0.0, 1e6))
 def test_a_look_is_due_when_it_is_wanted_or_a_little_later(gap, at):
-    beat = Beat()
+    beat = PollAligner()
     for number in range(200):
         beat.looked(number * gap)
     assert -1e-9 <= beat.after(at) - at <= GROUP_WAIT_SECONDS
@@ -214,7 +219,7 @@ def test_a_look_is_due_when_it_is_wanted_or_a_little_later(gap, at):
     ("a_second", "together"), [(1, 1), (20, 1), (80, 4), (150, 7.5), (400, 5), (1000, 6.25), (20_000, 1)]
 )
 def test_looks_are_due_a_few_at_a_time_and_never_in_crowds(a_second, together):
-    beat, wanted = Beat(), [number / a_second for number in range(2000)]
+    beat, wanted = PollAligner(), [number / a_second for number in range(2000)]
     for at in wanted:
         beat.looked(at)
     assert together <= GROUP

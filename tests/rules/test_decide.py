@@ -15,7 +15,7 @@ from batch_deployer.model.deployment import (
     Deployment,
     OnExisting,
     ReleaseSpec,
-    Undo,
+    RollbackStep,
     is_protected,
     key_of,
 )
@@ -211,8 +211,8 @@ def test_the_platforms_own_releases_are_protected(namespace, name, protected):
     assert is_protected(namespace, name) is protected
 
 
-BACK = Undo(action=Action.ROLLBACK, revision=3, expected=ConfirmedState(revision=4))
-GONE = Undo(action=Action.DELETE, expected=ConfirmedState(revision=4))
+BACK = RollbackStep(action=Action.ROLLBACK, revision=3, expected=ConfirmedState(revision=4))
+GONE = RollbackStep(action=Action.DELETE, expected=ConfirmedState(revision=4))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ LEFT = ConfirmedState(
     ],
 )
 def test_an_undo_leaves_alone_what_differs_in_any_point_from_what_the_run_left(action, status, now, named):
-    undo = Undo(action=action, revision=3, expected=LEFT)
+    undo = RollbackStep(action=action, revision=3, expected=LEFT)
     decision = decide(
         a_deployment(undo=undo),
         a_state(status),
@@ -302,7 +302,7 @@ def test_an_undo_leaves_alone_what_differs_in_any_point_from_what_the_run_left(a
     ],
 )
 def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
-    undo = Undo(action=Action.DELETE, expected=LEFT)
+    undo = RollbackStep(action=Action.DELETE, expected=LEFT)
     decision = decide(
         a_deployment(undo=undo),
         a_state(),
@@ -314,7 +314,9 @@ def test_an_undo_takes_a_spelling_or_a_gap_for_no_difference(now):
 
 @pytest.mark.parametrize("action", [Action.ROLLBACK, Action.DELETE])
 def test_an_undo_that_the_run_itself_knew_to_be_impossible_is_blocked(action):
-    undo = Undo(action=action, revision=3, blocked="changed by somebody else while the run worked on it", expected=LEFT)
+    undo = RollbackStep(
+        action=action, revision=3, blocked="changed by somebody else while the run worked on it", expected=LEFT
+    )
     decision = decide(a_deployment(undo=undo), a_state(), differs=AS_WANTED, now=LEFT)
     assert (decision.action, decision.reason) == (Action.BLOCKED, undo.blocked)
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from batch_deployer.errors import IllegalMove
+from batch_deployer.errors import IllegalTransition
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Action, Deferral, Operation, Outcome
 from batch_deployer.rules.lifecycle import NEXT, UNDER_WAY, Phase, advance
@@ -73,7 +73,7 @@ def test_a_legal_move_leads_to_the_phase_of_its_row(phase, event):
 @pytest.mark.parametrize(("phase", "event"), [pair for pair in PAIRS if pair[1] not in LEGAL[pair[0]]])
 def test_an_illegal_move_raises_names_the_deployment_and_changes_nothing(phase, event):
     before = dict(NEXT)
-    with pytest.raises(IllegalMove, match=rf"{type(EVENTS[event]).__name__} cannot follow {phase} for c/ns/web"):
+    with pytest.raises(IllegalTransition, match=rf"{type(EVENTS[event]).__name__} cannot follow {phase} for c/ns/web"):
         advance(Phase(phase), EVENTS[event])
     assert before == NEXT
 

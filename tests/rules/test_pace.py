@@ -34,7 +34,7 @@ def serve(bucket, lets, *, calls=10**9, until=math.inf):
             bucket.answered(slot, departed, now)
             if ok:
                 passed += 1
-                bucket.passed(now, departed)
+                bucket.admitted(now, departed)
                 continue
             refused += 1
             before = max(now, bucket.paused_until)
@@ -92,26 +92,26 @@ def test_an_outage_that_refuses_every_probe_does_not_ruin_the_pace():
 def test_the_recovery_counts_the_time_between_pauses_and_goes_on_after_a_throttle_that_says_nothing():
     bucket = RateLimiter(Rate(100, 10.0))
     bucket.throttled(0.0, 5.0, -1.0, 90)
-    bucket.passed(5.1, 5.0)
+    bucket.admitted(5.1, 5.0)
     bucket.throttled(9.0, 20.0, 8.9, 5)
-    bucket.passed(20.0, 8.9)
+    bucket.admitted(20.0, 8.9)
     assert bucket.factor == DECREASE_FACTOR
-    bucket.passed(29.1, 29.0)
-    bucket.passed(35.0, 34.9)
+    bucket.admitted(29.1, 29.0)
+    bucket.admitted(35.0, 34.9)
     assert bucket.factor == DECREASE_FACTOR
-    bucket.passed(35.3, 35.2)
+    bucket.admitted(35.3, 35.2)
     assert bucket.factor == pytest.approx(DECREASE_FACTOR + INCREASE_SHARE)
 
 
 def test_an_echo_that_pauses_again_is_left_out_of_the_recovery_by_no_more_than_its_pause():
     bucket = RateLimiter(Rate(100, 10.0))
     bucket.throttled(0.0, 5.0, -1.0, 90)
-    bucket.passed(5.1, 5.0)
+    bucket.admitted(5.1, 5.0)
     bucket.throttled(7.1, 10.0, -1.0, 90)
-    bucket.passed(17.1, 17.1)
-    bucket.passed(25.0, 24.0)
+    bucket.admitted(17.1, 17.1)
+    bucket.admitted(25.0, 24.0)
     assert bucket.factor == DECREASE_FACTOR
-    bucket.passed(25.2, 24.2)
+    bucket.admitted(25.2, 24.2)
     assert bucket.factor == pytest.approx(DECREASE_FACTOR + INCREASE_SHARE)
 
 

@@ -48,7 +48,7 @@ def drive(bucket, calls, *, start=0.0, rng=None, delay=0.0, latency=0.0, throttl
                 if rng.random() < throttled:
                     bucket.throttled(at, rng.choice((0.0, 0.5, 1.0, 2.0)) * bucket.rate.period, departed, nth)
                 else:
-                    bucket.passed(at, departed)
+                    bucket.admitted(at, departed)
             elif rng.random() < abandoned:
                 bucket.abandon(slot, at)
             else:
@@ -159,7 +159,7 @@ def test_at_a_lowered_pace_and_after_a_pause_nothing_is_waited_for():
     assert bucket.due(0.5) == 1.0
     bucket.depart(slot := bucket.take(1.0), 1.0)
     assert bucket.due(1.0) == math.inf, "one call goes alone"
-    bucket.passed(1.1, 1.0)
+    bucket.admitted(1.1, 1.0)
     bucket.answered(slot, 1.0, 1.1)
     bucket.depart(bucket.take(1.1), 1.1)
     assert bucket.due(1.1) == bucket.earliest(1.1) > 1.1

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from batch_deployer.model.api import PENDING, ReleaseState
 from batch_deployer.model.deployment import Operation
-from batch_deployer.rules.observation import Baseline, Fate, Sight, different_times, judge_fate, judge_sight, timestamp
+from batch_deployer.rules.observation import (
+    Baseline,
+    PollResult,
+    WriteOutcome,
+    classify_poll,
+    classify_uncertain_write,
+    different_times,
+    timestamp,
+)
 
 BEFORE, THEN, LATER = "2026-01-02T02:00:00+08:00", "2026-01-02T03:00:00+08:00", "2026-01-02T03:01:00+08:00"
 SENT = timestamp(THEN)
@@ -40,7 +48,7 @@ def a_baseline(operation, revision=0, updated=THEN, *, created="", made=(), pend
 
 
 def sight(base, state):
-    return judge_sight(base, state)[0]
+    return classify_poll(base, state)[0]
 
 
 # -- an operation under way --------------------------------------------------------------------------------------------
@@ -49,41 +57,41 @@ def sight(base, state):
 @pytest.mark.parametrize("status", sorted(PENDING))
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 def test_pending_goes_on_whoever_caused_it(operation, status):
-    assert sight(a_baseline(operation, 3), a_state(status, 4)) is Sight.GOING
+    assert sight(a_baseline(operation, 3), a_state(status, 4)) is PollResult.GOING
 
 
 @pytest.mark.parametrize(
     ("status", "seen", "reason"),
     [
-        ("DEPLOYED", Sight.DONE, ""),
-        ("SUPERSEDED", Sight.DONE, ""),
-        ("FAILED", Sight.BAD, "create ended FAILED"),
-        ("UNKNOWN", Sight.BAD, "status UNKNOWN: delete it by hand and install it again"),
-        ("DELETING", Sight.THEIRS, "it is being deleted (DELETING)"),
-        ("DELETED", Sight.THEIRS, "it is being deleted (DELETED)"),
-        ("QUEUED", Sight.GOING, ""),
-        ("", Sight.GOING, ""),
+        ("DEPLOYED", PollResult.DONE, ""),
+        ("SUPERSEDED", PollResult.DONE, ""),
+        ("FAILED", PollResult.BAD, "create ended FAILED"),
+        ("UNKNOWN", PollResult.BAD, "status UNKNOWN: delete it by hand and install it again"),
+        ("DELETING", PollResult.THEIRS, "it is being deleted (DELETING)"),
+        ("DELETED", PollResult.THEIRS, "it is being deleted (DELETED)"),
+        ("QUEUED", PollResult.GOING, ""),
+        ("", PollResult.GOING, ""),
     ],
 )
 def test_after_a_create_each_status_has_its_meaning(status, seen, reason):
-    assert judge_sight(a_baseline(Operation.CREATE), a_state(status)) == (seen, reason)
+    assert classify_poll(a_baseline(Operation.CREATE), a_state(status)) == (seen, reason)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "UNKNOWN"])
 def test_the_clouds_own_words_are_the_reason_of_a_failure(status):
     state = a_state(status, text="timed out waiting for the condition")
-    assert judge_sight(a_baseline(Operation.CREATE), state) == (Sight.BAD, "timed out waiting for the condition")
+    assert classify_poll(a_baseline(Operation.CREATE), state) == (PollResult.BAD, "timed out waiting for the condition")
 
 
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 def test_a_release_missing_from_the_list_is_gone_or_not_visible_yet(operation):
-    assert judge_sight(a_baseline(operation, 3), None) == (Sight.GONE, "the release is no longer there")
+    assert classify_poll(a_baseline(operation, 3), None) == (PollResult.GONE, "the release is no longer there")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 @pytest.mark.parametrize("status", TERMINAL)
 def test_after_an_update_no_terminal_status_of_the_baseline_counts(operation, status):
-    assert judge_sight(a_baseline(operation, 3), a_state(status, 3, updated=THEN)) == (Sight.STALE, "")
+    assert classify_poll(a_baseline(operation, 3), a_state(status, 3, updated=THEN)) == (PollResult.STALE, "")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
@@ -101,38 +109,38 @@ def test_after_an_update_no_terminal_status_of_the_baseline_counts(operation, st
 def test_a_terminal_status_counts_once_the_revision_or_the_time_moved_or_pending_was_seen(
     operation, status, base, state
 ):
-    expected = {"DEPLOYED": Sight.DONE, "FAILED": Sight.BAD}[status]
+    expected = {"DEPLOYED": PollResult.DONE, "FAILED": PollResult.BAD}[status]
     assert sight(a_baseline(operation, 3, **base), a_state(status, **state)) is expected
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 def test_a_stale_read_after_pending_was_seen_at_the_new_revision_does_not_count(operation):
     base = a_baseline(operation, 3, pending_revision=4)
-    assert sight(base, a_state("DEPLOYED", 3, updated=THEN)) is Sight.STALE
-    assert sight(base, a_state("DEPLOYED", 4, updated=THEN)) is Sight.DONE
+    assert sight(base, a_state("DEPLOYED", 3, updated=THEN)) is PollResult.STALE
+    assert sight(base, a_state("DEPLOYED", 4, updated=THEN)) is PollResult.DONE
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 @pytest.mark.parametrize("updated", [BEFORE, ""])
 def test_a_read_from_before_the_baseline_is_stale_too(operation, updated):
-    assert sight(a_baseline(operation, 3), a_state("DEPLOYED", 2, updated=updated)) is Sight.STALE
+    assert sight(a_baseline(operation, 3), a_state("DEPLOYED", 2, updated=updated)) is PollResult.STALE
 
 
 def test_without_any_time_the_same_revision_is_stale():
-    assert sight(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3, updated=LATER)) is Sight.STALE
+    assert sight(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3, updated=LATER)) is PollResult.STALE
 
 
 @pytest.mark.parametrize("updated", ["", "2026-01-01T19:00:00Z"])
 def test_a_time_that_is_missing_or_only_written_differently_has_not_moved(updated):
     state = a_state("DEPLOYED", 3, updated=updated)
-    assert sight(a_baseline(Operation.UPGRADE, 3), state) is Sight.STALE
-    assert fate(a_baseline(Operation.UPGRADE, 3), state) == (Fate.NOT_YET, "")
+    assert sight(a_baseline(Operation.UPGRADE, 3), state) is PollResult.STALE
+    assert fate(a_baseline(Operation.UPGRADE, 3), state) == (WriteOutcome.NOT_YET, "")
 
 
 def test_times_that_cannot_be_read_can_still_be_told_apart():
     base = a_baseline(Operation.UPGRADE, 3, "some time")
-    assert sight(base, a_state("DEPLOYED", 3, updated="some time")) is Sight.STALE
-    assert sight(base, a_state("DEPLOYED", 3, updated="another time")) is Sight.DONE
+    assert sight(base, a_state("DEPLOYED", 3, updated="some time")) is PollResult.STALE
+    assert sight(base, a_state("DEPLOYED", 3, updated="another time")) is PollResult.DONE
 
 
 OURS = {"created": BEFORE, "made": (4,)}
@@ -152,54 +160,60 @@ OURS = {"created": BEFORE, "made": (4,)}
     ],
 )
 def test_what_our_write_cannot_have_made_is_somebody_elses(operation, status, state, named):
-    seen, reason = judge_sight(a_baseline(operation, 3, **OURS), a_state(status, **state))
-    assert seen is Sight.THEIRS
+    seen, reason = classify_poll(a_baseline(operation, 3, **OURS), a_state(status, **state))
+    assert seen is PollResult.THEIRS
     assert named in reason.replace(" (PENDING_UPGRADE)", "")
 
 
 @pytest.mark.parametrize(
     ("made", "revision", "seen"),
-    [((4,), 4, Sight.DONE), ((4, 5), 5, Sight.DONE), ((4, 5), 6, Sight.THEIRS), ((), 9, Sight.DONE), ((4,), 0, None)],
+    [
+        ((4,), 4, PollResult.DONE),
+        ((4, 5), 5, PollResult.DONE),
+        ((4, 5), 6, PollResult.THEIRS),
+        ((), 9, PollResult.DONE),
+        ((4,), 0, None),
+    ],
 )
 def test_each_write_of_unknown_fate_may_have_made_one_revision(made, revision, seen):
     found = sight(a_baseline(Operation.UPGRADE, 3, made=made), a_state("DEPLOYED", revision))
-    assert found is (seen or Sight.DONE)
+    assert found is (seen or PollResult.DONE)
 
 
 @pytest.mark.parametrize(
     "created", [BEFORE, "2026-01-01T18:00:00Z", "2026-01-02T02:00:00.4+08:00", "", "soon", "0001-01-01T00:00:00Z"]
 )
 def test_a_creation_time_that_is_the_same_or_cannot_be_read_proves_nothing(created):
-    assert sight(a_baseline(Operation.UPGRADE, 3, **OURS), a_state("DEPLOYED", 4, created=created)) is Sight.DONE
+    assert sight(a_baseline(Operation.UPGRADE, 3, **OURS), a_state("DEPLOYED", 4, created=created)) is PollResult.DONE
 
 
 @pytest.mark.parametrize("status", ["DEPLOYED", "FAILED", "UNKNOWN"])
 def test_a_chart_or_values_that_we_did_not_send_are_somebody_elses(status):
     state = a_state(status, 4, created=BEFORE)
-    seen = judge_sight(a_baseline(Operation.UPGRADE, 3, **OURS), state, contradiction="other values run: replicas")
-    assert seen == (Sight.THEIRS, "other values run: replicas")
+    seen = classify_poll(a_baseline(Operation.UPGRADE, 3, **OURS), state, contradiction="other values run: replicas")
+    assert seen == (PollResult.THEIRS, "other values run: replicas")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 def test_a_new_time_at_the_old_revision_is_not_the_effect_of_our_write(operation):
     base, state = a_baseline(operation, 3, **OURS), a_state("DEPLOYED", 3, updated=LATER, created=BEFORE)
-    assert judge_sight(base, state, contradiction="other values run") == (Sight.STALE, "")
-    assert fate(base, state) == (Fate.NOT_YET, "")
+    assert classify_poll(base, state, contradiction="other values run") == (PollResult.STALE, "")
+    assert fate(base, state) == (WriteOutcome.NOT_YET, "")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 def test_a_failure_that_made_no_revision_is_ours_once_its_time_moved(operation):
     base = a_baseline(operation, 3, **OURS)
     state = a_state("FAILED", 3, updated=LATER, created=BEFORE, text="template error")
-    assert judge_sight(base, state) == (Sight.BAD, "template error")
-    assert fate(base, state) == (Fate.OURS, "")
-    assert sight(base, a_state("FAILED", 3, updated=THEN, created=BEFORE)) is Sight.STALE
+    assert classify_poll(base, state) == (PollResult.BAD, "template error")
+    assert fate(base, state) == (WriteOutcome.OURS, "")
+    assert sight(base, a_state("FAILED", 3, updated=THEN, created=BEFORE)) is PollResult.STALE
 
 
 def test_while_it_is_under_way_neither_chart_nor_values_are_compared():
     state = a_state("PENDING_UPGRADE", 4, created=BEFORE)
-    found = judge_sight(a_baseline(Operation.UPGRADE, 3, **OURS), state, contradiction="other values run")
-    assert found == (Sight.GOING, "")
+    found = classify_poll(a_baseline(Operation.UPGRADE, 3, **OURS), state, contradiction="other values run")
+    assert found == (PollResult.GOING, "")
 
 
 @pytest.mark.parametrize("updated", [BEFORE, THEN])
@@ -207,22 +221,22 @@ def test_a_stale_poll_is_nobodys_work(updated):
     base = a_baseline(Operation.UPGRADE, 3, **OURS)
     for revision in (1, 2, 3):
         state = a_state("DEPLOYED", revision, updated=updated, created=BEFORE)
-        assert judge_sight(base, state, contradiction="other values run") == (Sight.STALE, "")
+        assert classify_poll(base, state, contradiction="other values run") == (PollResult.STALE, "")
 
 
 @pytest.mark.parametrize(
     ("base", "state", "seen"),
     [
-        ({"made": (1,)}, {"revision": 1}, Sight.DONE),
-        ({"made": (1,)}, {"revision": 2}, Sight.THEIRS),
-        ({"made": (1,), "created": THEN}, {"revision": 1, "created": THEN}, Sight.DONE),
-        ({"made": (1,), "created": THEN}, {"revision": 1, "created": LATER}, Sight.THEIRS),
-        ({"made": (1,), "revision": 3}, {"revision": 1}, Sight.DONE),
-        ({"made": (1,), "revision": 3}, {"revision": 2}, Sight.THEIRS),
-        ({"made": (1,), "revision": 3}, {"revision": 3}, Sight.THEIRS),
-        ({"made": (1,), "revision": 3}, {"revision": 3, "updated": THEN}, Sight.STALE),
-        ({"made": (1,), "revision": 3}, {"revision": 2, "updated": BEFORE}, Sight.STALE),
-        ({"made": (1,), "revision": 3}, {"revision": 4, "updated": THEN}, Sight.THEIRS),
+        ({"made": (1,)}, {"revision": 1}, PollResult.DONE),
+        ({"made": (1,)}, {"revision": 2}, PollResult.THEIRS),
+        ({"made": (1,), "created": THEN}, {"revision": 1, "created": THEN}, PollResult.DONE),
+        ({"made": (1,), "created": THEN}, {"revision": 1, "created": LATER}, PollResult.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 1}, PollResult.DONE),
+        ({"made": (1,), "revision": 3}, {"revision": 2}, PollResult.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 3}, PollResult.THEIRS),
+        ({"made": (1,), "revision": 3}, {"revision": 3, "updated": THEN}, PollResult.STALE),
+        ({"made": (1,), "revision": 3}, {"revision": 2, "updated": BEFORE}, PollResult.STALE),
+        ({"made": (1,), "revision": 3}, {"revision": 4, "updated": THEN}, PollResult.THEIRS),
     ],
 )
 def test_a_create_makes_revision_one_also_where_another_release_was_deleted(base, state, seen):
@@ -231,35 +245,35 @@ def test_a_create_makes_revision_one_also_where_another_release_was_deleted(base
 
 @pytest.mark.parametrize("base", [(3, THEN), (3, "")])
 def test_a_create_after_a_delete_is_done_at_its_own_first_revision(base):
-    assert sight(a_baseline(Operation.CREATE, *base), a_state("DEPLOYED", 1, updated=LATER)) is Sight.DONE
+    assert sight(a_baseline(Operation.CREATE, *base), a_state("DEPLOYED", 1, updated=LATER)) is PollResult.DONE
 
 
 def test_a_create_after_a_delete_does_not_believe_a_read_of_what_was_deleted():
     base = a_baseline(Operation.CREATE, 1)
-    assert sight(base, a_state("FAILED", 1, updated=THEN)) is Sight.STALE
-    assert sight(base, a_state("DEPLOYED", 1, updated=BEFORE)) is Sight.STALE
-    assert sight(base, a_state("DELETING", 1, updated=LATER)) is Sight.STALE
-    assert sight(base, a_state("DELETED", 1, updated=LATER)) is Sight.STALE
-    assert sight(base, a_state("DEPLOYED", 1, updated=LATER)) is Sight.DONE
-    assert sight(base, a_state("FAILED", 1, updated=LATER)) is Sight.BAD
+    assert sight(base, a_state("FAILED", 1, updated=THEN)) is PollResult.STALE
+    assert sight(base, a_state("DEPLOYED", 1, updated=BEFORE)) is PollResult.STALE
+    assert sight(base, a_state("DELETING", 1, updated=LATER)) is PollResult.STALE
+    assert sight(base, a_state("DELETED", 1, updated=LATER)) is PollResult.STALE
+    assert sight(base, a_state("DEPLOYED", 1, updated=LATER)) is PollResult.DONE
+    assert sight(base, a_state("FAILED", 1, updated=LATER)) is PollResult.BAD
 
 
 @pytest.mark.parametrize(
     ("state", "seen"),
     [
-        (None, Sight.DONE),
-        (a_state("DELETED", 3), Sight.DONE),
-        (a_state("DELETING", 3, created=BEFORE), Sight.GOING),
-        (a_state("DEPLOYED", 3, created=BEFORE), Sight.GOING),
-        (a_state("DEPLOYED", 3, created=THEN), Sight.GOING),
-        (a_state("DEPLOYED", 3, created=""), Sight.GOING),
-        (a_state("PENDING_INSTALL", 3, created=BEFORE), Sight.GOING),
-        (a_state("FAILED", 3, created=BEFORE), Sight.STALE),
-        (a_state("UNKNOWN", 3, created=BEFORE), Sight.STALE),
-        (a_state("DEPLOYED", 4, created=BEFORE), Sight.THEIRS),
-        (a_state("DEPLOYED", 1, created=LATER), Sight.OTHER),
-        (a_state("PENDING_INSTALL", 1, created=LATER), Sight.OTHER),
-        (a_state("FAILED", 1, created=LATER), Sight.OTHER),
+        (None, PollResult.DONE),
+        (a_state("DELETED", 3), PollResult.DONE),
+        (a_state("DELETING", 3, created=BEFORE), PollResult.GOING),
+        (a_state("DEPLOYED", 3, created=BEFORE), PollResult.GOING),
+        (a_state("DEPLOYED", 3, created=THEN), PollResult.GOING),
+        (a_state("DEPLOYED", 3, created=""), PollResult.GOING),
+        (a_state("PENDING_INSTALL", 3, created=BEFORE), PollResult.GOING),
+        (a_state("FAILED", 3, created=BEFORE), PollResult.STALE),
+        (a_state("UNKNOWN", 3, created=BEFORE), PollResult.STALE),
+        (a_state("DEPLOYED", 4, created=BEFORE), PollResult.THEIRS),
+        (a_state("DEPLOYED", 1, created=LATER), PollResult.OTHER),
+        (a_state("PENDING_INSTALL", 1, created=LATER), PollResult.OTHER),
+        (a_state("FAILED", 1, created=LATER), PollResult.OTHER),
     ],
 )
 def test_a_delete_is_done_when_the_release_is_gone_and_another_is_told_from_it(state, seen):
@@ -270,18 +284,18 @@ def test_a_delete_is_done_when_the_release_is_gone_and_another_is_told_from_it(s
 
 
 def fate(base, state, *, differs="", skew=300.0):
-    return judge_fate(base, state, sent_at=SENT, skew=skew, differs=differs)
+    return classify_uncertain_write(base, state, sent_at=SENT, skew=skew, differs=differs)
 
 
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 @pytest.mark.parametrize("state", [None, a_state("DELETED")])
 def test_what_is_not_there_did_not_take_effect_yet(operation, state):
-    assert fate(a_baseline(operation), state) == (Fate.NOT_YET, "")
+    assert fate(a_baseline(operation), state) == (WriteOutcome.NOT_YET, "")
 
 
 @pytest.mark.parametrize("status", ["PENDING_INSTALL", "DEPLOYED", "FAILED", "UNKNOWN"])
 def test_a_release_that_fits_in_every_point_is_our_create(status):
-    assert fate(a_baseline(Operation.CREATE), a_state(status)) == (Fate.OURS, "")
+    assert fate(a_baseline(Operation.CREATE), a_state(status)) == (WriteOutcome.OURS, "")
 
 
 @pytest.mark.parametrize(
@@ -297,14 +311,14 @@ def test_a_release_that_fits_in_every_point_is_our_create(status):
     ],
 )
 def test_a_release_that_does_not_fit_is_a_conflict(state, differs, reason):
-    assert fate(a_baseline(Operation.CREATE), state, differs=differs) == (Fate.CONFLICT, reason)
+    assert fate(a_baseline(Operation.CREATE), state, differs=differs) == (WriteOutcome.CONFLICT, reason)
 
 
 @pytest.mark.parametrize(
     "created", ["2026-01-02T02:55:00+08:00", "2026-01-01T19:00:00Z", "", "soon", "0001-01-01T00:00:00Z"]
 )
 def test_a_creation_time_within_the_skew_or_untold_does_not_speak_against_us(created):
-    assert fate(a_baseline(Operation.CREATE), a_state("DEPLOYED", created=created)) == (Fate.OURS, "")
+    assert fate(a_baseline(Operation.CREATE), a_state("DEPLOYED", created=created)) == (WriteOutcome.OURS, "")
 
 
 def test_an_ambiguous_create_after_a_delete_does_not_take_the_deleted_release_for_its_own():
@@ -314,26 +328,26 @@ def test_an_ambiguous_create_after_a_delete_does_not_take_the_deleted_release_fo
         a_state("DEPLOYED", 1, updated=BEFORE, created=BEFORE),
         a_state("DELETING", 1, updated=LATER, created=BEFORE),
     ):
-        assert fate(base, old, differs="values differ") == (Fate.NOT_YET, "")
-    assert fate(base, a_state("DEPLOYED", 1)) == (Fate.OURS, "")
-    assert fate(a_baseline(Operation.CREATE, 1, ""), a_state("DEPLOYED", 1)) == (Fate.OURS, "")
+        assert fate(base, old, differs="values differ") == (WriteOutcome.NOT_YET, "")
+    assert fate(base, a_state("DEPLOYED", 1)) == (WriteOutcome.OURS, "")
+    assert fate(a_baseline(Operation.CREATE, 1, ""), a_state("DEPLOYED", 1)) == (WriteOutcome.OURS, "")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (a_state("DEPLOYED", 3, updated=THEN), Fate.NOT_YET),
-        (a_state("FAILED", 3, updated=THEN), Fate.NOT_YET),
-        (a_state("DEPLOYED", 2, updated=BEFORE), Fate.NOT_YET),
-        (a_state("PENDING_INSTALL", 2, updated=BEFORE), Fate.NOT_YET),
-        (a_state("PENDING_UPGRADE", 3, updated=BEFORE), Fate.NOT_YET),
-        (a_state("DEPLOYED", 1, updated=LATER), Fate.OURS),
-        (a_state("DEPLOYED", 3, updated=LATER), Fate.OURS),
-        (a_state("PENDING_UPGRADE", 3, updated=THEN), Fate.OURS),
-        (a_state("PENDING_ROLLBACK", 4), Fate.OURS),
-        (a_state("DEPLOYED", 4), Fate.OURS),
-        (a_state("FAILED", 4), Fate.OURS),
+        (a_state("DEPLOYED", 3, updated=THEN), WriteOutcome.NOT_YET),
+        (a_state("FAILED", 3, updated=THEN), WriteOutcome.NOT_YET),
+        (a_state("DEPLOYED", 2, updated=BEFORE), WriteOutcome.NOT_YET),
+        (a_state("PENDING_INSTALL", 2, updated=BEFORE), WriteOutcome.NOT_YET),
+        (a_state("PENDING_UPGRADE", 3, updated=BEFORE), WriteOutcome.NOT_YET),
+        (a_state("DEPLOYED", 1, updated=LATER), WriteOutcome.OURS),
+        (a_state("DEPLOYED", 3, updated=LATER), WriteOutcome.OURS),
+        (a_state("PENDING_UPGRADE", 3, updated=THEN), WriteOutcome.OURS),
+        (a_state("PENDING_ROLLBACK", 4), WriteOutcome.OURS),
+        (a_state("DEPLOYED", 4), WriteOutcome.OURS),
+        (a_state("FAILED", 4), WriteOutcome.OURS),
     ],
 )
 def test_an_ambiguous_update_took_effect_if_the_release_moved_beyond_the_baseline(operation, state, expected):
@@ -355,28 +369,28 @@ def test_an_ambiguous_update_took_effect_if_the_release_moved_beyond_the_baselin
     ],
 )
 def test_an_ambiguous_update_after_which_anothers_work_is_there_is_a_conflict(operation, state, differs, reason):
-    assert fate(a_baseline(operation, 3, **OURS), state, differs=differs) == (Fate.CONFLICT, reason)
+    assert fate(a_baseline(operation, 3, **OURS), state, differs=differs) == (WriteOutcome.CONFLICT, reason)
 
 
 def test_an_ambiguous_update_that_is_under_way_is_not_judged_by_its_values():
     state = a_state("PENDING_UPGRADE", 4, created=BEFORE)
-    assert fate(a_baseline(Operation.UPGRADE, 3, **OURS), state, differs="other values run") == (Fate.OURS, "")
+    assert fate(a_baseline(Operation.UPGRADE, 3, **OURS), state, differs="other values run") == (WriteOutcome.OURS, "")
 
 
 def test_an_update_without_a_known_time_is_judged_by_its_revision():
-    assert fate(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3))[0] is Fate.NOT_YET
+    assert fate(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3))[0] is WriteOutcome.NOT_YET
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (None, Fate.OURS),
-        (a_state("DELETED", 3), Fate.OURS),
-        (a_state("DELETING", 3), Fate.OURS),
-        (a_state("DEPLOYED", 3, created=BEFORE), Fate.NOT_YET),
-        (a_state("FAILED", 3, created=BEFORE), Fate.NOT_YET),
-        (a_state("DEPLOYED", 4, created=BEFORE), Fate.CONFLICT),
-        (a_state("DEPLOYED", 1, created=LATER), Fate.OURS),
+        (None, WriteOutcome.OURS),
+        (a_state("DELETED", 3), WriteOutcome.OURS),
+        (a_state("DELETING", 3), WriteOutcome.OURS),
+        (a_state("DEPLOYED", 3, created=BEFORE), WriteOutcome.NOT_YET),
+        (a_state("FAILED", 3, created=BEFORE), WriteOutcome.NOT_YET),
+        (a_state("DEPLOYED", 4, created=BEFORE), WriteOutcome.CONFLICT),
+        (a_state("DEPLOYED", 1, created=LATER), WriteOutcome.OURS),
     ],
 )
 def test_an_ambiguous_delete_took_effect_if_the_release_is_going_or_gone(state, expected):
@@ -398,16 +412,16 @@ STATES = st.builds(
 def test_an_update_is_never_called_done_on_a_state_that_was_there_before(state, operation, revision):
     """Whatever does not lie beyond the baseline by revision or by time cannot be the effect of our write."""
     base = a_baseline(operation, revision)
-    if judge_sight(base, state)[0] in (Sight.DONE, Sight.BAD):
+    if classify_poll(base, state)[0] in (PollResult.DONE, PollResult.BAD):
         assert state.revision > revision or state.updated_at == LATER
 
 
 @given(state=STATES, operation=st.sampled_from(list(Operation)), revision=st.integers(0, 6))
 def test_every_state_has_a_meaning_and_a_bad_one_its_reason(state, operation, revision):
-    seen, reason = judge_sight(a_baseline(operation, revision), state)
-    assert reason or seen not in (Sight.BAD, Sight.THEIRS)
+    seen, reason = classify_poll(a_baseline(operation, revision), state)
+    assert reason or seen not in (PollResult.BAD, PollResult.THEIRS)
     found, why = fate(a_baseline(operation, revision), state)
-    assert bool(why) is (found is Fate.CONFLICT)
+    assert bool(why) is (found is WriteOutcome.CONFLICT)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_whatever_the_runs_do_the_server_never_sees_more_than_the_limit(seed):
     def answer(now, runner, slot, departed):
         if runner.me.process not in dead:
             runner.bucket.answered(slot, departed, now)
-            runner.bucket.passed(now, departed)
+            runner.bucket.admitted(now, departed)
 
     def end(now, runner):
         if draw.random() < 0.5:

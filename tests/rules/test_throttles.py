@@ -25,7 +25,7 @@ def leave(bucket, calls, start):
     for _ in range(calls):
         now = max(now, bucket.earliest(now))
         bucket.depart(bucket.take(now), now)
-        bucket.passed(now, now)
+        bucket.admitted(now, now)
         left.append(now)
     return left
 
@@ -51,14 +51,14 @@ def test_after_a_pause_one_call_goes_alone_until_it_is_answered():
     assert bucket.earliest(61.0) == math.inf
     bucket.depart(slot, 62.0)
     assert bucket.earliest(500.0) == math.inf
-    bucket.passed(63.0, 62.0)
+    bucket.admitted(63.0, 62.0)
     assert bucket.earliest(500.0) == 500.0
 
 
 def test_an_answer_to_a_call_from_before_the_pause_does_not_end_the_probing():
     bucket = throttled_bucket(calls=2, wait=60.0)
     bucket.depart(bucket.take(61.0), 61.0)
-    bucket.passed(62.0, 0.0)
+    bucket.admitted(62.0, 0.0)
     assert bucket.earliest(500.0) == math.inf
 
 
@@ -110,7 +110,7 @@ def test_a_call_that_was_reserved_before_the_pause_and_left_during_it_is_an_echo
 def test_an_echo_that_arrives_after_the_pause_does_not_cut_again():
     bucket = throttled_bucket(calls=2, wait=5.0)
     bucket.depart(bucket.take(6.0), 6.0)
-    bucket.passed(7.0, 6.0)
+    bucket.admitted(7.0, 6.0)
     bucket.throttled(8.0, 5.0, 0.0, 1)
     assert bucket.factor == DECREASE_FACTOR
 
@@ -118,9 +118,9 @@ def test_an_echo_that_arrives_after_the_pause_does_not_cut_again():
 def test_a_throttle_still_cuts_when_answers_take_longer_than_the_pace_takes_to_recover():
     """A recovery between a call's departure and its throttle must not make that throttle look like an echo."""
     bucket = RateLimiter(Rate(10, 1.0), pace=5.0)
-    bucket.passed(0.0, -1.0)
+    bucket.admitted(0.0, -1.0)
     bucket.depart(bucket.take(2.0), 2.0)
-    bucket.passed(3.0, 1.0)
+    bucket.admitted(3.0, 1.0)
     assert bucket.factor == pytest.approx(0.5 + INCREASE_SHARE)
     bucket.throttled(4.0, 1.0, 2.0, 1)
     assert bucket.factor == pytest.approx((0.5 + INCREASE_SHARE) * DECREASE_FACTOR)
@@ -152,10 +152,10 @@ def test_a_lowered_pace_is_kept_although_timers_ring_at_whole_milliseconds():
 def test_the_pace_recovers_by_one_step_a_period_up_to_the_full_one():
     bucket = throttled_bucket(wait=60.0)
     bucket.depart(bucket.take(61.0), 61.0)
-    bucket.passed(62.0, 61.0)
+    bucket.admitted(62.0, 61.0)
     seen = []
     for now in range(62, 400, 10):
-        bucket.passed(float(now), float(now) - 1)
+        bucket.admitted(float(now), float(now) - 1)
         seen.append(round(bucket.factor, 6))
     steps = sorted(set(seen))
     assert steps == pytest.approx([DECREASE_FACTOR, DECREASE_FACTOR + INCREASE_SHARE, 1.0])
@@ -168,9 +168,9 @@ def test_a_learned_pace_is_kept_for_a_period_and_then_recovers():
     assert bucket.pace == pytest.approx(0.05)
     first, second = leave(bucket, 2, 0.0)
     assert second - first == pytest.approx(20.0 - TIMER_TOLERANCE_SECONDS)
-    bucket.passed(30.0, 29.0)
+    bucket.admitted(30.0, 29.0)
     assert bucket.pace == pytest.approx(0.05)
-    bucket.passed(80.0, 79.0)
+    bucket.admitted(80.0, 79.0)
     assert bucket.factor == pytest.approx(0.3 + INCREASE_SHARE)
 
 
@@ -189,7 +189,7 @@ def test_the_pace_settles_near_a_limit_that_is_lower_than_the_configured_one():
         bucket.answered(slot, now, now + 0.1)
         if len([at for at in passed if at > now - 60.0]) < 5:
             passed.append(now)
-            bucket.passed(now + 0.1, now)
+            bucket.admitted(now + 0.1, now)
         else:
             refused += 1
             bucket.throttled(now + 0.1, 60.0, now, nth)

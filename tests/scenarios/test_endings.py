@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from batch_deployer.errors import IllegalMove
+from batch_deployer.errors import IllegalTransition
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan
 
@@ -29,7 +29,7 @@ def test_deployments_that_wait_for_each_other_end_the_run_and_are_named(stage):
         spec = ReleaseSpec(name=name, namespace=namespace, chart=ChartRef(name="chart"), version="1.0.0", needs=needs)
         pairs.append(Deployment(key=key_of("c1", namespace, name), cluster=cluster, release=spec))
     plan = Plan(name="circle", clouds={"sim": CloudSpec(name="sim")}, deployments=pairs)
-    with pytest.raises(IllegalMove, match="these deployments can never start: one/a/web, one/b/db"):
+    with pytest.raises(IllegalTransition, match="these deployments can never start: one/a/web, one/b/db"):
         stage.act(plan)
 
 

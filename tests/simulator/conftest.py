@@ -19,7 +19,7 @@ from batch_deployer.model.api import (
 from batch_deployer.model.deployment import Operation, Parameters
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.process import SimulatorProcess
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import SimChart, SimCloud, SimCluster
 from batch_deployer.simulator.world.world import World
 
@@ -50,7 +50,7 @@ class Scene:
 
     def __init__(self, rules=(), *, seed=0, speed=1.0, **world):
         given = files.load_data(list(rules)) if not isinstance(rules, str) else files.load(rules)
-        self.fleet = Fleet(a_world(**world), seed=seed, faults=given)
+        self.fleet = SimulatedProvider(a_world(**world), seed=seed, faults=given)
         self.fleet.start(START, speed=speed)
         self.now = START
 

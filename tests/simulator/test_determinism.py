@@ -7,7 +7,7 @@ import pytest
 from batch_deployer.model.api import CreateRelease
 from batch_deployer.simulator.faults.files import preset
 from batch_deployer.simulator.faults.presets import PRESETS
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.world import World
 
 WORLD = World.generated(clouds=2, clusters=20, writes="100000/s", reads="100000/s")
@@ -23,7 +23,7 @@ CREATES = [
 
 def told(seed, order, gap, rules=PRESETS["storm"]):
     """Try each create until it is in (or refused for good), in this order, and say what came of it in the end."""
-    fleet = Fleet(WORLD, seed=seed, faults=[rule for rule in rules if not rule.every])
+    fleet = SimulatedProvider(WORLD, seed=seed, faults=[rule for rule in rules if not rule.every])
     now, answers = 1e9, {}
     waiting = list(order)
     while waiting:
@@ -61,7 +61,7 @@ def test_the_storm_leaves_every_kind_of_end():
 
 def test_installs_take_as_long_whoever_asks_when():
     def ends(order):
-        fleet = Fleet(WORLD, seed=5)
+        fleet = SimulatedProvider(WORLD, seed=5)
         for cloud, call in order:
             fleet.handle(cloud, call, 1e9)
         slots = [slot for holding in fleet.estate.everywhere() for slot in holding.slots.values()]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.faults.presets import PRESETS
 from batch_deployer.simulator.faults.rules import READS, WRITES, Acts, Effect, FaultRule
@@ -64,19 +64,19 @@ def test_an_empty_file_has_no_rules():
     ],
 )
 def test_a_mistake_is_named(text, message):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         files.load(text, file="f.yaml")
     assert message in str(caught.value)
 
 
 def test_all_rules_that_are_wrong_are_named_at_once():
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         files.load("- {effect: x}\n- {effect: slow}\n- {effect: slow, seconds: x}\n")
     assert [str(fault).split(":")[0] for fault in caught.value.faults] == ["rule 1", "rule 3"]
 
 
 def test_a_yaml_file_runs_no_code():
-    with pytest.raises(BadInput, match="not YAML"):
+    with pytest.raises(InputError, match="not YAML"):
         files.load("!!python/object/apply:os.getcwd []")
 
 

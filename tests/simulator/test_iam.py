@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from batch_deployer.simulator.identity.accounts import Accounts, Caller
 from batch_deployer.simulator.identity.iam import Iam
 from batch_deployer.simulator.identity.signing import Received
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 AT = 1_767_322_800.0
 
@@ -116,7 +116,7 @@ def test_a_project_nobody_knows_is_not_found(http):
 def iam(make_world):
     """The identity service alone, so that locks do not reach other tests."""
     world = make_world()
-    fleet = Fleet(world)
+    fleet = SimulatedProvider(world)
     accounts = Accounts(world, fleet.tokens)
     service = Iam(world.account, world.clouds, accounts, fleet.tokens)
 
@@ -144,7 +144,7 @@ def test_a_right_password_forgives_the_wrong_ones_before(iam):
 
 def test_wrong_signatures_lock_the_access_key(make_world):
     world = make_world()
-    accounts = Accounts(world, Fleet(world).tokens)
+    accounts = Accounts(world, SimulatedProvider(world).tokens)
     headers = {
         "Authorization": f"SDK-HMAC-SHA256 Access=SIMULATEDACCESSKEY00, SignedHeaders=x-sdk-date, Signature={'0' * 64}",
         "X-Sdk-Date": "20260102T030000Z",
@@ -160,6 +160,6 @@ def test_a_fixed_token_is_valid_for_ever(make_world):
     world = make_world()
     world = replace(world, account=replace(world.account, tokens={"forever": "south"}))
     received = Received(method="GET", target="/v2/charts", headers={"X-Auth-Token": "forever"}, body=b"")
-    caller = Accounts(world, Fleet(world).tokens).admit(received, 4e9)
+    caller = Accounts(world, SimulatedProvider(world).tokens).admit(received, 4e9)
     assert isinstance(caller, Caller)
     assert caller.cloud.name == "south"

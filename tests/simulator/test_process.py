@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.process import SimulatorProcess, fetch
 
 _PARENT = """
@@ -43,7 +43,7 @@ def test_faults_seed_and_ledger_file_reach_the_child(make_world, tmp_path):
 def test_a_child_that_cannot_serve_says_why(simulator):
     port = int(simulator.url.rsplit(":", 1)[1])
     with (
-        pytest.raises(BadInput, match=f"cannot listen on 127.0.0.1 port {port}"),
+        pytest.raises(InputError, match=f"cannot listen on 127.0.0.1 port {port}"),
         SimulatorProcess(simulator.world, port=port),
     ):
         pass
@@ -84,5 +84,5 @@ def test_it_outlives_a_killed_parent_when_told_to():
 
 
 def test_nobody_at_the_address_is_one_clear_line():
-    with pytest.raises(BadInput, match=r"the simulator at http://127\.0\.0\.1:1 does not answer: "):
+    with pytest.raises(InputError, match=r"the simulator at http://127\.0\.0\.1:1 does not answer: "):
         fetch("http://127.0.0.1:1", "ledger", "")

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.http.server import serve
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import SimCloud
 
 RELEASES = "/cce/cam/v3/clusters/00000000-0000-4000-8000-000000000001/releases"
@@ -67,7 +67,7 @@ async def speak(url, method, path, body=None, **headers):
 
 
 def fleet_of(world, rules="calm"):
-    return Fleet(world, faults=files.load(rules))
+    return SimulatedProvider(world, faults=files.load(rules))
 
 
 def token(fleet):
@@ -225,7 +225,7 @@ def test_stopping_over_http_ends_the_server(make_world):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::"])
 def test_it_listens_on_loopback_only(make_world, host):
-    with pytest.raises(BadInput, match="listens on loopback only"):
+    with pytest.raises(InputError, match="listens on loopback only"):
         asyncio.run(serve(fleet_of(make_world()), admin_token="admin", host=host))
 
 
@@ -233,12 +233,12 @@ def test_a_port_in_use_is_bad_input(make_world):
     async def scenario():
         async with serving(fleet_of(make_world())) as url:
             port = int(url.rsplit(":", 1)[1])
-            with pytest.raises(BadInput, match=f"cannot listen on 127.0.0.1 port {port}: .*in use"):
+            with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1 port {port}: .*in use"):
                 await serve(fleet_of(make_world()), admin_token="admin", port=port)
 
     asyncio.run(scenario())
 
 
 def test_a_ledger_file_that_cannot_be_written_is_bad_input(make_world, tmp_path):
-    with pytest.raises(BadInput, match="cannot write the ledger"):
+    with pytest.raises(InputError, match="cannot write the ledger"):
         asyncio.run(serve(fleet_of(make_world()), admin_token="admin", ledger_file=tmp_path / "no" / "such" / "folder"))

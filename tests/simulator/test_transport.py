@@ -17,10 +17,10 @@ from batch_deployer.model.api import (
     ShowCluster,
     ShowRelease,
 )
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.in_process import SimulatedApi
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 
 CLUSTER = "00000000-0000-4000-8000-000000000001"
 CHART = "00000000-0000-4000-8000-0000000000c1"
@@ -35,7 +35,7 @@ def with_api(make_world):
     """Run a scenario with an api, its fleet and a clock."""
 
     def run(scenario, rules="calm", *, fleet=None, wire=None, **world):
-        given = fleet or Fleet(make_world(**world), faults=files.load(rules))
+        given = fleet or SimulatedProvider(make_world(**world), faults=files.load(rules))
 
         async def main():
             clock = virtual_clock()
@@ -100,7 +100,7 @@ def test_silence_ends_with_the_clients_own_timeout(with_api, call, patience, eff
         answer = await api.call(call)
         return answer.sent, clock.monotonic() - started
 
-    sent, waited = with_api(scenario, f"[{{effect: {effect}, seconds: 10m}}]", wire=WireSettings())
+    sent, waited = with_api(scenario, f"[{{effect: {effect}, seconds: 10m}}]", wire=HttpSettings())
     assert (sent, round(waited, 3)) == (Sent.MAYBE, patience)
 
 
@@ -144,7 +144,7 @@ def test_a_token_dies_of_age(with_api):
 
 
 def test_a_second_story_goes_on_where_the_fleet_stood(with_api, make_world):
-    fleet = Fleet(make_world())
+    fleet = SimulatedProvider(make_world())
 
     async def first(api, fleet, clock):
         await api.call(WEB)

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan
 from batch_deployer.settings import Limits, Rate
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import SimCloud, SimCluster, SimRelease
 from batch_deployer.simulator.world.world import World
 
@@ -32,7 +32,7 @@ def test_a_plans_world_has_what_the_plan_needs_and_its_limits_are_hard():
     assert world.clouds == (SimCloud(name="otc", project_id="c" * 32, project="eu-de", writes="7/90s", reads="3/s"),)
     assert world.clusters == (SimCluster(id="c-1", name="prod-1", cloud="otc", tags={"env": "prod"}),)
     assert [(chart.name, chart.versions) for chart in world.charts] == [("web", ("1.0.0",)), ("postgres", ("2.0.0",))]
-    fleet = Fleet(world)
+    fleet = SimulatedProvider(world)
     shown = fleet.handle("otc", ListCharts(), 1e9).body
     for spec, chart in zip((one.release for one in plan.deployments), shown, strict=True):
         call = CreateRelease(
@@ -86,14 +86,14 @@ def test_a_world_survives_json(make_world):
     ],
 )
 def test_a_broken_world_is_refused_with_its_reason(text, message):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         World.from_json(text)
     assert message in str(caught.value)
 
 
 def test_an_unknown_cloud_is_refused_with_those_that_exist(make_world):
-    with pytest.raises(BadInput, match="no cloud 'east', only north, south"):
-        Fleet(make_world()).issue_token("east", 0.0)
+    with pytest.raises(InputError, match="no cloud 'east', only north, south"):
+        SimulatedProvider(make_world()).issue_token("east", 0.0)
 
 
 def test_releases_that_run_already_are_there_from_the_start(make_world, ids):
@@ -104,7 +104,7 @@ def test_releases_that_run_already_are_there_from_the_start(make_world, ids):
     third = SimRelease(
         cluster_id=ids.cluster, namespace="n", name="old", chart_id=ids.chart, revision=3, version="1.0.0"
     )
-    fleet = Fleet(make_world(releases=(*seeded, third), addons=True))
+    fleet = SimulatedProvider(make_world(releases=(*seeded, third), addons=True))
     shown = {one.name: one for one in fleet.handle("north", ListReleases(cluster_id=ids.cluster), ids.start).body}
     assert all(shown[one.name].status == one.status for one in seeded)
     assert (shown["old"].version, shown["old"].chart_version) == (3, "1.0.0")

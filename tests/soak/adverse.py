@@ -25,7 +25,7 @@ from theatre import Show, Trap, act, resume
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, OnExisting, Outcome, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.files import preset
 from batch_deployer.simulator.faults.rules import Effect, FaultRule
 from batch_deployer.simulator.keyed_random import uuid_like
@@ -37,9 +37,13 @@ SLOWEST_RACE = 12.0
 """Seconds that a slow poll, and a write behind it, may take."""
 COLLISIONS = FaultRule(effect=Effect.ALLOW_COLLISION, name="collisions")
 LIMITS = (
-    Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(1)),
-    Limits(writes=Rate(5, 1.0), reads=Rate(20, 1.0), in_flight=Share(50, percent=True), per_cluster=Share(2)),
-    Limits(writes=Rate(30, 60.0), reads=Rate(5, 1.0), in_flight=Share(5), per_cluster=Share(50, percent=True)),
+    Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0), in_flight=IntOrPercent(64), per_cluster=IntOrPercent(1)),
+    Limits(
+        writes=Rate(5, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(50, percent=True), per_cluster=IntOrPercent(2)
+    ),
+    Limits(
+        writes=Rate(30, 60.0), reads=Rate(5, 1.0), in_flight=IntOrPercent(5), per_cluster=IntOrPercent(50, percent=True)
+    ),
 )
 
 

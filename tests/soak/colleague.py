@@ -36,22 +36,22 @@ from batch_deployer.model.deployment import (
     key_of,
 )
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.plan.retry import again
-from batch_deployer.plan.rollback import undo
+from batch_deployer.plan.retry import plan_retry
+from batch_deployer.plan.rollback import plan_rollback
 from batch_deployer.rules.ownership import THEIRS
-from batch_deployer.settings import GateSettings, Limits, Rate, Share
+from batch_deployer.settings import GateSettings, IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.rules import INCIDENTS, WRITES, Acts, Effect, FaultRule
 from batch_deployer.simulator.keyed_random import uuid_like
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.service.agenda import Wish
 from batch_deployer.simulator.service.ledger import Entry
 from batch_deployer.simulator.world.entities import SimRelease
 from batch_deployer.simulator.world.world import World
 
 LIMITS = (
-    Limits(writes=Rate(3, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(3)),
-    Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0), in_flight=Share(64), per_cluster=Share(1)),
-    Limits(writes=Rate(5, 1.0), reads=Rate(20, 1.0), in_flight=Share(64), per_cluster=Share(2)),
+    Limits(writes=Rate(3, 60.0), reads=Rate(10, 1.0), in_flight=IntOrPercent(64), per_cluster=IntOrPercent(3)),
+    Limits(writes=Rate(10, 60.0), reads=Rate(10, 1.0), in_flight=IntOrPercent(64), per_cluster=IntOrPercent(1)),
+    Limits(writes=Rate(5, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(64), per_cluster=IntOrPercent(2)),
 )
 SAME = {"size": 3, "password": "secret env:PASSWORD"}
 """The values that our releases have."""
@@ -94,7 +94,7 @@ class Findings:
 class Colleague:
     """A listener that acts where it hurts most, and notes when each deployment ended by the cloud's own time."""
 
-    def __init__(self, fleet: Fleet, draw: random.Random, share: float) -> None:
+    def __init__(self, fleet: SimulatedProvider, draw: random.Random, share: float) -> None:
         self.fleet = fleet
         self.epoch = EPOCH
         self.ends: dict[str, float] = {}
@@ -103,7 +103,7 @@ class Colleague:
         self._draw = draw
         self._share = share
 
-    def hear(self, event: e.Event) -> None:
+    def on_event(self, event: e.Event) -> None:
         loop = asyncio.get_running_loop()
         if isinstance(event, e.Finished):
             self.ends[event.key] = self.epoch + loop.time()
@@ -178,7 +178,7 @@ def trial(seed: int) -> Findings:
     draw = random.Random(f"trial {seed}")
     plan, world = fleet_plan(seed)
     share = draw.choice((0.0, 0.2, 0.4))
-    fleet = Fleet(world, seed=seed, faults=[*ROUGH, *incidents(draw, share)])
+    fleet = SimulatedProvider(world, seed=seed, faults=[*ROUGH, *incidents(draw, share)])
     found, they = Findings(), Colleague(fleet, draw, share)
     try:
         show = act(plan, seed=seed, fleet=fleet, trap=_trap(draw), listener=they)
@@ -186,7 +186,7 @@ def trial(seed: int) -> Findings:
         _judge("run", plan, show, they, found)
         _note_touched(found, touched(fleet.ledger.entries))
         _work_by_hand(plan, show, draw)
-        back = undo(plan, show.events, delete_created=True).plan
+        back = plan_rollback(plan, show.events, delete_created=True).plan
         for what in ("rollback", "retry"):
             if not back.deployments:
                 break
@@ -197,7 +197,7 @@ def trial(seed: int) -> Findings:
             show = _to_the_end(back, show, draw, they, found)
             _judge(what, back, show, they, found)
             _note_touched(found, touched(fleet.ledger.entries, begun, by_policy=False))
-            back = again(back, show.events, failed=True, not_started=True)
+            back = plan_retry(back, show.events, failed=True, not_started=True)
     except TimeoutError:
         found.lost.append("the run never ended")
         return found

@@ -18,7 +18,7 @@ from theatre import Show, Trap, act, resume
 
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, OnExisting, OnFailure, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.settings import Limits, Rate, Share
+from batch_deployer.settings import IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.rules import Acts, Effect, FaultRule
 from batch_deployer.simulator.world.entities import SimRelease
 from batch_deployer.simulator.world.world import World
@@ -36,7 +36,7 @@ LUCK = (0.0, 0.5, 1.0)
 
 def plan() -> Plan:
     """Creates, upgrades with and without a way back, a replacement, needs, two waves."""
-    limits = Limits(writes=Rate(6, 10.0), reads=Rate(20, 1.0), in_flight=Share(8), per_cluster=Share(2))
+    limits = Limits(writes=Rate(6, 10.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(8), per_cluster=IntOrPercent(2))
     chart = ChartRef(name="chart")
     pairs = []
     for number in range(4):

@@ -16,16 +16,16 @@ from collections.abc import Iterator, Sequence
 
 from theatre import Show, Trap, act, resume
 
-from batch_deployer.errors import IllegalMove
+from batch_deployer.errors import IllegalTransition
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import ChartRef, Cluster, Deployment, Outcome, ReleaseSpec, key_of
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
-from batch_deployer.plan.retry import again
-from batch_deployer.plan.rollback import undo
-from batch_deployer.settings import GateSettings, Limits, Rate, Share
+from batch_deployer.plan.retry import plan_retry
+from batch_deployer.plan.rollback import plan_rollback
+from batch_deployer.settings import GateSettings, IntOrPercent, Limits, Rate
 from batch_deployer.simulator.faults.rules import Effect, FaultRule
 
-LIMITS = Limits(writes=Rate(60, 60.0), reads=Rate(10, 1.0), in_flight=Share(8), per_cluster=Share(2))
+LIMITS = Limits(writes=Rate(60, 60.0), reads=Rate(10, 1.0), in_flight=IntOrPercent(8), per_cluster=IntOrPercent(2))
 
 
 def fleet_plan(seed: int) -> Plan:
@@ -62,7 +62,7 @@ def fleet_plan(seed: int) -> Plan:
         deployments=pairs,
         waves=(Wave(name="first", soak=float(draw.choice((0, 30)))), Wave(name="rest")),
         gates=GateSettings(systemic=0),
-        release_budgets={spec.label: Share(0) for spec in specs if draw.random() < 0.2},
+        release_budgets={spec.label: IntOrPercent(0) for spec in specs if draw.random() < 0.2},
     )
 
 
@@ -76,17 +76,17 @@ def trial(seed: int) -> Iterator[str]:
         while show.ending is None:
             show = resume(plan, show, seed=seed, trap=_trap(draw) if draw.random() < 0.3 else None)
         yield from _judged("run", plan, show)
-        part = again(plan, show.events, failed=True, not_started=draw.random() < 0.5)
+        part = plan_retry(plan, show.events, failed=True, not_started=draw.random() < 0.5)
         if part.deployments:
             second = act(part, seed=seed, fleet=show.fleet, epoch=show.ended_at + 60)
             yield from _judged("retry", part, second)
-        back = undo(plan, show.events, delete_created=True).plan
+        back = plan_rollback(plan, show.events, delete_created=True).plan
         if back.deployments:
             last = act(back, seed=seed, fleet=show.fleet, epoch=show.ended_at + 9000)
             yield from _judged("rollback", back, last)
     except TimeoutError:
         yield "never ended"
-    except IllegalMove as error:
+    except IllegalTransition as error:
         yield f"gave up: {error}"
 
 

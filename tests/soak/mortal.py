@@ -64,8 +64,8 @@ class MortalApi:
     def __init__(self, api: Any) -> None:
         self._api = api
 
-    async def call(self, call: Call, leaving: Callable[[], None]) -> Answer:
-        answer: Answer = await self._api.call(call, leaving)
+    async def call(self, call: Call, on_sent: Callable[[], None]) -> Answer:
+        answer: Answer = await self._api.call(call, on_sent)
         if call.writes:
             pass_by("replied")
         elif call.kind == "list_releases":
@@ -119,7 +119,7 @@ class Hasty(runner.Runner):
         super().__init__(replace(task, plan=replace(task.plan, settings=settings)), audience)
 
 
-_opened, runner.opened = runner.opened, opened  # type: ignore[attr-defined, assignment]
+_opened, runner.open_apis = runner.open_apis, opened  # type: ignore[attr-defined, assignment]
 _leave, Attempt.leave = Attempt.leave, leave  # type: ignore[method-assign]
 _write_whole, report_writing.write_whole = report_writing.write_whole, write_whole
 runner.SqliteJournal = MortalJournal  # type: ignore[attr-defined, misc]

@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batch_deployer.app.null_listener import Deaf
+from batch_deployer.app.null_listener import NullListener
 from batch_deployer.app.rehearsal_summary import OpenFence, placeholder
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.clock.virtual import EPOCH, run_virtually
 from batch_deployer.engine.context import Ports
-from batch_deployer.engine.engine import Engine, Past
-from batch_deployer.engine.result import Ending
+from batch_deployer.engine.engine import Engine, PriorState
+from batch_deployer.engine.result import RunResult
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call
 from batch_deployer.plan.plan import Plan
 from batch_deployer.rules.recent_writes import arrivals
 from batch_deployer.rules.wall_clock import set_ahead_since
 from batch_deployer.simulator.in_process import SimulatedApi
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.world import World
 
 COMMIT = 0.002
@@ -136,17 +136,17 @@ class LoggedApi:
         self._log = log
         self._death = death
 
-    async def call(self, call: Call, leaving: Callable[[], None]) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None]) -> Answer:
         death, loop = self._death, asyncio.get_running_loop()
         death.calls += 1
         number, at = death.calls, loop.time()
         death.check("unsent", number)
         if death.trap is not None and death.trap.moment == "sent" and death.trap.number == number:
-            task = asyncio.ensure_future(self._inner.call(call, leaving))
+            task = asyncio.ensure_future(self._inner.call(call, on_sent))
             await asyncio.sleep(AT_GATEWAY)
             task.cancel()
             death.check("sent", number)
-        answer = await self._inner.call(call, leaving)
+        answer = await self._inner.call(call, on_sent)
         self._log.append(Called(number=number, at=at, cloud=self._cloud, call=call, answer=answer))
         death.check("replied", number)
         return answer
@@ -162,11 +162,11 @@ class LoggedApi:
 class Show:
     """How it went."""
 
-    ending: Ending | None
+    ending: RunResult | None
     """None: the process died."""
     events: Sequence[e.Event]
     """What the journal holds; after a death, what survived it."""
-    fleet: Fleet
+    fleet: SimulatedProvider
     calls: Sequence[Called]
     seconds: float
     ended_at: float
@@ -197,11 +197,11 @@ class Show:
 class Props:
     """What a scenario may put in place of the defaults."""
 
-    fleet: Fleet | None = None
+    fleet: SimulatedProvider | None = None
     world: World | None = None
     faults: Sequence[Any] = ()
     history: Sequence[e.Event] = ()
-    past: Past | None = None
+    past: PriorState | None = None
     epoch: float = EPOCH
     jumps: Sequence[tuple[float, float]] = ()
     """(virtual seconds, by): when the wall clock jumps, and how far."""
@@ -214,7 +214,7 @@ class Props:
     secrets: Callable[[str], str] = placeholder
     api: Callable[[Any, str], Any] = lambda inner, _: inner
     """Wraps the simulated API of a cloud."""
-    at: Mapping[float, Callable[[Engine, Fleet], None]] = field(default_factory=dict)
+    at: Mapping[float, Callable[[Engine, SimulatedProvider], None]] = field(default_factory=dict)
     """Virtual seconds to what happens then."""
 
 
@@ -227,7 +227,7 @@ def resume(plan: Plan, show: Show, *, seed: int = 0, after: float = 30.0, **prop
     """Go on with what is left of an earlier show, so many seconds after its end."""
     epoch = show.ended_at + after
     off = sum(by for at, by in props.get("jumps", ()) if at <= 0)
-    past = Past(history=show.events, recent_writes=_recent(plan, show.events, off))
+    past = PriorState(history=show.events, recent_writes=_recent(plan, show.events, off))
     # Each part of a real run begins with its start; the one that is played begins with the clock as it is now.
     started = e.RunStarted(at=epoch + off, run="r", manifest=plan.name, resumed=True, boot=BOOT, monotonic=epoch)
     history = (*show.events, started)
@@ -252,7 +252,7 @@ def _recent(plan: Plan, events: Sequence[e.Event], off: float) -> Mapping[str, S
 async def _act(plan: Plan, seed: int, props: Props) -> Show:
     loop = asyncio.get_running_loop()
     true_clock = SystemClock(props.epoch)
-    fleet = props.fleet or Fleet(props.world or World.from_plan(plan), seed=seed, faults=props.faults)
+    fleet = props.fleet or SimulatedProvider(props.world or World.from_plan(plan), seed=seed, faults=props.faults)
     death = Death(props.trap)
     journal = MortalJournal(props.history, death)
     log: list[Called] = []
@@ -263,7 +263,7 @@ async def _act(plan: Plan, seed: int, props: Props) -> Show:
         journal=journal,
         fence=props.fence or OpenFence(),
         secrets=props.secrets,
-        listener=props.listener or Deaf(),
+        listener=props.listener or NullListener(),
         draw=random.Random(f"engine {seed}").random,
         control=props.control,
         opening=props.opening,
@@ -272,7 +272,7 @@ async def _act(plan: Plan, seed: int, props: Props) -> Show:
     engine = None
     try:
         # What a kill has kept from the journal of an earlier part is written as the engine is made.
-        engine = Engine(plan, ports, props.past or Past(history=props.history))
+        engine = Engine(plan, ports, props.past or PriorState(history=props.history))
         for seconds, happen in props.at.items():
             loop.call_later(seconds, happen, engine, fleet)
         async with asyncio.timeout(ENDLESS):

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.ports import Command, Selection
 from batch_deployer.state.control import ControlInbox, post
 from batch_deployer.state.run_dir import RunDir, RunMeta
@@ -63,7 +63,7 @@ def test_the_inbox_is_private_whatever_the_umask(run):
 
 def test_a_run_that_is_gone_cannot_be_asked(tmp_path):
     run = RunDir(id="r", path=tmp_path / "gone", meta=RunMeta(manifest="m", started=0.0))
-    with pytest.raises(BadInput, match=r"cannot reach run r by .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot reach run r by .*: No such file or directory"):
         post(run, Command.HALT)
 
 
@@ -78,7 +78,7 @@ def test_a_command_to_some_deployments_arrives_with_their_names(run, glob):
 @pytest.mark.parametrize("glob", ["a\nhalt", "x" * 3000, "\x1b[31m"])
 def test_names_that_would_be_another_command_are_not_sent(run, glob):
     inbox = ControlInbox(run)
-    with pytest.raises(BadInput, match="names no deployment"):
+    with pytest.raises(InputError, match="names no deployment"):
         post(run, Selection(Command.SKIP, glob))
     assert inbox.poll() is None
 

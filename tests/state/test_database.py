@@ -6,7 +6,7 @@ import pytest
 
 from batch_deployer.errors import JournalError
 from batch_deployer.state.database import Database
-from batch_deployer.state.sql import named
+from batch_deployer.state.sql import load_sql
 
 
 @pytest.fixture
@@ -42,8 +42,13 @@ def test_who_finds_the_file_locked_for_long_is_told_so(database):
 
 
 def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, database, monkeypatch):
-    steps = {**named("state_schema.sql"), "version_4": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);"}
-    monkeypatch.setattr("batch_deployer.state.database.named", lambda file: steps if "schema" in file else named(file))
+    steps = {
+        **load_sql("state_schema.sql"),
+        "version_4": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);",
+    }
+    monkeypatch.setattr(
+        "batch_deployer.state.database.named", lambda file: steps if "schema" in file else load_sql(file)
+    )
     database.run("save_pace", "de", "writes", 1.0)
     newer = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     assert newer._connection.execute("SELECT cloud, at FROM paces").fetchall() == [("de", None)]
@@ -55,7 +60,7 @@ def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, datab
 def test_every_statement_is_one_that_sqlite_understands(database, tmp_path):
     journal = Database(tmp_path / "journal.db", schema="schema.sql", queries="queries.sql", write=True)
     for opened, file in ((database, "state_queries.sql"), (journal, "queries.sql")):
-        for sql in named(file).values():
+        for sql in load_sql(file).values():
             numbered = set(re.findall(r"\?(\d)", sql))
             count = len(numbered) or sql.count("?")
             opened._connection.execute(f"EXPLAIN {sql}", (0,) * count).fetchall()

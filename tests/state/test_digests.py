@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.state.secret_digests import ValueDigests
 from batch_deployer.state.state_dir import StateDir
 
@@ -45,12 +45,12 @@ def test_of_many_that_start_at_once_one_makes_the_key(tmp_path):
 def test_a_damaged_key_is_told_and_never_replaced(tmp_path, text):
     path = tmp_path / "key"
     path.write_text(text)
-    with pytest.raises(BadInput, match="is damaged; restore it"):
+    with pytest.raises(InputError, match="is damaged; restore it"):
         ValueDigests(path)("values")
     assert path.read_text() == text
 
 
 def test_a_key_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "key").mkdir()
-    with pytest.raises(BadInput, match="cannot use the key of the state folder"):
+    with pytest.raises(InputError, match="cannot use the key of the state folder"):
         ValueDigests(tmp_path / "key")("values")

@@ -7,9 +7,9 @@ import pytest
 from batch_deployer.model import events as e
 from batch_deployer.state.journal.gaps import is_log_torn, lost_reads
 from batch_deployer.state.journal.sqlite import SqliteJournal
-from batch_deployer.state.lock.process import Place, Stamp
+from batch_deployer.state.lock.process import Host, Stamp
 
-HERE = Place(host="h", boot="b2", space="s")
+HERE = Host(host="h", boot="b2", space="s")
 RESTARTED, CUT_OFF = "the host has restarted since", "its log is cut off"
 
 

@@ -12,10 +12,10 @@ import pytest
 from batch_deployer.errors import JournalError, LockHeld
 from batch_deployer.state.lock import lease_files as folder_of_leases
 from batch_deployer.state.lock.lease import Lease
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import Place, Stamp, born, is_alive
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import Host, Stamp, is_alive, start_time
 
-HOME = Place(host="h", boot="b", space="s")
+HOME = Host(host="h", boot="b", space="s")
 LENGTH = 120.0
 
 
@@ -45,7 +45,7 @@ def leases(tmp_path, clock):
 @pytest.fixture
 def take(leases, clock):
     """`take("run")`: take the lease of `nightly`."""
-    return lambda run: leases.take(wish("nightly", run, LENGTH, clock()))
+    return lambda run: leases.take(new_lease("nightly", run, LENGTH, clock()))
 
 
 def files(leases):
@@ -101,11 +101,11 @@ def test_after_a_reboot_a_lease_ends_by_the_wall_clock_even_if_that_was_reset(le
     ],
 )
 def test_a_process_number_is_believed_only_where_it_counts(lease, place, alive, free):
-    assert lease().free(place, Stamp(1001.0, 50_001.0), lambda pid, born: alive) is free
+    assert lease().free(place, Stamp(1001.0, 50_001.0), lambda pid, start_time: alive) is free
 
 
 def test_a_process_number_used_again_is_not_the_holder():
-    assert is_alive(os.getpid(), born(os.getpid()))
+    assert is_alive(os.getpid(), start_time(os.getpid()))
     assert not is_alive(os.getpid(), "1")
 
 
@@ -118,12 +118,12 @@ def test_where_start_times_are_unknown_any_process_of_that_number_counts(python)
 
 def test_a_lease_given_back_is_free_and_its_run_no_longer_live(lease):
     given_back = lease(released=True)
-    assert given_back.free(HOME, Stamp(1001.0, 50_001.0), lambda pid, born: True)
-    assert not given_back.present(HOME, Stamp(1001.0, 50_001.0), lambda pid, born: True)
+    assert given_back.free(HOME, Stamp(1001.0, 50_001.0), lambda pid, start_time: True)
+    assert not given_back.present(HOME, Stamp(1001.0, 50_001.0), lambda pid, start_time: True)
 
 
 def test_a_run_stopped_past_its_lease_is_still_live(lease):
-    assert lease().present(HOME, Stamp(9000.0, 60_000.0), lambda pid, born: True)
+    assert lease().present(HOME, Stamp(9000.0, 60_000.0), lambda pid, start_time: True)
 
 
 def test_a_lease_is_renewed_until_another_takes_over(leases, clock, take):
@@ -155,7 +155,7 @@ def test_a_late_renewal_goes_on_if_nobody_took_over(leases, clock, take):
 def test_a_holder_stopped_in_the_middle_of_a_beat_finds_out(leases, clock, take, monkeypatch, when):
     mine = take("one")
     clock.move(LENGTH / 2)
-    write = folder_of_leases.private.write
+    write = folder_of_leases.files.write
     taken = []
 
     def stopped(path, text):
@@ -168,7 +168,7 @@ def test_a_holder_stopped_in_the_middle_of_a_beat_finds_out(leases, clock, take,
         if when == "before":
             write(path, text)
 
-    monkeypatch.setattr(folder_of_leases.private, "write", stopped)
+    monkeypatch.setattr(folder_of_leases.files, "write", stopped)
     assert leases.renew(mine) is None
     assert leases.current("nightly") == taken[0]
 
@@ -176,13 +176,13 @@ def test_a_holder_stopped_in_the_middle_of_a_beat_finds_out(leases, clock, take,
 def test_a_beat_that_may_have_been_overlooked_does_not_count(leases, clock, take, monkeypatch):
     mine = take("one")
     clock.move(LENGTH - 1)
-    write = folder_of_leases.private.write
+    write = folder_of_leases.files.write
 
     def slow(path, text):
         write(path, text)
         clock.move(1)  # somebody who looked just before the write may be about to take over
 
-    monkeypatch.setattr(folder_of_leases.private, "write", slow)
+    monkeypatch.setattr(folder_of_leases.files, "write", slow)
     assert leases.renew(mine).generation == mine.generation + 1
 
 
@@ -253,7 +253,7 @@ def test_threads_that_race_for_a_lease_never_share_it(leases, clock):
 
     def race(number):
         with contextlib.suppress(LockHeld):
-            winners.append(leases.take(wish("nightly", f"run-{number}", LENGTH, clock())).run)
+            winners.append(leases.take(new_lease("nightly", f"run-{number}", LENGTH, clock())).run)
 
     threads = [threading.Thread(target=race, args=(number,)) for number in range(16)]
     for thread in threads:
@@ -277,10 +277,10 @@ def test_takeovers_leave_one_private_file(leases, clock, take):
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "x" * 500, "nächtlich", "a b"])
 def test_any_name_has_a_lock_of_its_own(leases, clock, name):
-    assert leases.take(wish(name, "one", LENGTH, clock())).name == name
+    assert leases.take(new_lease(name, "one", LENGTH, clock())).name == name
     with pytest.raises(LockHeld):
-        leases.take(wish(name, "two", LENGTH, clock()))
-    assert leases.take(wish(name + "!", "three", LENGTH, clock())).run == "three"
+        leases.take(new_lease(name, "two", LENGTH, clock()))
+    assert leases.take(new_lease(name + "!", "three", LENGTH, clock())).run == "three"
 
 
 def test_a_damaged_lease_is_named_with_advice(leases, take):

@@ -14,7 +14,7 @@ from batch_deployer.errors import JournalError, StateLocked
 from batch_deployer.rules.shared_limit import SlotRequest, Usage
 from batch_deployer.settings import Rate
 from batch_deployer.state import shared_limits as module
-from batch_deployer.state.lock.process import here
+from batch_deployer.state.lock.process import this_host
 from batch_deployer.state.shared_limits import StoredLimits
 
 RATES = {"writes": Rate(10, 60.0), "reads": Rate(10, 1.0)}
@@ -95,8 +95,8 @@ def test_a_run_that_leaves_takes_its_row_along_and_leaves_what_was_sent(path):
 
 def test_a_process_that_died_is_put_out_at_once_and_its_slots_count_from_then(path, monkeypatch):
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    place = here()
-    process = json.dumps([place.host, place.boot, place.space, child.pid, module.born(child.pid)])
+    place = this_host()
+    process = json.dumps([place.host, place.boot, place.space, child.pid, module.start_time(child.pid)])
 
     async def scenario(first, second):
         second._me.process = process
@@ -122,8 +122,8 @@ def test_after_a_restart_of_the_host_every_call_counts_from_now_and_no_run_is_le
         await first.exchange(requests(wanted=4), sharing=True)
         first._me.id = second._me.id = 0
         if what == "another boot id":
-            later = dataclasses.replace(here(), boot="another")
-            monkeypatch.setattr(module, "here", lambda: later)
+            later = dataclasses.replace(this_host(), boot="another")
+            monkeypatch.setattr(module, "this_host", lambda: later)
         else:
             with sqlite3.connect(path) as database:
                 database.execute("UPDATE limit_clock SET at = at + 1e6")

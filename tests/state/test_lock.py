@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from batch_deployer.errors import BadInput, JournalError, LockHeld
+from batch_deployer.errors import InputError, JournalError, LockHeld
 from batch_deployer.settings import LeaseSettings
 from batch_deployer.state.lock.lease import margin
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import Stamp, born, here, is_alive, stamp
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import Stamp, is_alive, now, start_time, this_host
 from batch_deployer.state.lock.run_lock import RunLock
 
 DEFAULT = LeaseSettings()
@@ -92,7 +92,7 @@ def test_a_lock_that_is_held_says_by_whom_since_when_until_when_and_what_to_do(l
         asyncio.run(hold_once(lock(leases)))
     message = str(caught.value)
     assert message.startswith(
-        f"nightly is being run already: run first, process {child.pid} on {here().host}, since 20"
+        f"nightly is being run already: run first, process {child.pid} on {this_host().host}, since 20"
     )
     assert ", lease until 20" in message
     assert "batch-deployer status first" in message
@@ -142,7 +142,7 @@ def test_the_lock_of_a_killed_holder_is_free_at_once(leases, holder):
 def test_the_lock_of_a_killed_holder_is_free_even_while_its_parent_has_not_noticed(leases, holder):
     child = holder()
     os.kill(child.pid, signal.SIGKILL)
-    while born(child.pid):
+    while start_time(child.pid):
         pass
     assert asyncio.run(hold_once(lock(leases)))
 
@@ -153,7 +153,7 @@ def test_a_stopped_holder_keeps_its_lease_but_not_longer_and_never_writes_again(
         pass
     child.send_signal(signal.SIGSTOP)
     held = leases.current("nightly")
-    assert not held.free(here(), held.renewed, is_alive)
+    assert not held.free(this_host(), held.renewed, is_alive)
 
     async def take_over():
         async with lock(leases, settings=STEADY).hold(wait=True) as fence:
@@ -170,7 +170,7 @@ def test_a_stopped_holder_keeps_its_lease_but_not_longer_and_never_writes_again(
 def test_a_stopped_holder_whose_lease_nobody_took_goes_on(leases, holder):
     child = holder(QUICK)
     child.send_signal(signal.SIGSTOP)
-    while not (held := leases.current("nightly")).expired(here(), stamp()):
+    while not (held := leases.current("nightly")).expired(this_host(), now()):
         time.sleep(0.01)
     child.send_signal(signal.SIGCONT)
     while leases.current("nightly").renewed == held.renewed:
@@ -246,15 +246,15 @@ def test_the_fence_does_not_care_when_the_wall_clock_is_set(leases):
 
 
 def test_a_lease_too_short_for_its_writes_is_refused(leases):
-    with pytest.raises(BadInput, match=r"a lease of 60s .* writes of up to 60s; use a longer lease"):
+    with pytest.raises(InputError, match=r"a lease of 60s .* writes of up to 60s; use a longer lease"):
         RunLock(leases.path, "nightly", "r", LeaseSettings(length=60.0), 60.0)
 
 
 def test_a_fence_whose_lease_was_taken_over_never_opens_again(leases):
     async def hold():
         async with lock(leases, settings=STEADY).hold() as fence:
-            later = Leases(leases.path, lambda: Stamp(stamp().boot + 60.0, stamp().wall))
-            later.take(wish("nightly", "thief", 30.0, stamp()))
+            later = Leases(leases.path, lambda: Stamp(now().boot + 60.0, now().wall))
+            later.take(new_lease("nightly", "thief", 30.0, now()))
             await until(lambda: fence.lost)
             return fence.may_write()
 

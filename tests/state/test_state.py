@@ -11,13 +11,13 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from batch_deployer.errors import BadInput, JournalError
+from batch_deployer.errors import InputError, JournalError
 from batch_deployer.model.deployment import Operation
 from batch_deployer.model.events import Accepted, Intended, RunFinished, RunStarted, Warned
 from batch_deployer.settings import LeaseSettings
 from batch_deployer.state.journal.reader import JournalReader
 from batch_deployer.state.journal.sqlite import SqliteJournal
-from batch_deployer.state.lock.process import here
+from batch_deployer.state.lock.process import this_host
 from batch_deployer.state.lock.run_lock import RunLock
 from batch_deployer.state.run_dir import RunMeta, RunState, new_run_id
 from batch_deployer.state.state_dir import StateDir
@@ -89,7 +89,7 @@ def test_a_folder_with_other_things_in_it_keeps_its_mode(tmp_path):
 
 def test_a_state_folder_that_is_a_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "state").touch()
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         StateDir(tmp_path / "state")
     assert str(caught.value) == (
         f"cannot use the state folder {tmp_path}/state: Not a directory; "
@@ -100,14 +100,14 @@ def test_a_state_folder_that_is_a_file_is_refused_in_one_line(tmp_path):
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.state.state_dir import StateDir
 if os.geteuid() == 0:
     os.setgroups([])
     os.setuid(65534)
 try:
     StateDir(Path(sys.argv[1]))
-except BadInput as error:
+except InputError as error:
     print(error)
 """
 
@@ -132,14 +132,14 @@ def test_a_read_only_file_system_is_named_as_such(tmp_path, monkeypatch):
         raise OSError(30, os.strerror(30))
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(BadInput, match=r"state: Read-only file system; .*--state-dir"):
+    with pytest.raises(InputError, match=r"state: Read-only file system; .*--state-dir"):
         StateDir(tmp_path / "state")
 
 
 def test_looking_at_a_state_folder_makes_nothing(tmp_path):
     state = StateDir(tmp_path / "state", write=False)
     assert state.runs() == []
-    with pytest.raises(BadInput, match=r"there is no run in .* yet"):
+    with pytest.raises(InputError, match=r"there is no run in .* yet"):
         state.open_run("latest")
     assert not (tmp_path / "state").exists()
 
@@ -154,7 +154,7 @@ def test_a_run_keeps_its_plan_and_what_is_known_of_it(state):
 
 def test_a_run_id_is_taken_only_once(state, add):
     add("r")
-    with pytest.raises(BadInput, match="run r is there already"):
+    with pytest.raises(InputError, match="run r is there already"):
         state.create_run("r", "other", RunMeta(manifest="m", started=NOW))
     assert state.open_run("r").plan_text() == "{}"
     assert [path.name for path in (state.path / "runs").iterdir()] == ["r"]
@@ -162,7 +162,7 @@ def test_a_run_id_is_taken_only_once(state, add):
 
 @pytest.mark.parametrize("run_id", ["", "..", "a/b", ".hidden", "latest", "a b", "x" * 129, "-r"])
 def test_an_id_that_is_no_safe_folder_name_is_refused(state, run_id):
-    with pytest.raises(BadInput, match="cannot be a run's id"):
+    with pytest.raises(InputError, match="cannot be a run's id"):
         state.create_run(run_id, "{}", RunMeta(manifest="m", started=NOW))
 
 
@@ -171,7 +171,7 @@ def test_a_run_that_could_not_be_written_whole_is_not_there(state, monkeypatch):
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("batch_deployer.util.files.sync_folder", refuse)
-    with pytest.raises(BadInput, match="No space left on device"):
+    with pytest.raises(InputError, match="No space left on device"):
         state.create_run("r", "{}", RunMeta(manifest="m", started=NOW))
     assert list((state.path / "runs").iterdir()) == []
 
@@ -209,14 +209,14 @@ def test_a_run_is_found_by_id_prefix_latest_or_manifest(state, add):
 def test_an_ambiguous_prefix_lists_what_it_may_mean(state, add):
     add("20260101-a-1")
     add("20260101-b-1")
-    with pytest.raises(BadInput, match=r"beginning of 2 runs; .*20260101-a-1, 20260101-b-1"):
+    with pytest.raises(InputError, match=r"beginning of 2 runs; .*20260101-a-1, 20260101-b-1"):
         state.open_run("2026")
 
 
 @pytest.mark.parametrize(("ref", "meant"), [("nightli", "nightly"), ("20260101-a-2", "20260101-a-1"), ("", "latest")])
 def test_an_unknown_run_suggests_what_may_be_meant(state, add, ref, meant):
     add("20260101-a-1")
-    with pytest.raises(BadInput, match=f"there is no run '{ref}' in .*; did you mean {meant}"):
+    with pytest.raises(InputError, match=f"there is no run '{ref}' in .*; did you mean {meant}"):
         state.open_run(ref)
 
 
@@ -333,7 +333,7 @@ def test_a_clock_that_was_set_since_makes_no_recent_write_old(state, hours, anno
     """A write 20 s ago; its clock was behind by so many hours, and was set right while the run went on or afterwards."""
     run = state.create_run("r", "{}", RunMeta(manifest="m", started=NOW), scopes={"c": "de"})
     now, behind = time.time(), hours * 3600
-    begun = {"run": "r", "manifest": "m", "boot": here().boot, "monotonic": time.monotonic() - 30}
+    begun = {"run": "r", "manifest": "m", "boot": this_host().boot, "monotonic": time.monotonic() - 30}
     with SqliteJournal(run.journal_path, inline=True) as journal:
         journal.note(RunStarted(at=now - 30 - behind, **begun))
         journal.note(Intended(at=now - 21 - behind, key="c/ns/x", operation=Operation.CREATE, attempt=1))
@@ -400,7 +400,7 @@ class TestOwner:
     @pytest.mark.parametrize("name", ["", "runs", "runs/a", "locks", "numbers", "numbers/00000001"])
     def test_what_belongs_to_another_user_is_refused(self, folder, give_away, name):
         give_away(folder / name)
-        with pytest.raises(BadInput, match=r"belongs to user .*chown"):
+        with pytest.raises(InputError, match=r"belongs to user .*chown"):
             StateDir(folder)
         assert [run.id for run in StateDir(folder, write=False).runs()] == ["a"], "it can still be looked at"
 
@@ -408,7 +408,7 @@ class TestOwner:
     @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o702])
     def test_what_others_may_write_is_refused(self, folder, name, mode):
         (folder / name).chmod(mode)
-        with pytest.raises(BadInput, match=rf"mode {mode:04o}.*chmod go-w"):
+        with pytest.raises(InputError, match=rf"mode {mode:04o}.*chmod go-w"):
             StateDir(folder)
 
     def test_a_volume_of_kubernetes_is_accepted(self, folder):
@@ -424,7 +424,7 @@ class TestOwner:
         if (folder / name).exists():
             (folder / name).rename(elsewhere)
         (folder / name).symlink_to(elsewhere)
-        with pytest.raises(BadInput, match=f"{name} is a symbolic link"):
+        with pytest.raises(InputError, match=f"{name} is a symbolic link"):
             StateDir(folder)
 
     def test_the_folder_itself_may_be_a_link(self, folder, tmp_path):

@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.model.permissions import Permissions
 from batch_deployer.plan.plan import AuthSpec, CloudSpec
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.http.server import serve as serve_fleet
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.world.entities import Account, SimChart, SimCloud, SimCluster
 from batch_deployer.simulator.world.world import World
 from batch_deployer.transport.auth.credential import FixedToken
@@ -109,7 +109,7 @@ def api_at(clock):
             url,
             project_id=project_id,
             credential=credential or FixedToken("cloud 'c'", "the-token"),
-            wire=WireSettings(**wire),
+            wire=HttpSettings(**wire),
             connections=connections,
             clock=clock,
             fence=fence,
@@ -151,7 +151,7 @@ def log_in(clock):
         api = (
             await open_cloud(
                 spec,
-                wire=wire or WireSettings(),
+                wire=wire or HttpSettings(),
                 connections=4,
                 secrets=secrets or (lambda name: f"<{name}>"),
                 clock=clock,
@@ -221,7 +221,7 @@ def a_fleet():
             account=Account(tokens={"for-ever": "north"}),
             **more,
         )
-        return Fleet(world, seed=7, faults=files.load_data(list(rules)))
+        return SimulatedProvider(world, seed=7, faults=files.load_data(list(rules)))
 
     return made
 
@@ -260,7 +260,7 @@ def connected():
         api = (
             await open_cloud(
                 spec,
-                wire=WireSettings(),
+                wire=HttpSettings(),
                 connections=4,
                 secrets=str,
                 clock=SystemClock(),

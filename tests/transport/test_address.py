@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.transport.auth.credentials import Endpoint
 from batch_deployer.transport.auth.service_catalog import cce_endpoint
 from batch_deployer.transport.tls import checked, is_loopback, proxy_for
@@ -99,7 +99,9 @@ def test_a_proxy_may_be_written_without_a_scheme(monkeypatch, text, proxy):
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_a_proxy_that_cannot_be_used_is_bad_input_that_names_the_variable(monkeypatch, name, text):
     monkeypatch.setenv(name, text)
-    with pytest.raises(BadInput, match=rf"^{name} names no proxy that can be used; write http://HOST:PORT") as refused:
+    with pytest.raises(
+        InputError, match=rf"^{name} names no proxy that can be used; write http://HOST:PORT"
+    ) as refused:
         proxy_for("https://cce.example.com")
     assert "s3cret" not in str(refused.value)
 
@@ -146,5 +148,5 @@ def test_a_catalogue_with_one_region_needs_none_named():
     ],
 )
 def test_a_catalogue_that_does_not_settle_the_endpoint_is_bad_input(catalogue, region, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         cce_endpoint(catalogue, region, "cloud 'c'")

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import ListCharts
 from batch_deployer.transport.wire.requests import encode
 
@@ -29,7 +29,7 @@ def test_auth_settings_that_cannot_work_are_bad_input(log_in, method, options, m
         async with log_in(method, options, endpoint="http://127.0.0.1:1"):
             pass
 
-    with pytest.raises(BadInput, match=f"cloud 'c': .*{message}"):
+    with pytest.raises(InputError, match=f"cloud 'c': .*{message}"):
         asyncio.run(scenario())
 
 
@@ -45,7 +45,7 @@ def test_addresses_are_asked_for_when_nothing_tells_them(log_in, method, options
         async with log_in(method, options):
             pass
 
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         asyncio.run(scenario())
 
 
@@ -59,7 +59,7 @@ def test_a_password_is_not_sent_when_the_ca_file_is_bad(log_in, tmp_path):
             async with log_in("password", options, ca_file=path):
                 pass
 
-        with pytest.raises(BadInput, match=why):
+        with pytest.raises(InputError, match=why):
             asyncio.run(scenario())
 
 

@@ -7,7 +7,7 @@ from batch_deployer.errors import AuthFailed
 from batch_deployer.model.api import CreateRelease, ListReleases
 from batch_deployer.plan.plan import AuthSpec, CloudSpec
 from batch_deployer.rules.responses import Verdict, judge
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.simulator.world.entities import Account
 from batch_deployer.transport.connect import open_cloud
 
@@ -59,7 +59,7 @@ def test_the_simulated_catalogue_leads_to_the_simulated_cloud(a_fleet, served):
             api = (
                 await open_cloud(
                     CloudSpec(name="north", auth=auth),
-                    wire=WireSettings(),
+                    wire=HttpSettings(),
                     connections=1,
                     secrets=str,
                     clock=SystemClock(),

@@ -41,7 +41,7 @@ def test_a_write_does_not_leave_once_the_fence_is_lost(serve, api_at, call, warm
             if warm:
                 await api.call(ListCharts())
             gate.open = False
-            lost = await api.call(call, lambda: arrived.append("leaving"))
+            lost = await api.call(call, lambda: arrived.append("on_sent"))
             gate.open = True
             return lost, await api.call(call)
 

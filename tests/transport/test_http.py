@@ -4,7 +4,7 @@ import json
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import (
     Answer,
     CreateRelease,
@@ -214,7 +214,7 @@ def test_a_call_without_a_project_id_is_bad_input(api_at):
         async with api_at("http://127.0.0.1:1", project_id="") as api:
             await api.call(ListClusters())
 
-    with pytest.raises(BadInput, match="give `project_id`"):
+    with pytest.raises(InputError, match="give `project_id`"):
         asyncio.run(scenario())
 
 
@@ -232,7 +232,7 @@ def test_a_call_without_a_project_id_is_bad_input(api_at):
     ],
 )
 def test_an_address_that_would_leak_the_token_is_refused(url, message, clock):
-    with pytest.raises(BadInput, match=message) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         HttpApi(url, project_id="", credential=None, wire=None, connections=1, clock=clock)
 
     assert "secret" not in str(refused.value)

@@ -7,9 +7,9 @@ import traceback
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
 from batch_deployer.model.api import ListCharts, ListClusters
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth import login
 
 PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", "project": "eu-de"}
@@ -122,7 +122,7 @@ def test_the_second_step_of_an_agency_is_not_sent_again_on_another_connection(se
 
 def test_a_password_that_is_no_text_is_sent_nowhere(serve, log_in, token_answer):
     cloud = Cloud(token_answer)
-    with pytest.raises(BadInput, match="password holds text that is no valid Unicode") as failed:
+    with pytest.raises(InputError, match="password holds text that is no valid Unicode") as failed:
         run(serve, log_in, cloud, "password", PASSWORD | {"password": "pass\udcff"})
     assert failed.value.__context__ is None
     assert cloud.bodies == []
@@ -182,7 +182,7 @@ def test_the_catalogue_of_a_service_elsewhere_leads_to_nothing_on_this_machine(
             async with log_in("password", PASSWORD | {"auth_url": f"{url}/v3"}, region="eu-de"):
                 pass
 
-    with pytest.raises(BadInput, match=r"leads to this machine \(http://127\.0\.0\.1:9\); give endpoint"):
+    with pytest.raises(InputError, match=r"leads to this machine \(http://127\.0\.0\.1:9\); give endpoint"):
         asyncio.run(scenario())
 
 
@@ -286,7 +286,7 @@ def test_an_identity_service_that_never_answers_makes_the_cloud_unreachable(serv
         async with serve(handler) as url:
             try:
                 async with log_in(
-                    "password", PASSWORD, endpoint=url, wire=WireSettings(read_timeout=0.05, connect=0.05)
+                    "password", PASSWORD, endpoint=url, wire=HttpSettings(read_timeout=0.05, connect=0.05)
                 ):
                     pass
             finally:

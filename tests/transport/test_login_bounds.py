@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
-from batch_deployer.settings import WireSettings
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
+from batch_deployer.settings import HttpSettings
 
 PASSWORD = {"username": "robot", "password": "pass-word-1", "user_domain": "D", "project": "eu-de"}
 MEGABYTE = 1024 * 1024
@@ -26,8 +26,8 @@ def log_in_once(serve_raw, log_in, talk, **wire):
     async def scenario():
         async with serve_raw(talk) as url:
             start = time.monotonic()
-            with pytest.raises((CloudUnreachable, AuthFailed, BadInput)) as failed:
-                async with log_in("password", PASSWORD, endpoint=url, wire=WireSettings(**wire)):
+            with pytest.raises((CloudUnreachable, AuthFailed, InputError)) as failed:
+                async with log_in("password", PASSWORD, endpoint=url, wire=HttpSettings(**wire)):
                     pass
             return failed.value, time.monotonic() - start
 
@@ -201,13 +201,13 @@ CODE = """
 import asyncio, json, sys
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.plan.plan import AuthSpec, CloudSpec
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.connect import open_cloud
 from batch_deployer.model.permissions import Permissions
 async def main():
     spec = CloudSpec(name="c", endpoint="https://cce.example.test", auth=AuthSpec(**json.loads(sys.argv[1])))
     try:
-        api = (await open_cloud(spec, wire=WireSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1, permissions=Permissions(hosts=("*",)))).api
+        api = (await open_cloud(spec, wire=HttpSettings(), connections=1, secrets=str, clock=SystemClock(), tries=1, permissions=Permissions(hosts=("*",)))).api
     except Exception as error:
         assert "no connection" in str(error), error
     else:

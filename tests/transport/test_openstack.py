@@ -6,7 +6,7 @@ import traceback
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
 from batch_deployer.model.api import ListCharts, ListClusters
 
 
@@ -202,7 +202,7 @@ clouds:
     ],
 )
 def test_an_entry_that_cannot_work_is_one_clear_line(serve, log_in, cloud, entry, message):
-    with pytest.raises(BadInput, match=f"cloud 'c'.*{message}") as bad:
+    with pytest.raises(InputError, match=f"cloud 'c'.*{message}") as bad:
         run(serve, log_in, cloud, "clouds", {"cloud": "otc"}, write_clouds(entry))
 
     assert "\n" not in str(bad.value)
@@ -301,5 +301,5 @@ def test_an_object_storage_key_does_not_displace_a_password(serve, log_in, cloud
     ],
 )
 def test_an_environment_that_cannot_work_is_one_clear_line(serve, log_in, cloud, monkeypatch, names, message):
-    with pytest.raises(BadInput, match=f"cloud 'c'.*{message}"):
+    with pytest.raises(InputError, match=f"cloud 'c'.*{message}"):
         run(serve, log_in, cloud, "environment", {}, variables(monkeypatch, **names))

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from openstack.config import OpenStackConfig
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.transport.auth.openstack_config import Source, read_entry
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:openstack")
@@ -156,7 +156,7 @@ def test_clouds_yaml_comes_to_what_openstacksdk_makes_of_it(tmp_path, settings, 
 def test_what_cannot_work_is_refused_with_its_place(tmp_path, settings, manifest, message):
     (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"c": settings}}))
 
-    with pytest.raises(BadInput, match=message) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         read_entry(Source(who="cloud 'c'", label="entry 'c' of clouds.yaml", cloud="c", **manifest))
 
     assert str(refused.value).startswith("cloud 'c'")

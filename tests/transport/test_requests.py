@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import (
     ClusterTags,
     CreateRelease,
@@ -157,10 +157,10 @@ def test_a_name_that_cannot_be_a_path_segment_is_refused(name):
         ListReleases(cluster_id=name),
         ShowChart(chart_id=name),
     ):
-        with pytest.raises(BadInput, match="cannot be part of an API path"):
+        with pytest.raises(InputError, match="cannot be part of an API path"):
             encode(call)
 
 
 def test_clusters_cannot_be_listed_without_a_project_id():
-    with pytest.raises(BadInput, match="give `project_id`"):
+    with pytest.raises(InputError, match="give `project_id`"):
         encode(ListClusters(), "")

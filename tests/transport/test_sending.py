@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import CreateRelease, DeleteRelease, ListCharts, Sent
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.credential import FixedToken
@@ -136,7 +136,7 @@ def test_a_token_that_would_break_out_of_its_header_is_bad_input_and_not_sent(se
         ):
             await api.call(CREATE)
 
-    with pytest.raises(BadInput, match="header") as refused:
+    with pytest.raises(InputError, match="header") as refused:
         asyncio.run(scenario())
 
     assert "s3cret" not in str(refused.value)

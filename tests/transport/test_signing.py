@@ -4,11 +4,11 @@ import hashlib
 import pytest
 
 from batch_deployer.clock.system import SystemClock
-from batch_deployer.errors import AuthFailed, BadInput
+from batch_deployer.errors import AuthFailed, InputError
 from batch_deployer.model.api import ListReleases
 from batch_deployer.model.permissions import Permissions
 from batch_deployer.plan.plan import AuthSpec, CloudSpec
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.signing import Key, Unsigned, canonical_request, sign
 from batch_deployer.transport.connect import open_cloud
@@ -145,7 +145,7 @@ def test_a_request_is_signed_as_it_goes_on_the_wire(clock):
     ],
 )
 def test_a_key_that_cannot_sign_is_bad_input(signer, project_id, message, clock):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         AccessKey(signer, project_id=project_id, who="cloud 'c'", clock=clock)
 
 
@@ -181,7 +181,7 @@ def test_the_form_of_a_signature_follows_the_host(endpoint, form):
         api = (
             await open_cloud(
                 spec,
-                wire=WireSettings(),
+                wire=HttpSettings(),
                 connections=1,
                 secrets=str,
                 clock=SystemClock(),

@@ -5,7 +5,7 @@ import json
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import BadInput, CloudUnreachable
+from batch_deployer.errors import CloudUnreachable, InputError
 from batch_deployer.model.api import CreateRelease, ListCharts, Sent
 from batch_deployer.rules.responses import Verdict, judge
 
@@ -214,7 +214,7 @@ def test_a_bundle_of_the_environment_that_cannot_be_used_is_named(log_in, tmp_pa
         async with log_in("token", {"token": "t"}, endpoint="https://127.0.0.1:1"):
             pass
 
-    with pytest.raises(BadInput, match=f"{variable} '{path}' cannot be used: "):
+    with pytest.raises(InputError, match=f"{variable} '{path}' cannot be used: "):
         asyncio.run(scenario())
 
 
@@ -258,5 +258,5 @@ def test_the_client_certificate_of_clouds_yaml_is_shown_to_logins_and_calls(
             asyncio.run(scenario({}))
     else:
         assert asyncio.run(scenario({})).status == 0
-    with pytest.raises(BadInput, match=r"the client certificate .* cannot be used: No such file"):
+    with pytest.raises(InputError, match=r"the client certificate .* cannot be used: No such file"):
         asyncio.run(scenario({"cert": str(tmp_path / "none.pem")}))

@@ -5,10 +5,10 @@ import itertools
 import pytest
 from aiohttp import web
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
 from batch_deployer.model.api import ListCharts
 from batch_deployer.transport.auth.credential import FixedToken
-from batch_deployer.transport.auth.credentials import Refused, RenewedToken, Token, Unavailable
+from batch_deployer.transport.auth.credentials import LoginRefused, RenewedToken, Token, Unavailable
 
 
 class Script:
@@ -131,7 +131,7 @@ def test_other_calls_go_on_with_the_old_token_while_it_is_renewed(serve, api_at,
 
 
 def test_a_refused_password_is_never_tried_twice(clock):
-    token, script = credential(clock, Token(value="one", lifetime=3600), Refused("wrong password"))
+    token, script = credential(clock, Token(value="one", lifetime=3600), LoginRefused("wrong password"))
 
     async def scenario():
         await token.start()
@@ -239,7 +239,9 @@ def test_no_call_leaves_with_a_token_that_is_over_on_either_clock(serve, api_at,
 
 
 @pytest.mark.parametrize(
-    ("result", "status"), [(Unavailable("iam is down"), 0), (Refused("wrong password"), 401)], ids=["down", "refused"]
+    ("result", "status"),
+    [(Unavailable("iam is down"), 0), (LoginRefused("wrong password"), 401)],
+    ids=["down", "refused"],
 )
 def test_without_a_successor_for_a_token_that_is_over_nothing_leaves(serve, api_at, clock, result, status):
     token, _ = credential(clock, Token(value="one", lifetime=3600), *[result] * 9)
@@ -279,7 +281,7 @@ def test_a_token_of_another_project_is_never_used(clock):
     token, script = credential(clock, Token(value="one", project="other"), Token(value="two"))
     token._fault = lambda found: f"project {found.project!r}"
 
-    with pytest.raises(BadInput, match="project 'other'"):
+    with pytest.raises(InputError, match="project 'other'"):
         asyncio.run(token.start())
     with pytest.raises(AuthFailed, match="project 'other'"):
         asyncio.run(token.renew(0, ""))

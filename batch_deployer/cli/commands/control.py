@@ -8,10 +8,10 @@ import click
 
 from batch_deployer.cli.context import Session
 from batch_deployer.cli.options import examples, state_dir_option
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 
 if TYPE_CHECKING:
-    from batch_deployer.app.past_runs import PastRun
+    from batch_deployer.app.past_runs import RecordedRun
 
 ORDERS = ("pause", "continue", "halt", "skip", "retry")
 
@@ -43,13 +43,13 @@ def command(session: Session, run: str, order: str, which: tuple[str, ...], stat
     selects = order in ("skip", "retry")
     if selects is not bool(which):
         advice = "name them by key or glob, as for --limit" if selects else "it is about the whole run"
-        raise BadInput(f"{order} takes {'at least one deployment' if selects else 'no deployments'}; {advice}")
+        raise InputError(f"{order} takes {'at least one deployment' if selects else 'no deployments'}; {advice}")
     place = session.use_state(state_dir)
     state = StateDir(place, write=False)
     folder = state.open_run(run)
     standing = next(info for info in state.runs() if info.id == folder.id)
     if standing.state is not RunState.LIVE:
-        raise BadInput(f"run {folder.id} is {standing.state}, not live; only a live run can be told to {order}")
+        raise InputError(f"run {folder.id} is {standing.state}, not live; only a live run can be told to {order}")
     told = f"run {folder.id} is told to {order}"
     if selects:
         told += f" {_chosen(read_run(place, folder.id), order, which)}"
@@ -59,8 +59,8 @@ def command(session: Session, run: str, order: str, which: tuple[str, ...], stat
     return 0
 
 
-def _chosen(past: "PastRun", order: str, globs: Sequence[str]) -> str:
-    """How many deployments the globs fit, and how many of them have ended. BadInput when there is none to steer."""
+def _chosen(past: "RecordedRun", order: str, globs: Sequence[str]) -> str:
+    """How many deployments the globs fit, and how many of them have ended. InputError when there is none to steer."""
     from batch_deployer.plan.filters import Globs
     from batch_deployer.report.deployment_history import State
 
@@ -68,10 +68,10 @@ def _chosen(past: "PastRun", order: str, globs: Sequence[str]) -> str:
     story = past.story()
     found = [each for each in past.plan.deployments if wanted.fit(each.cluster, each.release)]
     if faults := wanted.faults(past.plan.deployments):
-        raise BadInput(faults)
+        raise InputError(faults)
     ended = sum(story.records[each.key].state is State.ENDED for each in found)
     if ended == len(found):
-        raise BadInput(
+        raise InputError(
             f"there is nothing to {order}: {'it has' if ended == 1 else f'all {ended:,} have'} ended already"
         )
     return f"{len(found) - ended:,} deployments" + (f"; {ended:,} more have ended already" if ended else "")

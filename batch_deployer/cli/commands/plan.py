@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from batch_deployer.cli.context import Session
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.options import (
     FILE,
     NamedOption,
@@ -57,7 +57,7 @@ from batch_deployer.cli.options import (
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
     """Look at what the clouds run and show what a run would do to each deployment, and why."""
     from batch_deployer.app.learned import known_durations
-    from batch_deployer.app.preview import basis, look_around
+    from batch_deployer.app.preview import basis, preview
     from batch_deployer.app.runtime import run_in_loop
     from batch_deployer.app.secrets import resolve_all
     from batch_deployer.cli.launch import open_store
@@ -74,13 +74,13 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.cli.plan_summary import (
         changes_text,
         extra_values_text,
-        outlook,
-        outlook_data,
-        outlook_text,
+        plan_summary,
+        plan_summary_data,
+        plan_summary_text,
         value_changes,
     )
     from batch_deployer.cli.terminal import show
-    from batch_deployer.plan.serialization import freeze
+    from batch_deployer.plan.serialization import dump_plan
     from batch_deployer.report.files import write_whole
     from batch_deployer.state.state_dir import StateDir
 
@@ -90,13 +90,13 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     show_warnings(plan)
     resolve_all(plan, store)
     state = StateDir(session.use_state(options["state_dir"]), write=False)
-    survey = run_in_loop(lambda: look_around(plan, store, state, patience(plan.settings)))
+    survey = run_in_loop(lambda: preview(plan, store, state, patience(plan.settings)))
     for warning in survey.warnings:
-        say(f"warning: {warning}")
+        echo(f"warning: {warning}")
     changed = value_changes(plan, survey, store, values=options["show_values"] or sys.stdout.isatty())
-    cast = outlook(plan, survey, known_durations(state.path))
+    cast = plan_summary(plan, survey, known_durations(state.path))
     if options["kind"] == "json":
-        data = as_data(plan, survey, changed) | {"forecast": outlook_data(cast)}
+        data = as_data(plan, survey, changed) | {"forecast": plan_summary_data(cast)}
         show([json.dumps(data, indent=2, ensure_ascii=False), "\n"])
     else:
         show(
@@ -104,20 +104,20 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
                 as_text(plan, survey),
                 changes_text(plan, changed),
                 extra_values_text(plan, survey),
-                outlook_text(cast),
+                plan_summary_text(cast),
             )
         )
     if survey.dead:
         for text in survey.dead:
-            say(store.redact(f"error: {text}"))
-        say("error: the plan is not complete" + (", and not saved" if options["out"] is not None else ""))
+            echo(store.redact(f"error: {text}"))
+        echo("error: the plan is not complete" + (", and not saved" if options["out"] is not None else ""))
         return survey.exit_code or 1
     if options["out"] is not None:
-        write_whole(options["out"], [freeze(replace(plan, expected=basis(survey)), plan_key())])
-        say(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
+        write_whole(options["out"], [dump_plan(replace(plan, expected=basis(survey)), plan_key())])
+        echo(f"saved; run it with: batch-deployer run {manifest} --plan {options['out']}")
     if survey.exit_code or not options["detailed_exitcode"]:
         return survey.exit_code
     if number := blocked(survey):
-        say(f"{number:,} of {len(plan.deployments):,} deployments are blocked: a run would exit with 1")
+        echo(f"{number:,} of {len(plan.deployments):,} deployments are blocked: a run would exit with 1")
         return 1
     return 8 if changes(survey) else 0

@@ -20,7 +20,7 @@ from batch_deployer.cli.options import (
 from batch_deployer.util.text import span
 
 if TYPE_CHECKING:
-    from batch_deployer.app.rehearsal import Rehearsed
+    from batch_deployer.app.rehearsal import RehearsalResult
 
 MANY = 5000
 """Deployments from which fewer rehearsals are played unless asked for."""
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0917 - click hands each option over
     return 1 if rto is not None and done.recovered > rto else 0
 
 
-def _told(done: "Rehearsed", rto: float | None) -> Iterator[str]:
+def _told(done: "RehearsalResult", rto: float | None) -> Iterator[str]:
     """What a person wants to know, line by line."""
     yield f"{done.deployments} deployments on {done.clusters} clusters, rehearsed {len(done.trials)} times"
     yield f"duration     median {span(done.median)}, p95 {span(done.p95)}"

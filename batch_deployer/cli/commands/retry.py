@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from batch_deployer.cli.context import Session
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.older_runs import force_older_option, left_meanwhile, left_to_later
 from batch_deployer.cli.options import examples, permission_options
-from batch_deployer.cli.run_options import Manner, manner_options
-from batch_deployer.errors import BadInput
+from batch_deployer.cli.run_options import RunOptions, run_options
+from batch_deployer.errors import InputError
 
 
 @click.command(
@@ -25,7 +25,7 @@ from batch_deployer.errors import BadInput
 @click.option("--deferred", is_flag=True, help="Those whose cluster was not ready, or that an operator put aside.")
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @force_older_option
-@manner_options
+@run_options
 @permission_options
 @click.pass_obj
 def command(
@@ -45,31 +45,31 @@ def command(
     """
     from batch_deployer.app.past_runs import read_run
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
-    from batch_deployer.plan.retry import again, open_keys
+    from batch_deployer.plan.retry import open_keys, plan_retry
 
     run_id = options.pop("run_id")
-    manner = Manner.take(options)
+    manner = RunOptions.from_click(options)
     if not (failed or not_started or deferred):
-        raise BadInput("say what to retry: --failed, --not-started, --deferred, or several of them")
+        raise InputError("say what to retry: --failed, --not-started, --deferred, or several of them")
     state = session.use_state(manner.state_dir)
     past = read_run(state, run)
     if past.live:
-        raise BadInput(f"run {past.folder.id} is live; retry it when it has ended")
+        raise InputError(f"run {past.folder.id} is live; retry it when it has ended")
     if past.folder.meta.extra.get("simulated"):
-        raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")
+        raise InputError(f"run {past.folder.id} was simulated, and its simulated clouds are gone; start a new run")
     under_way = open_keys(past.plan, past.events)
     if under_way:
-        say(f"warning: {len(under_way)} deployments may still be under way; `resume {past.folder.id}` is for them")
-    chosen = partial(again, past.plan, past.events, failed=failed, not_started=not_started, deferred=deferred)
+        echo(f"warning: {len(under_way)} deployments may still be under way; `resume {past.folder.id}` is for them")
+    chosen = partial(plan_retry, past.plan, past.events, failed=failed, not_started=not_started, deferred=deferred)
     plan = chosen()
     left, note = left_to_later(state, past, [each.key for each in plan.deployments], force=force_older)
     if note:
-        say(note)
+        echo(note)
         plan = chosen(without=left)
         plan = replace(plan, warnings=(*plan.warnings, note))
     incomplete = 1 if left else 0
     if not plan.deployments:
-        say(f"run {past.folder.id} has nothing to retry")
+        echo(f"run {past.folder.id} has nothing to retry")
         return incomplete
     manner.wait_for_start()
     store = open_store(session)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_deployer.cli.context import Session
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.older_runs import force_older_option, left_meanwhile, left_to_later
 from batch_deployer.cli.options import examples, permission_options, same_state
-from batch_deployer.cli.run_options import Manner, manner_options
-from batch_deployer.errors import BadInput
+from batch_deployer.cli.run_options import RunOptions, run_options
+from batch_deployer.errors import InputError
 from batch_deployer.util.text import clean
 
 if TYPE_CHECKING:
-    from batch_deployer.plan.rollback import Undoing
+    from batch_deployer.plan.rollback import RollbackPlan
 
 _MOST = 20
 
@@ -30,7 +30,7 @@ _MOST = 20
 @click.option("--run-id", metavar="ID", help="Name of the new run. Default: time, manifest and a random part.")
 @click.option("--yes", is_flag=True, help="Skip the question that is asked where there is a terminal.")
 @force_older_option
-@manner_options
+@run_options
 @permission_options
 @click.pass_obj
 def command(
@@ -44,29 +44,29 @@ def command(
     from batch_deployer.app.past_runs import read_run
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.cli.terminal import Terminal
-    from batch_deployer.plan.rollback import undo
+    from batch_deployer.plan.rollback import plan_rollback
 
     run_id = options.pop("run_id")
-    manner = Manner.take(options)
+    manner = RunOptions.from_click(options)
     terminal = None if yes else Terminal.find()
     state = session.use_state(manner.state_dir)
     past = read_run(state, run)
     if past.live:
         halt = f"batch-deployer control {past.folder.id} halt{same_state()}"
-        raise BadInput(f"run {past.folder.id} is live; halt it first: {halt}")
+        raise InputError(f"run {past.folder.id} is live; halt it first: {halt}")
     if past.folder.meta.extra.get("simulated"):
-        raise BadInput(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
-    undoing = undo(past.plan, past.events, delete_created=delete_created)
+        raise InputError(f"run {past.folder.id} was simulated, and its simulated clouds are gone")
+    undoing = plan_rollback(past.plan, past.events, delete_created=delete_created)
     later, note = left_to_later(state, past, [each.key for each in undoing.plan.deployments], force=force_older)
     if note:
-        say(note)
+        echo(note)
         undoing = undoing.without(later, note)
     left = list(_left_as_it_is(undoing))
     for line in left:
-        say(line)
+        echo(line)
     incomplete = 0 if undoing.is_complete else 1
     if not undoing.plan.deployments:
-        say(f"there is nothing to take back of run {past.folder.id}")
+        echo(f"there is nothing to take back of run {past.folder.id}")
         return incomplete
     if terminal is not None:
         shown = () if sys.stderr.isatty() else (f"{line}\n" for line in left)
@@ -83,7 +83,7 @@ def command(
     return launch(what, manner, session, store) or incomplete
 
 
-def _left_as_it_is(undoing: "Undoing") -> Iterator[str]:
+def _left_as_it_is(undoing: "RollbackPlan") -> Iterator[str]:
     """The deployments that are not rolled back, with the reason, one line each."""
     for key, why in list(undoing.left.items())[:_MOST]:
         yield f"left as it is: {clean(key)}: {clean(why)}"

@@ -15,8 +15,8 @@ from batch_deployer.cli.options import (
     manifest_argument,
     permission_options,
 )
-from batch_deployer.cli.run_options import Manner, manner_options
-from batch_deployer.errors import BadInput
+from batch_deployer.cli.run_options import RunOptions, run_options
+from batch_deployer.errors import InputError
 
 
 @click.command(
@@ -50,7 +50,7 @@ from batch_deployer.errors import BadInput
 )
 @click.option("--run-id", metavar="ID", help="Name of the run. Default: time, manifest and a random part.")
 @click.option("--yes", is_flag=True, help="Skip the question that is asked where there is a terminal.")
-@manner_options
+@run_options
 @permission_options
 @click.pass_obj
 def command(session: Session, /, manifest: Path, **options: Any) -> int:
@@ -59,9 +59,9 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     Where there is a terminal, shows the plan there and asks, wherever output is redirected to; not with --yes or
     --simulate.
     """
-    manner = Manner.take(options)
+    manner = RunOptions.from_click(options)
     if not options["simulate"] and (given := _given("seed", "faults", "speed")):
-        raise BadInput(f"--{given} only makes sense with --simulate")
+        raise InputError(f"--{given} only makes sense with --simulate")
     manner.wait_for_start()
     if options["simulate"]:
         return _simulated(session, manifest, manner, options)
@@ -74,8 +74,8 @@ def _given(*names: str) -> str:
     return next((name for name in names if context.get_parameter_source(name) is not default), "")
 
 
-def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
-    from batch_deployer.app.preview import check_unmoved, look_around
+def _real(session: Session, manifest: Path, manner: RunOptions, options: dict[str, Any]) -> int:
+    from batch_deployer.app.preview import check_unchanged, preview
     from batch_deployer.app.runtime import run_in_loop
     from batch_deployer.app.secrets import resolve_all
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
@@ -90,17 +90,17 @@ def _real(session: Session, manifest: Path, manner: Manner, options: dict[str, A
     if terminal is not None or plan.expected:
         resolve_all(plan, store)
         state = StateDir(session.use_state(manner.state_dir), write=False)
-        survey = run_in_loop(lambda: look_around(plan, store, state, to_run(plan.settings)))
-        check_unmoved(plan, survey)
+        survey = run_in_loop(lambda: preview(plan, store, state, to_run(plan.settings)))
+        check_unchanged(plan, survey)
         if terminal is not None:
             confirm(plan, survey, terminal)
     what = Launch(plan=plan, run_id=options["run_id"] or new_id(plan.name), extra=_extra(manifest))
     return launch(what, manner, session, store)
 
 
-def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[str, Any]) -> int:
+def _simulated(session: Session, manifest: Path, manner: RunOptions, options: dict[str, Any]) -> int:
     from batch_deployer.app.simulation import simulated
-    from batch_deployer.cli.error_handler import say
+    from batch_deployer.cli.error_handler import echo
     from batch_deployer.cli.launch import Launch, launch, new_id, open_store
     from batch_deployer.cli.plan_output import chosen_plan, show_warnings
 
@@ -109,7 +109,7 @@ def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[s
     show_warnings(plan)
     seed = options["seed"]
     with simulated(plan, seed=seed, speed=options["speed"], faults=options["faults"]) as world:
-        say(
+        echo(
             f"simulating {len(plan.clouds)} clouds at {world.process.url}, {options['speed']:g} times as fast, seed {seed}"
         )
         what = Launch(
@@ -122,7 +122,7 @@ def _simulated(session: Session, manifest: Path, manner: Manner, options: dict[s
         try:
             return launch(what, manner, session, store)
         finally:
-            say(world.proof())
+            echo(world.proof())
 
 
 def _extra(manifest: Path) -> dict[str, str]:

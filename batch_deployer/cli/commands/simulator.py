@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.options import FILE, examples
 
 
@@ -52,11 +52,11 @@ def command(
 
     world = world_of(manifest, clouds=clouds, clusters=clusters, seed=seed)
     admin_token = secrets.token_urlsafe(16)
-    say(f"clouds: {', '.join(f'{cloud.name} (project {cloud.project_id})' for cloud in world.clouds)}")
+    echo(f"clouds: {', '.join(f'{cloud.name} (project {cloud.project_id})' for cloud in world.clouds)}")
     account = world.account
-    say(f"password login: user {account.user}, password {account.password}, domain {account.domain}")
-    say(f"access key {account.access_key}, secret key {account.secret_key}")
-    say(f"administration: header {ADMIN_HEADER}: {admin_token}")
+    echo(f"password login: user {account.user}, password {account.password}, domain {account.domain}")
+    echo(f"access key {account.access_key}, secret key {account.secret_key}")
+    echo(f"administration: header {ADMIN_HEADER}: {admin_token}")
     serve_until_stopped(
         world, admin_token=admin_token, host=host, port=port, seed=seed, speed=speed, faults=read_faults(faults), ledger_file=ledger_file,
         ready=click.echo,

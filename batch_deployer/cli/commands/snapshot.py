@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_deployer.cli.context import Session
-from batch_deployer.cli.error_handler import say
+from batch_deployer.cli.error_handler import echo
 from batch_deployer.cli.options import FILE, FOLDER, examples, permission_options, wait_option
 from batch_deployer.model.permissions import NO_PERMISSIONS, Permissions
 
@@ -43,10 +43,10 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     written, and the command says so.
     """
     from batch_deployer.app.cloud_apis import Patience
-    from batch_deployer.app.cluster_reading import look_at
+    from batch_deployer.app.cluster_reading import read_cluster
     from batch_deployer.app.runtime import run_in_loop
     from batch_deployer.cli.launch import open_store
-    from batch_deployer.errors import BadInput
+    from batch_deployer.errors import InputError
     from batch_deployer.manifest.export import take_down, to_yaml
     from batch_deployer.report.files import check_folder, write_whole
     from batch_deployer.settings import Settings
@@ -54,13 +54,13 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
 
     target = output / "manifest.yaml"
     if target.exists():
-        raise BadInput(f"{target} is there already; choose another --output, a snapshot never overwrites one")
+        raise InputError(f"{target} is there already; choose another --output, a snapshot never overwrites one")
     made = not output.exists()
     check_folder(output)
     store = open_store(session)
     specs = _specs(clouds, manifest, store)
-    patience = Patience.to_look(Settings(), wait, lambda text: say(f"warning: {text}"))
-    found = run_in_loop(lambda: look_at(specs, store, patience))
+    patience = Patience.to_look(Settings(), wait, lambda text: echo(f"warning: {text}"))
+    found = run_in_loop(lambda: read_cluster(specs, store, patience))
     now = datetime.now(UTC)
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))
     folders = _secret_folders(snapshot.manifest, target)
@@ -71,18 +71,18 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
         with suppress(OSError):
             output.rmdir()
     for note in snapshot.notes:
-        say(f"note: {clean(note)}")
+        echo(f"note: {clean(note)}")
     for line in snapshot.masked:
-        say(f"masked, to be supplied in the environment: {clean(line)}")
+        echo(f"masked, to be supplied in the environment: {clean(line)}")
     left_out = f", {snapshot.left_out} left out" if snapshot.left_out else ""
     code = 1 if snapshot.left_out or any(one.unread for one in found) else 0
     if not snapshot.releases:
-        say(
+        echo(
             f"there is nothing to save: 0 releases on {snapshot.clusters} clusters of {', '.join(clouds)}{left_out}; "
             f"{target} was not written"
         )
         return code
-    say(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters{left_out}")
+    echo(f"{target}: {snapshot.releases} releases on {snapshot.clusters} clusters{left_out}")
     _check_loads(target, snapshot.masked, folders)
     return code
 
@@ -99,7 +99,7 @@ def _secret_folders(manifest: "Mapping[str, Any]", target: Path) -> "list[str]":
 
 
 def _check_loads(target: Path, masked: "Sequence[str]", folders: "Sequence[str]") -> None:
-    """Read the file back: a backup that cannot be loaded is none. BadInput says why."""
+    """Read the file back: a backup that cannot be loaded is none. InputError says why."""
     from batch_deployer.manifest.loader import load
 
     supplied = {line.partition("  ")[0]: "supplied" for line in masked}
@@ -109,19 +109,19 @@ def _check_loads(target: Path, masked: "Sequence[str]", folders: "Sequence[str]"
 def _secrets(manifest: Path | None, store: "SecretStore") -> "Mapping[str, str]":
     """The secrets that the manifest names, as far as they are there, by name."""
     from batch_deployer.app.secrets import named_in
-    from batch_deployer.errors import BadInput
+    from batch_deployer.errors import InputError
     from batch_deployer.manifest.loader import load
 
     if manifest is not None:
         for name in named_in(load(manifest, os.environ, permissions=store.permissions)):
-            with suppress(BadInput):
+            with suppress(InputError):
                 store(name)
     return store.resolved()
 
 
 def _specs(clouds: "Sequence[str]", manifest: Path | None, store: "SecretStore") -> "Mapping[str, CloudSpec]":
-    """The clouds by name. BadInput when the manifest has none of a name."""
-    from batch_deployer.errors import BadInput
+    """The clouds by name. InputError when the manifest has none of a name."""
+    from batch_deployer.errors import InputError
     from batch_deployer.plan.plan import AuthSpec, CloudSpec
 
     if manifest is None:
@@ -131,5 +131,5 @@ def _specs(clouds: "Sequence[str]", manifest: Path | None, store: "SecretStore")
     known = load(manifest, os.environ, permissions=store.permissions).clouds
     unknown = [name for name in clouds if name not in known]
     if unknown:
-        raise BadInput(f"{manifest} has no cloud {', '.join(unknown)}; it has {', '.join(known)}")
+        raise InputError(f"{manifest} has no cloud {', '.join(unknown)}; it has {', '.join(known)}")
     return {name: known[name] for name in clouds}

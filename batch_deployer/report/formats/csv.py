@@ -6,9 +6,9 @@ from functools import lru_cache
 from io import StringIO
 from itertools import chain, islice
 
-from batch_deployer.report.document import Row
+from batch_deployer.report.document import DeploymentRow
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 
 COLUMNS = (
     *("key", "cluster_id", "cluster_name", "cloud", "namespace", "name", "chart", "version", "wave", "action"),
@@ -21,7 +21,7 @@ _BATCH = 512
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
-def to_csv(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
+def to_csv(story: RunHistory, *, rows: Rows | None = None) -> Iterator[str]:
     """RFC 4180: CRLF, quotes doubled, a header line. Texts that a spreadsheet would run as a formula start with `'`."""
     lines: Iterator[Sequence[str | float | None]] = chain((COLUMNS,), map(_cells, rows or Rows(story)))
     while batch := list(islice(lines, _BATCH)):
@@ -30,7 +30,7 @@ def to_csv(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
         yield piece.getvalue()
 
 
-def _cells(row: Row) -> Sequence[str | float | None]:
+def _cells(row: DeploymentRow) -> Sequence[str | float | None]:
     """In the order of `COLUMNS`; `csv` writes None as nothing and a number as Python does."""
     times = row.times
     return (

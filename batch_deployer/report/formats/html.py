@@ -9,10 +9,10 @@ from itertools import islice
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from batch_deployer.report.document import Curve, Row, Summary
-from batch_deployer.report.groups import good_words
+from batch_deployer.report.document import DeploymentRow, Summary, TimeToSuccess
+from batch_deployer.report.groups import success_words
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 from batch_deployer.util.text import span
 
@@ -42,11 +42,11 @@ def prepare() -> Environment:
     return environment
 
 
-def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
+def to_html(story: RunHistory, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
     """Totals, curve, failures, groups, limits, and deployments that a click filters; bad ones first."""
     environment = prepare()
     script = environment.get_template("report.js").render()
-    summary, good = summary or summarise(story), good_words(story)
+    summary, good = summary or summarise(story), success_words(story)
     yield from environment.get_template("report.html").generate(
         s=summary,
         lines=_lines((rows or Rows(story)).bad_first(good, _MOST_ROWS)),
@@ -60,13 +60,13 @@ def to_html(story: Story, summary: Summary | None = None, *, rows: Rows | None =
     )
 
 
-def _lines(rows: Iterator[Row]) -> Iterator[Markup]:
+def _lines(rows: Iterator[DeploymentRow]) -> Iterator[Markup]:
     """The rows of the table of deployments, many a piece. Not left to the template: thousands of rows take it long."""
     while batch := list(islice(rows, _BATCH)):
         yield Markup("\n".join(map(_line, batch)))  # noqa: S704 - every text in it is escaped
 
 
-def _line(row: Row) -> str:
+def _line(row: DeploymentRow) -> str:
     cell = _escaped
     return (
         f'<tr data-outcome="{cell(row.outcome)}"><td title="{cell(row.cluster_id)}">{cell(row.cluster_name)}</td>'
@@ -95,7 +95,7 @@ def _span(seconds: float | None) -> str:
     return "\u2013" if seconds is None else span(seconds)
 
 
-def polyline(curve: Curve, total: int, longest: float) -> str:
+def polyline(curve: TimeToSuccess, total: int, longest: float) -> str:
     """The curve as SVG points in a box of 1040 x 190 that `longest` seconds fill, origin at the top left.
 
     Empty when nothing got good.

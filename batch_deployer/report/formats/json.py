@@ -7,14 +7,14 @@ import msgspec
 
 from batch_deployer.report.document import Summary
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 
 _BATCH = 512
 """Rows a piece."""
 
 
-def to_json(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
+def to_json(story: RunHistory, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
     """The document of `document.Document`, one deployment a line, so that it streams and diffs well."""
     encoder = msgspec.json.Encoder()
     head = msgspec.json.format(encoder.encode(summary or summarise(story)), indent=2).decode()

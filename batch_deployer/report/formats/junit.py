@@ -6,10 +6,10 @@ from functools import lru_cache
 from html import escape
 
 from batch_deployer.model.deployment import Outcome
-from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentRecord, State
+from batch_deployer.report.deployment_history import IN_FLIGHT, DeploymentHistory, State
 from batch_deployer.report.document import RunInfo
 from batch_deployer.report.rows import Rows, wave_name
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import run_info
 from batch_deployer.util.text import clean
 
@@ -26,10 +26,10 @@ _ELEMENT = {
 """`failure`: it was tried and is not there. `error`: it could not be tried, or nobody knows. Others passed."""
 
 
-def to_junit(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
+def to_junit(story: RunHistory, *, rows: Rows | None = None) -> Iterator[str]:
     """One testsuite for each wave and cloud, one testcase for each deployment."""
     info = run_info(story)
-    suites: dict[tuple[int, str], list[DeploymentRecord]] = defaultdict(list)
+    suites: dict[tuple[int, str], list[DeploymentHistory]] = defaultdict(list)
     for record in story.records.values():
         suites[record.deployment.wave, record.deployment.cluster.cloud].append(record)
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -40,7 +40,7 @@ def to_junit(story: Story, *, rows: Rows | None = None) -> Iterator[str]:
     yield "</testsuites>\n"
 
 
-def _suite(info: RunInfo, name: str, records: list[DeploymentRecord], rows: Rows) -> Iterator[str]:
+def _suite(info: RunInfo, name: str, records: list[DeploymentHistory], rows: Rows) -> Iterator[str]:
     spent = sum(record.duration or 0.0 for record in records)
     stamp = {"timestamp": info.started.split(".")[0]} if info.started else {}
     yield f"  <testsuite{_attributes(name=name, **_counts(records), time=f'{spent:.3f}', **stamp)}>\n    <properties>\n"
@@ -53,7 +53,7 @@ def _suite(info: RunInfo, name: str, records: list[DeploymentRecord], rows: Rows
     yield "  </testsuite>\n"
 
 
-def _case(rows: Rows, record: DeploymentRecord) -> str:
+def _case(rows: Rows, record: DeploymentHistory) -> str:
     deployment = record.deployment
     place = f"{_shared(deployment.cluster.cloud)}.{_shared(deployment.cluster.name)}"
     head = (
@@ -83,11 +83,11 @@ def _case(rows: Rows, record: DeploymentRecord) -> str:
     return f"    <testcase{head}><{element}{_attributes(message=message, type=line.outcome)}>{body}</{element}></testcase>\n"
 
 
-def _element(record: DeploymentRecord) -> str | None:
+def _element(record: DeploymentHistory) -> str | None:
     return None if record.good else _ELEMENT.get(record.word)
 
 
-def _counts(records: Iterable[DeploymentRecord]) -> dict[str, str]:
+def _counts(records: Iterable[DeploymentHistory]) -> dict[str, str]:
     elements = Counter(map(_element, records))
     return {
         "tests": str(elements.total()),

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from batch_deployer.report.document import Group, Row, Summary
-from batch_deployer.report.groups import good_words
+from batch_deployer.report.document import DeploymentRow, Group, Summary
+from batch_deployer.report.groups import success_words
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 from batch_deployer.util.text import span
 
@@ -14,9 +14,9 @@ _MOST_ROWS = 1000
 """GitHub cuts a job summary at 1 MiB."""
 
 
-def to_markdown(story: Story, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
+def to_markdown(story: RunHistory, summary: Summary | None = None, *, rows: Rows | None = None) -> Iterator[str]:
     """The summary as tables, then every deployment that is not good, then the rest, at most 1,000 rows."""
-    summary, good = summary or summarise(story), good_words(story)
+    summary, good = summary or summarise(story), success_words(story)
     run = summary.run
     code = "none" if run.exit_code is None else str(run.exit_code)
     yield f"# {code_span(run.manifest)}: {run.state}, exit code {code}\n\n"
@@ -138,7 +138,7 @@ def _deployments(rows: Rows, total: int, good: frozenset[str]) -> Iterator[str]:
     yield from (_line(_cells(row)) for row in rows.bad_first(good, _MOST_ROWS))
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: DeploymentRow) -> tuple[str, ...]:
     texts = (row.cluster_name, row.namespace, row.name, row.version)
     return (*(code_span(text) for text in texts), row.action, row.outcome, code_span(row.reason))
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.report.document import Summary
 from batch_deployer.report.rows import Rows
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.run_history import RunHistory
 
 _WHERE: Mapping[str, str] = MappingProxyType(
     {
@@ -36,13 +36,13 @@ def _nothing() -> None:
     pass
 
 
-def render(name: str, story: Story, summary: Summary | None = None, rows: Rows | None = None) -> Iterator[str]:
-    """The story in a format, piece by piece; joined they are the whole text. Raises BadInput for an unknown name.
+def render(name: str, story: RunHistory, summary: Summary | None = None, rows: Rows | None = None) -> Iterator[str]:
+    """The story in a format, piece by piece; joined they are the whole text. Raises InputError for an unknown name.
 
     `summary`, `rows`: the story's own, where they were made already.
     """
     if name not in _WHERE:
-        raise BadInput(f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}")
+        raise InputError(f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}")
     module, function = _WHERE[name].split(":")
     chosen: Callable[..., Iterator[str]] = getattr(import_module(f"batch_deployer.report.formats.{module}"), function)
     given = ({} if name in _WITHOUT_SUMMARY else {"summary": summary}) | (

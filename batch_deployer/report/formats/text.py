@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from batch_deployer.report.document import Group, Summary
-from batch_deployer.report.groups import good_words
-from batch_deployer.report.run_history import Story
+from batch_deployer.report.groups import success_words
+from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
 from batch_deployer.util.text import span
 
@@ -13,9 +13,9 @@ _MOST_FAILURES = 10
 _MOST_DEFERRED = 10
 
 
-def to_text(story: Story, width: int = 100, summary: Summary | None = None) -> Iterator[str]:
+def to_text(story: RunHistory, width: int = 100, summary: Summary | None = None) -> Iterator[str]:
     """Headline, totals, failures, waves, clouds, pace, limits: about a screenful whatever the fleet's size."""
-    summary, good = summary or summarise(story), good_words(story)
+    summary, good = summary or summarise(story), success_words(story)
     width = max(40, width)
     yield from _head(summary, width)
     yield from _totals(summary, width)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from batch_deployer.errors import BadInput, Fault
+from batch_deployer.errors import Diagnostic, InputError
 from batch_deployer.settings import parse_duration
 from batch_deployer.simulator.faults.presets import PRESETS
 from batch_deployer.simulator.faults.rules import ANSWERS, READS, STARTS, WRITES, Acts, Effect, FaultRule
@@ -20,7 +20,7 @@ _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(FaultRule))
 def load(text: str, *, file: str = "") -> tuple[FaultRule, ...]:
     """Rules of a fault file: a list of rules, or `{preset: NAME, faults: [...]}`; the preset's rules come first.
 
-    A text that is just the name of a preset stands for it. `file` is named in errors. BadInput lists all faults.
+    A text that is just the name of a preset stands for it. `file` is named in errors. InputError lists all faults.
     """
     if text.strip() in PRESETS:
         return PRESETS[text.strip()]
@@ -30,7 +30,7 @@ def load(text: str, *, file: str = "") -> tuple[FaultRule, ...]:
         mark = getattr(error, "problem_mark", None)
         where = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
         message = f"not YAML: {getattr(error, 'problem', None) or error}"
-        raise BadInput([Fault(message, file, *where)]) from error
+        raise InputError([Diagnostic(message, file, *where)]) from error
     return _rules(data, file)
 
 
@@ -40,9 +40,9 @@ def load_data(data: Any) -> tuple[FaultRule, ...]:
 
 
 def preset(name: str) -> tuple[FaultRule, ...]:
-    """The rules of a preset. BadInput names those that exist."""
+    """The rules of a preset. InputError names those that exist."""
     if name not in PRESETS:
-        raise BadInput(f"there is no fault preset {name!r}; take one of {', '.join(PRESETS)}")
+        raise InputError(f"there is no fault preset {name!r}; take one of {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
@@ -63,22 +63,22 @@ def _rules(data: Any, file: str) -> tuple[FaultRule, ...]:
     if isinstance(data, dict):
         unknown = sorted(str(key) for key in data.keys() - {"preset", "faults"})
         if unknown:
-            raise BadInput([Fault(f"unknown key {unknown[0]!r}; a fault file has `preset` and `faults`", file)])
+            raise InputError([Diagnostic(f"unknown key {unknown[0]!r}; a fault file has `preset` and `faults`", file)])
         base = preset(str(data["preset"])) if "preset" in data else ()
         data = data.get("faults")
     if data is None:
         return base
     if not isinstance(data, list):
-        raise BadInput([Fault("a fault file holds a list of rules, or `preset` and `faults`", file)])
+        raise InputError([Diagnostic("a fault file holds a list of rules, or `preset` and `faults`", file)])
     made: list[FaultRule] = []
-    faults: list[Fault] = []
+    faults: list[Diagnostic] = []
     for number, item in enumerate(data, 1):
         try:
             made.append(_rule(item))
         except ValueError as error:
-            faults.append(Fault(f"rule {number}: {error}", file))
+            faults.append(Diagnostic(f"rule {number}: {error}", file))
     if faults:
-        raise BadInput(faults)
+        raise InputError(faults)
     return base + tuple(made)
 
 

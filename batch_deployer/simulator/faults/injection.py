@@ -29,7 +29,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind} {self.cloud} {self.cluster_id}/{self.namespace}/{self.release}"
 
 
-class Fate(msgspec.Struct, frozen=True, kw_only=True):
+class OperationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a write that takes effect."""
 
     final: Status | None = None
@@ -42,12 +42,12 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents and when they happen, simulated seconds after the write."""
 
 
-_CALM = Fate()
+_CALM = OperationOutcome()
 _FINALS = {Effect.FAIL: Status.FAILED, Effect.UNKNOWN: Status.UNKNOWN}
 _PER_CLUSTER = (Effect.UNREACHABLE, Effect.FORBIDDEN)
 
 
-class Chaos:
+class FaultInjector:
     """The rules of a fleet, each with a name that keys its chance."""
 
     def __init__(self, seed: int | str, rules: Sequence[FaultRule]) -> None:
@@ -67,7 +67,7 @@ class Chaos:
                 return rule
         return None
 
-    def fate(self, subject: Subject, attempt: int, elapsed: float, revision: int) -> Fate:
+    def fate(self, subject: Subject, attempt: int, elapsed: float, revision: int) -> OperationOutcome:
         """What becomes of the write that makes this revision; drawn per revision, so a repeated write fares alike."""
         if not self._fates:
             return _CALM
@@ -85,7 +85,7 @@ class Chaos:
             stuck = stuck or rule.effect == Effect.STUCK
             collide = collide or rule.effect == Effect.ALLOW_COLLISION
             stale = max(stale, rule.duration) if rule.effect == Effect.STALE else stale
-        return Fate(final=final, stuck=stuck, stale=stale, collide=collide, later=tuple(later))
+        return OperationOutcome(final=final, stuck=stuck, stale=stale, collide=collide, later=tuple(later))
 
     def phase(self, cluster: SimCluster, elapsed: float) -> str:
         """The phase that a cluster is in."""

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.faults.rules import INCIDENTS, Effect
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.service import responses
 from batch_deployer.simulator.service.agenda import Wish
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 
 ADMIN_HEADER = "X-Sim-Token"
 """Header with the token that every request for `/_sim/` needs."""
@@ -21,13 +21,13 @@ ADMIN_HEADER = "X-Sim-Token"
 class Admin:
     """Answers `/_sim/...`."""
 
-    def __init__(self, fleet: Fleet, token: str, stop: Callable[[], None]) -> None:
+    def __init__(self, fleet: SimulatedProvider, token: str, stop: Callable[[], None]) -> None:
         """`token` must come with every request. `stop` ends the server."""
         self._fleet = fleet
         self._token = token.encode()
         self._stop = stop
 
-    def answer(self, method: str, target: str, body: bytes, now: float, *, token: str) -> Reply:
+    def answer(self, method: str, target: str, body: bytes, now: float, *, token: str) -> SimResponse:
         """Plain JSON bodies; 401 without the token; 400 with a message for what cannot be read."""
         if not hmac.compare_digest(token.encode(errors="replace"), self._token):
             return responses.refused(401, f"/_sim/ needs the simulator's own token in the header {ADMIN_HEADER}")
@@ -52,7 +52,7 @@ class Admin:
         told = {name: whole[name] for name in ("calls", "peaks", "connections")}
         return told | {"seed": self._fleet.seed, "speed": self._fleet.speed, "entries": len(self._fleet.ledger.entries)}
 
-    def _switch(self, target: str, body: bytes, now: float) -> Reply:
+    def _switch(self, target: str, body: bytes, now: float) -> SimResponse:
         if target == "/_sim/stop":
             self._stop()
             return _ok({})
@@ -64,11 +64,11 @@ class Admin:
                 return self._interfere(given, now)
             elif not self._fleet.set_phase(given["cluster_id"], given["phase"]):
                 return responses.not_found(f"cluster {given['cluster_id']}")
-        except (msgspec.MsgspecError, BadInput, KeyError, TypeError) as error:
+        except (msgspec.MsgspecError, InputError, KeyError, TypeError) as error:
             return responses.invalid(f"{target}: {error}")
         return _ok({})
 
-    def _interfere(self, given: dict[str, Any], now: float) -> Reply:
+    def _interfere(self, given: dict[str, Any], now: float) -> SimResponse:
         effect = given.pop("effect")
         if effect not in INCIDENTS:
             known = ", ".join(sorted(INCIDENTS))
@@ -79,5 +79,5 @@ class Admin:
         return _ok({})
 
 
-def _ok(body: Any) -> Reply:
-    return Reply(status=200, body=body)
+def _ok(body: Any) -> SimResponse:
+    return SimResponse(status=200, body=body)

@@ -21,7 +21,7 @@ from batch_deployer.model.api import (
 )
 from batch_deployer.model.deployment import Operation, Parameters
 from batch_deployer.simulator.service import responses
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 
 MAX_BODY = 12 * 1024 * 1024
 """Bytes that the gateway takes."""
@@ -42,7 +42,7 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     writes: bool
-    reply: Reply
+    reply: SimResponse
 
 
 class ParametersBody(msgspec.Struct):

@@ -8,7 +8,7 @@ import msgspec
 
 from batch_deployer.simulator.http.decoding import Request
 from batch_deployer.simulator.service.bodies import ClusterListBody
-from batch_deployer.simulator.service.responses import Problem, Reply
+from batch_deployer.simulator.service.responses import Problem, SimResponse
 
 _encode = msgspec.json.Encoder().encode
 _HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
@@ -25,7 +25,7 @@ class Encoded(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-def encode(reply: Reply, request: Request | None, *, now: float, dates: bool = False) -> Encoded:
+def encode(reply: SimResponse, request: Request | None, *, now: float, dates: bool = False) -> Encoded:
     """The answer on the wire. `dates`: Retry-After is a date instead of seconds."""
     headers = {"X-Request-Id": reply.request_id} if reply.request_id else {}
     if reply.retry_after is not None:
@@ -41,7 +41,7 @@ def encode(reply: Reply, request: Request | None, *, now: float, dates: bool = F
     return Encoded(status=reply.status, body=text, headers=headers)
 
 
-def _problem(problem: Problem, reply: Reply) -> dict[str, Any]:
+def _problem(problem: Problem, reply: SimResponse) -> dict[str, Any]:
     if problem.shape == "B":
         return {
             "kind": "Status",

@@ -14,24 +14,24 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.simulator.http.admin import ADMIN_HEADER, Admin
 from batch_deployer.simulator.http.decoding import MAX_BODY, Unreadable, read
 from batch_deployer.simulator.http.encoding import Encoded, encode
 from batch_deployer.simulator.identity.accounts import Accounts
 from batch_deployer.simulator.identity.iam import Iam
 from batch_deployer.simulator.identity.signing import Received
-from batch_deployer.simulator.provider import Fleet
+from batch_deployer.simulator.provider import SimulatedProvider
 from batch_deployer.simulator.service import responses
 from batch_deployer.simulator.service.ledger import Entry, Ledger
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of 0 seconds: closing sends RST instead of FIN."""
 
 
 async def serve(
-    fleet: Fleet,
+    fleet: SimulatedProvider,
     *,
     admin_token: str,
     host: str = "127.0.0.1",
@@ -44,7 +44,7 @@ async def serve(
 
     `ready` hears the URL once connections are taken. `speed`: simulated seconds a real second; the gateway's limits
     and the lifetime of tokens stay in real time. `/_sim/` wants `admin_token` in the header of that name. `ledger_file` gets every entry of the ledger as a JSON line.
-    BadInput for an address that is not loopback, or that is in use.
+    InputError for an address that is not loopback, or that is in use.
     """
     address = _loopback(host)
     fleet.start(time.time(), speed=speed)
@@ -55,7 +55,7 @@ async def serve(
         try:
             listening = await asyncio.get_running_loop().create_server(server, address, port, backlog=1024)
         except OSError as error:
-            raise BadInput(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+            raise InputError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
         try:
             bound = listening.sockets[0].getsockname()
             service.base = f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}"
@@ -83,14 +83,14 @@ def _is_local(headers: Mapping[str, str]) -> bool:
 
 
 def _loopback(host: str) -> str:
-    """The address to bind, or BadInput: a service with known passwords belongs on this machine only."""
+    """The address to bind, or InputError: a service with known passwords belongs on this machine only."""
     address = "127.0.0.1" if host == "localhost" else host
     try:
         if ipaddress.ip_address(address).is_loopback:
             return address
     except ValueError:
         pass
-    raise BadInput(f"the simulator listens on loopback only, and {host!r} is not; use 127.0.0.1, ::1 or localhost")
+    raise InputError(f"the simulator listens on loopback only, and {host!r} is not; use 127.0.0.1, ::1 or localhost")
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _appending(ledger: Ledger, path: Path | None) -> Iterator[None]:
     try:
         file = path.open("ab", buffering=0)
     except OSError as error:
-        raise BadInput(f"cannot write the ledger {path}: {error.strerror}") from error
+        raise InputError(f"cannot write the ledger {path}: {error.strerror}") from error
     with file:
 
         def append(entry: Entry) -> None:
@@ -138,7 +138,7 @@ class _Counting(web.Server):
 class _Service:
     """One request in, one response out, or a reset connection."""
 
-    def __init__(self, fleet: Fleet, admin: Admin) -> None:
+    def __init__(self, fleet: SimulatedProvider, admin: Admin) -> None:
         self.base = ""
         self._fleet = fleet
         self._dates = fleet.world.retry_after == "date"
@@ -181,7 +181,7 @@ class _Service:
         received = Received(method=request.method, target=target, headers=request.headers, body=body)
         caller = self._accounts.admit(received, now)
         asked = read(request.method, target, request.headers.get("Content-Type", ""), body)
-        if isinstance(caller, Reply):
+        if isinstance(caller, SimResponse):
             return _response(encode(caller, None, now=now))
         if isinstance(asked, Unreadable):
             reply = self._fleet.refuse(caller.cloud.name, asked.kind, asked.reply, now, writes=asked.writes)

@@ -9,7 +9,7 @@ from batch_deployer.simulator.identity.signing import Received, fresh, genuine, 
 from batch_deployer.simulator.identity.tokens import Tokens
 from batch_deployer.simulator.keyed_random import hexadecimal
 from batch_deployer.simulator.service import responses
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 from batch_deployer.simulator.world.entities import SimCloud
 from batch_deployer.simulator.world.world import World
 
@@ -27,7 +27,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class _Door:
+class _Lockout:
     """Counts wrong tries in a row."""
 
     kind: str
@@ -54,8 +54,8 @@ class Accounts:
         self._account = world.account
         self._clouds = world.clouds
         self._tokens = tokens
-        self._user = _Door("user")
-        self._key = _Door("key")
+        self._user = _Lockout("user")
+        self._key = _Lockout("key")
 
     @property
     def user_id(self) -> str:
@@ -74,7 +74,7 @@ class Accounts:
                 return cloud
         return next((cloud for cloud in self._clouds if name and name in (cloud.project, cloud.name)), None)
 
-    def password(self, user: str, domain: str, password: str, now: float) -> Reply | None:
+    def password(self, user: str, domain: str, password: str, now: float) -> SimResponse | None:
         """None when user, domain (name or id) and password are right; else the refusal."""
         account = self._account
         if self._user.locked(now):
@@ -89,7 +89,7 @@ class Accounts:
             self._user.fail(now)
         return responses.identity(401, "IAM.0062", "The username or password is wrong.")
 
-    def admit(self, received: Received, now: float) -> Caller | Reply:
+    def admit(self, received: Received, now: float) -> Caller | SimResponse:
         """Who sends a request to the service, or the gateway's refusal."""
         headers = received.headers
         token = headers.get("X-Auth-Token", "")
@@ -102,7 +102,7 @@ class Accounts:
             return self._by_signature(received, authorization, now)
         return responses.gateway(401, "APIGW.0301", "Incorrect IAM authentication information: x-auth-token not found")
 
-    def _by_token(self, text: str, now: float) -> Caller | Reply:
+    def _by_token(self, text: str, now: float) -> Caller | SimResponse:
         token = self._tokens.find(text)
         if token is None:
             return responses.token_foreign()
@@ -113,7 +113,7 @@ class Accounts:
             return responses.gateway(403, "APIGW.0302", "The token is not scoped to a project")
         return Caller(cloud=cloud, token=text)
 
-    def _by_signature(self, received: Received, authorization: str, now: float) -> Caller | Reply:
+    def _by_signature(self, received: Received, authorization: str, now: float) -> Caller | SimResponse:
         if self._key.locked(now):
             return _unsigned("AK access failed to reach the limit,forbidden")
         signed = parse_authorization(authorization)
@@ -129,7 +129,7 @@ class Accounts:
         self._key.succeed()
         return self._project_of(received.headers)
 
-    def _project_of(self, headers: Mapping[str, str]) -> Caller | Reply:
+    def _project_of(self, headers: Mapping[str, str]) -> Caller | SimResponse:
         """The project named in the header; the user's first when none is."""
         project_id = headers.get("X-Project-Id", "")
         cloud = self.by_project(project_id) if project_id else self._clouds[0]
@@ -138,5 +138,5 @@ class Accounts:
         return Caller(cloud=cloud)
 
 
-def _unsigned(why: str) -> Reply:
+def _unsigned(why: str) -> SimResponse:
     return responses.gateway(401, "APIGW.0301", f"Incorrect IAM authentication information: {why}")

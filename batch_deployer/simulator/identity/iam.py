@@ -12,7 +12,7 @@ from batch_deployer.simulator.identity.accounts import Accounts
 from batch_deployer.simulator.identity.tokens import Tokens
 from batch_deployer.simulator.keyed_random import hexadecimal
 from batch_deployer.simulator.service import responses
-from batch_deployer.simulator.service.responses import Reply
+from batch_deployer.simulator.service.responses import SimResponse
 from batch_deployer.simulator.world.entities import Account, SimCloud
 
 _MAX_BODY = 32 * 1024
@@ -79,7 +79,7 @@ _decode = msgspec.json.Decoder(_Login).decode
 class IamReply:
     """A reply and the headers that only this service sends."""
 
-    reply: Reply
+    reply: SimResponse
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -140,7 +140,7 @@ class Iam:
         }
         return _ok(shown, status=201, headers={"X-Subject-Token": text})
 
-    def _refusal(self, given: _Identity, headers: Mapping[str, str], now: float) -> Reply | None:
+    def _refusal(self, given: _Identity, headers: Mapping[str, str], now: float) -> SimResponse | None:
         """Why this identity is not believed; None when it is."""
         if given.methods == ["password"] and given.password is not None:
             user = given.password.user
@@ -189,14 +189,14 @@ class Iam:
 
 
 def _ok(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> IamReply:
-    return IamReply(reply=Reply(status=status, body=body), headers=headers or {})
+    return IamReply(reply=SimResponse(status=status, body=body), headers=headers or {})
 
 
 def _refused(status: int, code: str, message: str) -> IamReply:
     return IamReply(reply=responses.identity(status, code, message))
 
 
-def _expired() -> Reply:
+def _expired() -> SimResponse:
     return responses.identity(401, "IAM.0066", "The token has expired.")
 
 

@@ -13,21 +13,21 @@ from batch_deployer.simulator.service.agenda import Wish
 from batch_deployer.simulator.service.bodies import release_time
 from batch_deployer.simulator.service.durations import duration
 from batch_deployer.simulator.service.ledger import Ledger
-from batch_deployer.simulator.service.operation import SHOWN_DELETED, Turn
-from batch_deployer.simulator.service.release import NEVER, Revision, Slot
-from batch_deployer.simulator.service.state import Estate
+from batch_deployer.simulator.service.operation import SHOWN_DELETED, OperationContext
+from batch_deployer.simulator.service.release import NEVER, ReleaseRecord, Revision
+from batch_deployer.simulator.service.state import ServiceState
 
 
-class Others:
+class OtherActors:
     """Actors beside us. They meet no limits, no faults and no permissions."""
 
-    def __init__(self, seed: int | str, estate: Estate, ledger: Ledger) -> None:
+    def __init__(self, seed: int | str, estate: ServiceState, ledger: Ledger) -> None:
         """`seed` keys how long their operations take."""
         self._seed = seed
         self._estate = estate
         self._ledger = ledger
 
-    def act(self, effect: Effect, slot: Slot, turn: Turn, wish: Wish) -> float:
+    def act(self, effect: Effect, slot: ReleaseRecord, turn: OperationContext, wish: Wish) -> float:
         """Do it, and return 0; or the time (epoch seconds) at which to try again, because the release is busy.
 
         A release that is gone by then is left alone, unless it is to be created anew.
@@ -51,7 +51,7 @@ class Others:
             self._ledger.write(turn.entry("upgrade", slot.key, slot.revision))
         return 0.0
 
-    def _recreate(self, slot: Slot, turn: Turn, wish: Wish) -> float:
+    def _recreate(self, slot: ReleaseRecord, turn: OperationContext, wish: Wish) -> float:
         """Delete what is there and install another chart at once; the same one where there is no other."""
         if slot.status(turn.now) == Status.DELETING:
             return 0.0 if slot.gone_at == NEVER else slot.gone_at
@@ -73,7 +73,9 @@ class Others:
         others = (chart for chart in self._estate.charts.values() if (chart.name, *chart.versions[-1:]) != runs)
         return next((chart.id for chart in others), "")
 
-    def _install(self, slot: Slot, turn: Turn, newest: Revision, wish: Wish, *, number: int, pending: Status) -> None:
+    def _install(
+        self, slot: ReleaseRecord, turn: OperationContext, newest: Revision, wish: Wish, *, number: int, pending: Status
+    ) -> None:
         """Their values, and their chart if they have one."""
         chart = self._estate.chart(wish.chart_id) if wish.chart_id else None
         named = chart or self._estate.chart_named(newest.chart_name)
@@ -94,7 +96,7 @@ class Others:
             )
         )
 
-    def _delete(self, slot: Slot, turn: Turn) -> None:
+    def _delete(self, slot: ReleaseRecord, turn: OperationContext) -> None:
         """Whatever the release is doing."""
         chart = self._estate.chart_named(slot.revisions[-1].chart_name)
         takes = duration(self._seed, chart, Operation.DELETE, slot.key, slot.revision)

@@ -9,7 +9,7 @@ SHOWN_DELETED = 1.0
 """Simulated seconds for which a deleted release is still shown, as DELETED."""
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
     """When, by whom, at which attempt."""
 
     now: float

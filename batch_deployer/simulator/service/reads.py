@@ -27,25 +27,25 @@ from batch_deployer.simulator.service.bodies import (
     chart_time,
     cluster_time,
 )
-from batch_deployer.simulator.service.responses import Reply
-from batch_deployer.simulator.service.state import USABLE, Estate, Holding
+from batch_deployer.simulator.service.responses import SimResponse
+from batch_deployer.simulator.service.state import USABLE, HostedCluster, ServiceState
 from batch_deployer.simulator.world.entities import SimChart
 
 
 class Views:
     """Answers reads."""
 
-    def __init__(self, estate: Estate, phase: Callable[[Holding], str]) -> None:
+    def __init__(self, estate: ServiceState, phase: Callable[[HostedCluster], str]) -> None:
         """`phase` tells the phase that a cluster is in now."""
         self._estate = estate
         self._phase = phase
         self.since = 0.0
         """Creation time of what the world began with, epoch seconds."""
 
-    def read(self, cloud: str, call: Read, holding: Holding | None, now: float) -> Reply:
+    def read(self, cloud: str, call: Read, holding: HostedCluster | None, now: float) -> SimResponse:
         """The answer of a healthy service. `holding` is the cluster that the call names, if it is there."""
         if isinstance(call, ListCharts):
-            return Reply(status=200, body=[self._chart(chart) for chart in self._estate.charts.values()])
+            return SimResponse(status=200, body=[self._chart(chart) for chart in self._estate.charts.values()])
         if isinstance(call, ShowChart):
             chart = self._estate.chart(call.chart_id)
             return responses.not_found(f"chart {call.chart_id}") if chart is None else _ok(self._chart(chart))
@@ -64,7 +64,7 @@ class Views:
             return self._releases(call, holding, now)
         return _one(call, holding, now)
 
-    def _releases(self, call: ListReleases, holding: Holding, now: float) -> Reply:
+    def _releases(self, call: ListReleases, holding: HostedCluster, now: float) -> SimResponse:
         cluster = holding.cluster
         slots = [slot for slot in holding.slots.values() if slot.namespace not in cluster.unlisted]
         if cluster.lists_revisions:
@@ -76,7 +76,7 @@ class Views:
         if call.chart_id:
             chart = self._estate.chart(call.chart_id)
             found = [body for body in found if chart is not None and body.chart_name == chart.name]
-        return Reply(status=200, body=[as_shown(body, cluster.shows) for body in found])
+        return SimResponse(status=200, body=[as_shown(body, cluster.shows) for body in found])
 
     def _chart(self, chart: SimChart) -> ChartBody:
         return ChartBody(
@@ -90,7 +90,7 @@ class Views:
             update_at=chart_time(self.since + chart.uploaded),
         )
 
-    def _cluster(self, holding: Holding) -> ClusterBody:
+    def _cluster(self, holding: HostedCluster) -> ClusterBody:
         cluster, phase = holding.cluster, self._phase(holding)
         status = {"phase": phase, "endpoints": [{"Internal": "https://192.168.0.10:5443"}]}
         if phase != "Available":
@@ -116,11 +116,11 @@ class Views:
         )
 
 
-def _ok(body: object) -> Reply:
-    return Reply(status=200, body=body)
+def _ok(body: object) -> SimResponse:
+    return SimResponse(status=200, body=body)
 
 
-def _one(call: ShowRelease | ReleaseHistory, holding: Holding, now: float) -> Reply:
+def _one(call: ShowRelease | ReleaseHistory, holding: HostedCluster, now: float) -> SimResponse:
     slot = holding.slots.get((call.namespace, call.name))
     if isinstance(call, ReleaseHistory):
         bodies = slot.history(now) if slot is not None else ()

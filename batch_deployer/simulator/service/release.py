@@ -49,7 +49,7 @@ _TEXTS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Slot:
+class ReleaseRecord:
     """A release name: what is there, what was there, and what readers that lag behind still see."""
 
     key: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from batch_deployer.model.api import Status
 from batch_deployer.simulator.service.bodies import release_time
 from batch_deployer.simulator.service.release import NEVER, Revision
-from batch_deployer.simulator.service.state import Estate
+from batch_deployer.simulator.service.state import ServiceState
 from batch_deployer.simulator.world.entities import SimRelease
 from batch_deployer.simulator.world.world import World
 
@@ -16,7 +16,7 @@ _PENDING = frozenset({Status.PENDING_INSTALL, Status.PENDING_UPGRADE, Status.PEN
 _ADDON = "coredns"
 
 
-def seed_releases(world: World, estate: Estate, now: float) -> None:
+def seed_releases(world: World, estate: ServiceState, now: float) -> None:
     """Install what the world says runs already, a day ago. A release on a cluster that is not there is left out."""
     for release in (*world.releases, *_addons(world)):
         holding = estate.find(release.cluster_id)
@@ -43,7 +43,7 @@ def _addons(world: World) -> Iterator[SimRelease]:
             )
 
 
-def _revision(release: SimRelease, estate: Estate, number: int, now: float, status: Status) -> Revision:
+def _revision(release: SimRelease, estate: ServiceState, number: int, now: float, status: Status) -> Revision:
     chart = estate.chart(release.chart_id)
     pending = status if status in _PENDING else Status.PENDING_INSTALL if number == 1 else Status.PENDING_UPGRADE
     return Revision(

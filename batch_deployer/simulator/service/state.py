@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from batch_deployer.model.deployment import key_of
-from batch_deployer.simulator.service.release import Slot
+from batch_deployer.simulator.service.release import ReleaseRecord
 from batch_deployer.simulator.world.entities import SimChart, SimCluster, timed_chart
 from batch_deployer.simulator.world.world import World
 
@@ -15,20 +15,20 @@ USABLE = frozenset({"Available", "ScalingUp", "ScalingDown"})
 
 
 @dataclass(slots=True)
-class Holding:
+class HostedCluster:
     """A cluster and the release names on it."""
 
     cluster: SimCluster
     forced_phase: str = ""
     """Set by hand; beats the rules."""
-    slots: dict[tuple[str, str], Slot] = field(default_factory=dict)
+    slots: dict[tuple[str, str], ReleaseRecord] = field(default_factory=dict)
 
-    def slot(self, namespace: str, name: str) -> Slot:
+    def slot(self, namespace: str, name: str) -> ReleaseRecord:
         """The slot of a name, made when it is new."""
         found = self.slots.get((namespace, name))
         if found is None:
             cluster = self.cluster
-            found = self.slots[namespace, name] = Slot(
+            found = self.slots[namespace, name] = ReleaseRecord(
                 key=key_of(cluster.id, namespace, name),
                 cluster_id=cluster.id,
                 cluster_name=cluster.name,
@@ -38,32 +38,32 @@ class Holding:
         return found
 
 
-class Estate:
+class ServiceState:
     """Look-ups; with `autocreate`, ids in UUID form are found even if nobody made them."""
 
     def __init__(self, world: World) -> None:
         """Start as the world says."""
         self.autocreate = world.autocreate
         self.charts = {chart.id: chart for chart in world.charts}
-        self._holdings = {cluster.id: Holding(cluster) for cluster in world.clusters}
+        self._holdings = {cluster.id: HostedCluster(cluster) for cluster in world.clusters}
 
-    def holding(self, cloud: str, cluster_id: str) -> Holding | None:
+    def holding(self, cloud: str, cluster_id: str) -> HostedCluster | None:
         """The cluster of that id if this cloud has it."""
         found = self._holdings.get(cluster_id)
         if found is None and self.autocreate and _UUID.fullmatch(cluster_id):
             made = SimCluster(id=cluster_id, name=f"auto-{cluster_id[:8]}", cloud=cloud)
-            found = self._holdings[cluster_id] = Holding(made)
+            found = self._holdings[cluster_id] = HostedCluster(made)
         return found if found is not None and found.cluster.cloud == cloud else None
 
-    def holdings(self, cloud: str) -> Iterator[Holding]:
+    def holdings(self, cloud: str) -> Iterator[HostedCluster]:
         """All clusters of a cloud."""
         return (holding for holding in self._holdings.values() if holding.cluster.cloud == cloud)
 
-    def everywhere(self) -> Iterator[Holding]:
+    def everywhere(self) -> Iterator[HostedCluster]:
         """All clusters of all clouds."""
         return iter(self._holdings.values())
 
-    def find(self, cluster_id: str) -> Holding | None:
+    def find(self, cluster_id: str) -> HostedCluster | None:
         """A cluster of any cloud, only if it is there already."""
         return self._holdings.get(cluster_id)
 

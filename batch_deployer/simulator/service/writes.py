@@ -9,16 +9,16 @@ import msgspec
 from batch_deployer.model.api import PENDING, CreateRelease, DeleteRelease, Status, UpdateRelease, Write
 from batch_deployer.model.deployment import Operation
 from batch_deployer.model.helm_values import merge
-from batch_deployer.simulator.faults.injection import Chaos, Fate
+from batch_deployer.simulator.faults.injection import FaultInjector, OperationOutcome
 from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.service import responses
 from batch_deployer.simulator.service.bodies import release_time
 from batch_deployer.simulator.service.durations import duration
 from batch_deployer.simulator.service.ledger import Ledger
-from batch_deployer.simulator.service.operation import SHOWN_DELETED, Turn
-from batch_deployer.simulator.service.release import NEVER, Revision, Slot
-from batch_deployer.simulator.service.responses import Reply
-from batch_deployer.simulator.service.state import USABLE, Estate, Holding
+from batch_deployer.simulator.service.operation import SHOWN_DELETED, OperationContext
+from batch_deployer.simulator.service.release import NEVER, ReleaseRecord, Revision
+from batch_deployer.simulator.service.responses import SimResponse
+from batch_deployer.simulator.service.state import USABLE, HostedCluster, ServiceState
 from batch_deployer.simulator.world.entities import SimChart
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
@@ -34,22 +34,22 @@ _PENDING = {
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a write, and what became of it when it took effect."""
 
-    reply: Reply
-    slot: Slot | None = None
-    fate: Fate | None = None
+    reply: SimResponse
+    slot: ReleaseRecord | None = None
+    fate: OperationOutcome | None = None
 
 
 class Helm:
     """Executes writes."""
 
-    def __init__(self, seed: int | str, estate: Estate, chaos: Chaos, ledger: Ledger) -> None:
+    def __init__(self, seed: int | str, estate: ServiceState, chaos: FaultInjector, ledger: Ledger) -> None:
         """`seed` keys how long things take."""
         self._seed = seed
         self._estate = estate
         self._chaos = chaos
         self._ledger = ledger
 
-    def execute(self, call: Write, holding: Holding, turn: Turn) -> Done:
+    def execute(self, call: Write, holding: HostedCluster, turn: OperationContext) -> Done:
         """Do it, or say why not. A cluster that cannot be used refuses."""
         phase = holding.forced_phase or self._chaos.phase(holding.cluster, turn.elapsed)
         if phase not in USABLE:
@@ -63,7 +63,7 @@ class Helm:
             return self._delete(slot, turn)
         return self._update(call, slot, turn)
 
-    def _create(self, call: CreateRelease, holding: Holding, turn: Turn) -> Done:
+    def _create(self, call: CreateRelease, holding: HostedCluster, turn: OperationContext) -> Done:
         if not _NAME.fullmatch(call.name):
             return Done(reply=responses.invalid(f"release name {call.name!r} is invalid"))
         if not _NAMESPACE.fullmatch(call.namespace):
@@ -94,9 +94,9 @@ class Helm:
             slot.created_at = release_time(turn.now)
         slot.add(revision)
         self._ledger.write(turn.entry("create", slot.key, number, duplicate=taken and not replaces))
-        return Done(reply=Reply(status=201, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=201, body=slot.truth(turn.now)), slot=slot, fate=fate)
 
-    def _update(self, call: UpdateRelease, slot: Slot, turn: Turn) -> Done:
+    def _update(self, call: UpdateRelease, slot: ReleaseRecord, turn: OperationContext) -> Done:
         rollback = call.operation == Operation.ROLLBACK
         chart = self._estate.chart(call.chart_id)
         if chart is None:
@@ -116,9 +116,9 @@ class Helm:
         self._lag(slot, fate, turn)
         slot.add(revision)
         self._ledger.write(turn.entry(call.operation.value, slot.key, number))
-        return Done(reply=Reply(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
 
-    def _delete(self, slot: Slot, turn: Turn) -> Done:
+    def _delete(self, slot: ReleaseRecord, turn: OperationContext) -> Done:
         if _busy(slot, turn.now, unblocks=True):
             return Done(reply=responses.locked())
         newest = slot.revisions[-1]
@@ -131,17 +131,17 @@ class Helm:
         gone = slot.delete_final == Status.DELETED
         slot.gone_at = slot.delete_ends + SHOWN_DELETED / turn.speed if gone else NEVER
         self._ledger.write(turn.entry("delete", slot.key, newest.number))
-        return Done(reply=Reply(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
 
     def _revision(
         self,
         call: CreateRelease | UpdateRelease,
-        slot: Slot,
+        slot: ReleaseRecord,
         *,
         chart: SimChart,
         number: int,
-        fate: Fate,
-        turn: Turn,
+        fate: OperationOutcome,
+        turn: OperationContext,
     ) -> Revision:
         takes = duration(self._seed, chart, call.operation, slot.key, number)
         values = call.values_json
@@ -161,18 +161,18 @@ class Helm:
             updated_at=release_time(turn.now),
         )
 
-    def _lag(self, slot: Slot, fate: Fate, turn: Turn) -> None:
+    def _lag(self, slot: ReleaseRecord, fate: OperationOutcome, turn: OperationContext) -> None:
         slot.lag(turn.now, turn.now + fate.stale / turn.speed)
 
 
-def _templated(call: CreateRelease, turn: Turn) -> str:
+def _templated(call: CreateRelease, turn: OperationContext) -> str:
     """Name that a create's `name_template` gives: each `{{...}}` becomes some letters."""
     letters = iter(uuid_like(turn.now, turn.subject, turn.attempt).translate(_LETTERS))
     template = call.parameters.name_template or call.name
     return re.sub(r"\{\{.*?\}\}", lambda _: "".join(islice(letters, 5)), template)
 
 
-def _busy(slot: Slot, now: float, *, unblocks: bool) -> bool:
+def _busy(slot: ReleaseRecord, now: float, *, unblocks: bool) -> bool:
     """Whether another write holds the release. A stuck one lets rollback and delete through, never an upgrade."""
     status = slot.status(now)
     if status == Status.DELETING:
@@ -185,14 +185,14 @@ def _restore(revision: Revision, target: Revision) -> None:
     revision.chart_public, revision.values = target.chart_public, target.values
 
 
-def _last_version(chart: SimChart, slot: Slot) -> str:
+def _last_version(chart: SimChart, slot: ReleaseRecord) -> str:
     """An upgrade names a chart id and no version."""
     return chart.versions[-1] if chart.versions else slot.revisions[-1].chart_version
 
 
-def _shown(status: int, slot: Slot, revision: Revision, turn: Turn) -> Reply:
+def _shown(status: int, slot: ReleaseRecord, revision: Revision, turn: OperationContext) -> SimResponse:
     """What a dry run shows: the release as it would be."""
-    trial = Slot(
+    trial = ReleaseRecord(
         key=slot.key,
         cluster_id=slot.cluster_id,
         cluster_name=slot.cluster_name,
@@ -201,4 +201,4 @@ def _shown(status: int, slot: Slot, revision: Revision, turn: Turn) -> Reply:
         created_at=slot.created_at or release_time(turn.now),
         revisions=[revision],
     )
-    return Reply(status=status, body=trial.truth(turn.now))
+    return SimResponse(status=status, body=trial.truth(turn.now))

@@ -10,7 +10,7 @@ from batch_deployer.simulator.world.entities import SimChart, SimCloud, SimClust
 
 
 @dataclass(slots=True)
-class Wanted:
+class WorldBuilder:
     """What the plans name, gathered in order."""
 
     clouds: dict[str, SimCloud] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.plan.plan import Plan
 from batch_deployer.settings import Rate
 from batch_deployer.simulator.keyed_random import hexadecimal, uuid_like
@@ -17,7 +17,7 @@ from batch_deployer.simulator.world.entities import (
     SimRelease,
     timed_chart,
 )
-from batch_deployer.simulator.world.from_plan import Wanted
+from batch_deployer.simulator.world.from_plan import WorldBuilder
 
 
 class World(Part, frozen=True, kw_only=True):
@@ -42,35 +42,35 @@ class World(Part, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "World":
-        """Read what `to_json` wrote. BadInput names the field that is wrong."""
+        """Read what `to_json` wrote. InputError names the field that is wrong."""
         try:
             world = msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError as error:
-            raise BadInput(f"this is not a simulated world: {error}") from error
+            raise InputError(f"this is not a simulated world: {error}") from error
         world.check()
         return world
 
     def check(self) -> None:
-        """Raise BadInput when the parts do not fit together."""
+        """Raise InputError when the parts do not fit together."""
         names = {cloud.name for cloud in self.clouds}
         for cloud in self.clouds:
             for rate in (cloud.writes, cloud.reads):
                 try:
                     Rate.parse(rate)
                 except ValueError as error:
-                    raise BadInput(f"simulated cloud {cloud.name!r}: {error}") from error
+                    raise InputError(f"simulated cloud {cloud.name!r}: {error}") from error
         for cluster in self.clusters:
             if cluster.cloud not in names:
-                raise BadInput(
+                raise InputError(
                     f"simulated cluster {cluster.name!r} names the cloud {cluster.cloud!r}, which is not there"
                 )
 
     def cloud(self, name: str) -> SimCloud:
-        """The cloud of that name. BadInput when there is none."""
+        """The cloud of that name. InputError when there is none."""
         for cloud in self.clouds:
             if cloud.name == name:
                 return cloud
-        raise BadInput(f"the simulated world has no cloud {name!r}, only {', '.join(c.name for c in self.clouds)}")
+        raise InputError(f"the simulated world has no cloud {name!r}, only {', '.join(c.name for c in self.clouds)}")
 
     @classmethod
     def from_plan(cls, *plans: Plan, autocreate: bool = False) -> "World":
@@ -79,7 +79,7 @@ class World(Part, frozen=True, kw_only=True):
         The limits of a plan's clouds are the hard limits of the simulated gateway. Charts named by name get an id
         that follows from name and version.
         """
-        wanted = Wanted()
+        wanted = WorldBuilder()
         for plan in plans:
             wanted.add(plan)
         return cls(

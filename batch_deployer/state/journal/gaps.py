@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 from batch_deployer.model.events import RunFinished, RunStarted
-from batch_deployer.state.lock.process import Place, Stamp
+from batch_deployer.state.lock.process import Host, Stamp
 
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
@@ -31,7 +31,7 @@ def is_log_torn(journal: Path) -> bool:
 
 
 def lost_reads(
-    last: RunStarted | RunFinished | None, here: Place, now: Stamp, *, torn: bool, staleness: float
+    last: RunStarted | RunFinished | None, here: Host, now: Stamp, *, torn: bool, staleness: float
 ) -> tuple[float, str]:
     """Seconds for which reads may not show writes that the journal has lost, and why it may have lost some.
 

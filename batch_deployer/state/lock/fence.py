@@ -26,7 +26,7 @@ class LeaseFence:
         self._missing = ""
         self._closing = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
         self._thread.start()
 
     def may_write(self) -> bool:
@@ -71,7 +71,7 @@ class LeaseFence:
             with suppress(JournalError):
                 self._leases.release(self._lease)
 
-    def _beat(self) -> None:
+    def _keep_renewing(self) -> None:
         while not self._lost and not self._stop.wait(self._heartbeat):
             try:
                 renewed = self._leases.renew(self._lease)

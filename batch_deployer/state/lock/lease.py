@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from batch_deployer.settings import LeaseSettings
-from batch_deployer.state.lock.process import Place, Stamp
+from batch_deployer.state.lock.process import Host, Stamp
 from batch_deployer.util.text import utc
 
 
@@ -17,7 +17,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     generation: int = 0
     """Grows with each takeover; who finds a later one has lost its own for good."""
-    place: Place
+    place: Host
     pid: int
     born: str
     """Start time of the process; empty when unknown."""
@@ -29,7 +29,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     released: bool = False
     """Given back."""
 
-    def expired(self, here: Place, now: Stamp) -> bool:
+    def expired(self, here: Host, now: Stamp) -> bool:
         """Whether the last renewal lies a whole lease back.
 
         Within one boot the settable clock is not asked. After a reboot the holder is gone for certain, and the wall clock,
@@ -39,7 +39,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
             return now.boot - self.renewed.boot >= self.length
         return abs(now.wall - self.renewed.wall) >= self.length
 
-    def free(self, here: Place, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
+    def free(self, here: Host, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
         """Whether another may take over: it was given back, it expired, or its holder died on this very machine.
 
         A stopped or suspended holder is not dead: it could wake and write, so its lease must run out first.
@@ -47,7 +47,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         dead = self.place == here and not alive(self.pid, self.born)
         return self.released or dead or self.expired(here, now)
 
-    def present(self, here: Place, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
+    def present(self, here: Host, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
         """Whether its holder is still there, maybe stopped or suspended past its lease."""
         there = alive(self.pid, self.born) if self.place == here else not self.expired(here, now)
         return there and not self.released

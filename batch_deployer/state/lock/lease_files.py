@@ -17,7 +17,7 @@ import msgspec
 
 from batch_deployer.errors import JournalError, LockHeld
 from batch_deployer.state.lock.lease import Lease
-from batch_deployer.state.lock.process import Stamp, born, here, is_alive, stamp
+from batch_deployer.state.lock.process import Stamp, is_alive, now, start_time, this_host
 from batch_deployer.util import files
 
 _FILE = re.compile(r"\d{8}\.json")
@@ -27,7 +27,7 @@ _LARGEST = 64 * 1024
 class Leases:
     """All leases under one folder. JournalError when the folder cannot be used."""
 
-    def __init__(self, path: Path, clock: Callable[[], Stamp] = stamp) -> None:
+    def __init__(self, path: Path, clock: Callable[[], Stamp] = now) -> None:
         self.path = path
         self.clock = clock
 
@@ -45,7 +45,7 @@ class Leases:
             while True:
                 held = self._read(folder)
                 now = self.clock()
-                if held is not None and not held.free(here(), now, is_alive):
+                if held is not None and not held.free(this_host(), now, is_alive):
                     raise LockHeld(str(held))
                 generation = held.generation + 1 if held is not None else 1
                 mine = msgspec.structs.replace(wanted, generation=generation, since=now.wall, renewed=now)
@@ -64,9 +64,9 @@ class Leases:
             renewed = msgspec.structs.replace(mine, renewed=now)
             if _latest(folder) != mine.generation:
                 return None
-            if not mine.expired(here(), now):
+            if not mine.expired(this_host(), now):
                 files.write(_file(folder, mine.generation), _text(renewed))
-                if not mine.expired(here(), self.clock()):
+                if not mine.expired(this_host(), self.clock()):
                     return renewed
             renewed = msgspec.structs.replace(renewed, generation=mine.generation + 1)
             return renewed if _claim(folder, renewed) else None
@@ -87,7 +87,7 @@ class Leases:
             folders = list(self.path.iterdir()) if self.path.is_dir() else []
             leases = [lease for folder in folders if (lease := self._read(folder)) is not None]
         now = self.clock()
-        return frozenset(lease.run for lease in leases if lease.present(here(), now, is_alive))
+        return frozenset(lease.run for lease in leases if lease.present(this_host(), now, is_alive))
 
     def _folder(self, name: str) -> Path:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60].lstrip(".")
@@ -114,10 +114,12 @@ class Leases:
             raise JournalError(f"cannot use the lock {self._folder(name)}: {error.strerror or error}") from error
 
 
-def wish(name: str, run: str, length: float, now: Stamp) -> Lease:
+def new_lease(name: str, run: str, length: float, now: Stamp) -> Lease:
     """A lease for this process, yet to be taken. `length`: seconds from a renewal until another may take over."""
     pid = os.getpid()
-    return Lease(name=name, run=run, place=here(), pid=pid, born=born(pid), since=now.wall, renewed=now, length=length)
+    return Lease(
+        name=name, run=run, place=this_host(), pid=pid, born=start_time(pid), since=now.wall, renewed=now, length=length
+    )
 
 
 def _claim(folder: Path, lease: Lease) -> bool:

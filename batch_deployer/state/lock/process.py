@@ -21,7 +21,7 @@ class Stamp(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Host:
     """Where process numbers and times since boot mean the same."""
 
     host: str
@@ -31,22 +31,22 @@ class Place:
     """Process namespace (containers have their own); empty where the system does not tell."""
 
 
-def stamp() -> Stamp:
+def now() -> Stamp:
     """Now."""
     return Stamp(time.clock_gettime(_CLOCK), time.time())
 
 
 @cache
-def here() -> Place:
+def this_host() -> Host:
     """This process's place."""
     try:
         space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - the link's text is a name, not a path
     except OSError:
         space = ""
-    return Place(host=socket.gethostname(), boot=_text(Path("/proc/sys/kernel/random/boot_id")), space=space)
+    return Host(host=socket.gethostname(), boot=_text(Path("/proc/sys/kernel/random/boot_id")), space=space)
 
 
-def born(pid: int) -> str:
+def start_time(pid: int) -> str:
     """Start time of a process in clock ticks since boot; empty when it is gone or the system does not tell."""
     # The name in parentheses may hold anything, so count from its end: state is field 3, start time field 22.
     fields = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
@@ -56,7 +56,7 @@ def born(pid: int) -> str:
 def is_alive(pid: int, start: str) -> bool:
     """Whether the process that began at `start` still is, stopped or not, here in our own place."""
     if start:
-        return born(pid) == start
+        return start_time(pid) == start
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -5,19 +5,19 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from batch_deployer.errors import BadInput, LockHeld
+from batch_deployer.errors import InputError, LockHeld
 from batch_deployer.settings import LeaseSettings
 from batch_deployer.state.lock.fence import LeaseFence
 from batch_deployer.state.lock.lease import Lease, usable
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import Stamp, here, is_alive, stamp
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import Stamp, is_alive, now, this_host
 
 
 class RunLock:
     """ports.Lock of one manifest name, to be held by one run.
 
     `folder`: the state folder's locks (`StateDir.locks_path`). `write_timeout`: longest that a write may take, seconds;
-    it must fit into the lease (BadInput if not).
+    it must fit into the lease (InputError if not).
     """
 
     def __init__(
@@ -28,20 +28,20 @@ class RunLock:
         lease: LeaseSettings,
         write_timeout: float,
         *,
-        clock: Callable[[], Stamp] = stamp,
+        clock: Callable[[], Stamp] = now,
     ) -> None:
         try:
             self._usable = usable(lease, write_timeout)
         except ValueError as error:
-            raise BadInput(str(error)) from None
+            raise InputError(str(error)) from None
         self._leases = Leases(folder, clock)
         self._settings = lease
-        self._wanted = wish(name, run_id, lease.length, clock())
+        self._wanted = new_lease(name, run_id, lease.length, clock())
 
     def holder(self) -> Lease | None:
         """Who stands in the way just now, if anybody."""
         held = self._leases.current(self._wanted.name)
-        return None if held is None or held.free(here(), self._leases.clock(), is_alive) else held
+        return None if held is None or held.free(this_host(), self._leases.clock(), is_alive) else held
 
     async def wait(self) -> None:
         """Return once the lock can be taken. Another may still be faster."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from batch_deployer.errors import AuthFailed, BadInput
+from batch_deployer.errors import AuthFailed, InputError
 from batch_deployer.ports import Clock
 from batch_deployer.transport.auth.signing import Key, Unsigned, sign
 from batch_deployer.transport.wire.requests import Request
@@ -17,15 +17,17 @@ class AccessKey:
     generation = 1
 
     def __init__(self, key: Key, *, project_id: str, who: str, clock: Clock) -> None:
-        """`who`: the cloud, for messages. Raises BadInput for a key that cannot sign."""
+        """`who`: the cloud, for messages. Raises InputError for a key that cannot sign."""
         if key.form not in FORMS:
-            raise BadInput(f"{who}: form {key.form!r} of an access key is unknown; write access or legacy")
+            raise InputError(f"{who}: form {key.form!r} of an access key is unknown; write access or legacy")
         if not key.access or not key.secret:
-            raise BadInput(f"{who}: an access key needs both access_key and secret_key")
+            raise InputError(f"{who}: an access key needs both access_key and secret_key")
         if not project_id:
-            raise BadInput(f"{who}: an access key needs project_id, as no login tells which project is meant")
+            raise InputError(f"{who}: an access key needs project_id, as no login tells which project is meant")
         if not (key.access + key.secret + key.token + project_id).isprintable():
-            raise BadInput(f"{who}: the access key holds control characters; check the file or variable it comes from")
+            raise InputError(
+                f"{who}: the access key holds control characters; check the file or variable it comes from"
+            )
         self._key = key
         self._project_id = project_id
         self._who = who

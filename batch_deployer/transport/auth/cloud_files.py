@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -38,7 +38,7 @@ class CloudFiles:
 def find_files(folders: Sequence[str], variables: Mapping[str, str]) -> CloudFiles:
     """Find them: the files that the variables name, else those of the first folder that has any.
 
-    Raises BadInput, naming both files, when an entry would be merged from files of different owners.
+    Raises InputError, naming both files, when an entry would be merged from files of different owners.
     """
     named, secure = (variables.get(f"OS_CLIENT_{kind}_FILE", "") for kind in ("CONFIG", "SECURE"))
     places = [Path(named), *_files(folders, "clouds")] if named else _files(folders, "clouds")
@@ -67,7 +67,7 @@ def _refuse_other_owners(chosen: CloudFiles) -> None:
     first, *others = [(path, Path(path).stat().st_uid) for path in chosen.found] or [("", 0)]
     for path, owner in others:
         if owner != first[1]:
-            raise BadInput(
+            raise InputError(
                 f"{first[0]} and {path} belong to different users, so they are not merged; "
                 "make one user their owner, or take one of them away"
             )

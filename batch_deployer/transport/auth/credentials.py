@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
 from batch_deployer.ports import Clock
 from batch_deployer.transport.wire.requests import Request
 
@@ -58,7 +58,7 @@ def sendable(value: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LoginRefused:
     """The identity service said no: never to be tried again with the same secret."""
 
     message: str
@@ -83,7 +83,7 @@ class Login(Protocol):
         """Cloud and address, for messages."""
         ...
 
-    async def __call__(self) -> Token | Refused | Unavailable:
+    async def __call__(self) -> Token | LoginRefused | Unavailable:
         """Try once."""
         ...
 
@@ -123,12 +123,12 @@ class RenewedToken:
     async def start(self, tries: int = 4) -> Token:
         """Log in for the first time, trying a few times while the identity service gives no clear answer.
 
-        Raises AuthFailed, CloudUnreachable, or BadInput for a token of another project than was meant.
+        Raises AuthFailed, CloudUnreachable, or InputError for a token of another project than was meant.
         """
         try:
             return await self._get(tries)
         except _WrongToken as error:
-            raise BadInput(str(error)) from None
+            raise InputError(str(error)) from None
 
     def headers(self, _request: Request, _host: str) -> Mapping[str, str]:
         """Only the token."""
@@ -182,7 +182,7 @@ class RenewedToken:
             tries -= 1
             if isinstance(result, Token):
                 return self._keep(result, before)
-            if isinstance(result, Refused):
+            if isinstance(result, LoginRefused):
                 self._refused = result.message
                 continue
             self._postpone(result)
@@ -191,7 +191,7 @@ class RenewedToken:
                 error.permanent, error.wait = not result.again, result.wait
                 raise error
 
-    async def _attempt(self) -> Token | Refused | Unavailable:
+    async def _attempt(self) -> Token | LoginRefused | Unavailable:
         with anyio.move_on_after(self._timeout):
             return await self._login()
         return Unavailable(f"{self._login.place}: no answer within {self._timeout:g} s")

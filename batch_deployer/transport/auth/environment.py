@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.transport.auth.openstack_config import Entry
 from batch_deployer.transport.auth.signing import Key
 
@@ -27,7 +27,7 @@ class Environment:
         return tuple(url for name in names if (url := self._get(name)))
 
     def ready(self, who: str) -> Entry | None:
-        """What needs no login; None when a login is wanted. Raises BadInput when there is nothing at all.
+        """What needs no login; None when a login is wanted. Raises InputError when there is nothing at all.
 
         `who`: the cloud, for messages.
         """
@@ -39,7 +39,7 @@ class Environment:
         if token and not self._get("OS_USERNAME", "OS_AUTH_TYPE"):
             return self._with(token=token)
         if not self._get("OS_AUTH_URL"):
-            raise BadInput(
+            raise InputError(
                 f"{who}: no credential is given; write auth into the manifest, name an entry of clouds.yaml, or set "
                 "OS_CLOUD, OS_AUTH_URL with OS_USERNAME and OS_PASSWORD, OS_TOKEN, or OS_ACCESS_KEY with OS_SECRET_KEY"
             )
@@ -64,7 +64,7 @@ class Environment:
                 if name != "OS_ACCESS_KEY" and self._get("OS_USERNAME", "OS_TOKEN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE"):
                     continue
                 if not self._get(secret_name):
-                    raise BadInput(f"{who}: {name} is set but {secret_name} is not; set both or neither")
+                    raise InputError(f"{who}: {name} is set but {secret_name} is not; set both or neither")
                 return Key(access=access, secret=self._get(secret_name), token=self._get(token_name))
         return None
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import anyio
 
-from batch_deployer.errors import BadInput
-from batch_deployer.transport.auth.credentials import Refused, Token, Unavailable, sendable
+from batch_deployer.errors import InputError
+from batch_deployer.transport.auth.credentials import LoginRefused, Token, Unavailable, sendable
 from batch_deployer.transport.auth.login_errors import Failures
 from batch_deployer.transport.auth.service_catalog import endpoints
 from batch_deployer.transport.session import FAILURES, Attempt, RawResponse, Session, failure
@@ -35,7 +35,7 @@ def silence() -> None:
 class _Failed(Exception):
     """A request of a login got no usable response."""
 
-    def __init__(self, outcome: Refused | Unavailable) -> None:
+    def __init__(self, outcome: LoginRefused | Unavailable) -> None:
         super().__init__(outcome.message)
         self.outcome = outcome
 
@@ -58,11 +58,11 @@ class KeystoneLogin:
         """Cloud and address, for messages."""
         return self.failures.place
 
-    async def __call__(self) -> Token | Refused | Unavailable:
+    async def __call__(self) -> Token | LoginRefused | Unavailable:
         """Try once. A cancellation ends the request under way, and with it the thread."""
         return await anyio.to_thread.run_sync(self._try)
 
-    def _try(self) -> Token | Refused | Unavailable:
+    def _try(self) -> Token | LoginRefused | Unavailable:
         from keystoneauth1 import exceptions  # noqa: PLC0415 - half a second to load
         from keystoneauth1.session import Session as KeystoneSession  # noqa: PLC0415 - as above
 
@@ -74,7 +74,7 @@ class KeystoneLogin:
             with session_over(adapter) as inner:
                 session = KeystoneSession(session=inner, redirect=False, user_agent="batch-deployer")
                 return _token(self.plugin.get_auth_ref(session)) or self.failures.no_token()
-        except BadInput:
+        except InputError:
             raise
         except _Failed as failed:
             return failed.outcome
@@ -92,11 +92,11 @@ class KeystoneLogin:
             return self.failures.other(str(error) if known else type(error).__name__)
 
     async def _exchange(self, request: Any) -> RawResponse:
-        """Send one request of keystoneauth. Raises _Failed, and BadInput for a proxy that cannot be used."""
+        """Send one request of keystoneauth. Raises _Failed, and InputError for a proxy that cannot be used."""
         address, _, query = request.url.partition("?")
         try:
             url = checked(address, "the address")
-        except BadInput as error:
+        except InputError as error:
             raise _Failed(self.failures.other(str(error))) from None
         tls = tls_context(self.ca_file, self.client_certificate) if url.startswith("https:") else None
         session = Session(url, connections=1, max_body=MAX_ANSWER_BYTES, tls=tls)

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from batch_deployer.errors import AuthFailed, BadInput, CloudUnreachable
+from batch_deployer.errors import AuthFailed, CloudUnreachable, InputError
 from batch_deployer.model.cloud import NEEDED_OPTIONS
 from batch_deployer.model.helm_values import render_text
 from batch_deployer.model.permissions import Permissions, host_of
 from batch_deployer.plan.plan import AuthSpec, CloudSpec
 from batch_deployer.ports import Clock
-from batch_deployer.settings import WireSettings
+from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth.access_key import AccessKey
 from batch_deployer.transport.auth.credential import Credential, FixedToken
 from batch_deployer.transport.auth.credentials import RenewedToken, Token, sendable
@@ -58,13 +58,13 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class LoginRequest:
     """The cloud that is logged in to, and the means."""
 
     cloud: CloudSpec
     who: str
     """The cloud, for messages."""
-    wire: WireSettings
+    wire: HttpSettings
     clock: Clock
     on_secret: Callable[[str], None] = lambda _text: None
     """Receives every secret text of the cloud's credential as soon as it is known."""
@@ -73,22 +73,22 @@ class Asking:
     permissions: Permissions = Permissions()
 
     def refuse(self, what: str, url: str, own: Iterable[str]) -> None:
-        """Raise BadInput if the credential may not go to a URL that the manifest names. `own`: the owner's URLs."""
+        """Raise InputError if the credential may not go to a URL that the manifest names. `own`: the owner's URLs."""
         own = [each for each in own if each]
         if url:
             checked(url, f"{self.who}: {what}")
         if url and not self.permissions.permits_host(url, own):
             whose = f"belongs to {host_of(own[0])}" if own else "names no service of its own"
-            raise BadInput(
+            raise InputError(
                 f"{self.who}: {what} {url} is on a host that the credential may not be sent to: the credential {whose}; "
                 f"if the host is right, allow it with --allow-host {host_of(url)}"
             )
 
 
-async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
+async def identify(asking: LoginRequest, secret: Callable[[str], str]) -> Identity:
     """Log in, or make ready what needs no login.
 
-    Raises BadInput, AuthFailed and CloudUnreachable.
+    Raises InputError, AuthFailed and CloudUnreachable.
     """
     cloud, who, method = asking.cloud, asking.who, asking.cloud.auth.method
     options = read_options(cloud.auth, who, secret)
@@ -127,17 +127,17 @@ async def identify(asking: Asking, secret: Callable[[str], str]) -> Identity:
 
 
 def read_options(auth: AuthSpec, who: str, secret: Callable[[str], str]) -> dict[str, str]:
-    """The options of a method with secrets in plain; treat the result as secret. Raises BadInput for a missing or empty one."""
+    """The options of a method with secrets in plain; treat the result as secret. Raises InputError for a missing or empty one."""
     options = {name: render_text(str(text), secret) for name, text in auth.options.items()}
     if missing := [name for name in NEEDED_OPTIONS.get(auth.method, ()) if not options.get(name)]:
-        raise BadInput(f"{who}: auth method {auth.method} needs {' and '.join(missing)}")
+        raise InputError(f"{who}: auth method {auth.method} needs {' and '.join(missing)}")
     return options
 
 
 def _openstack_names(options: Mapping[str, str], who: str, method: str, project: str) -> dict[str, str]:
-    """The manifest's `auth` under openstacksdk's names. Raises BadInput for one that cannot work."""
+    """The manifest's `auth` under openstacksdk's names. Raises InputError for one that cannot work."""
     if not project:
-        raise BadInput(f"{who}: auth method {method} needs project or project_id")
+        raise InputError(f"{who}: auth method {method} needs project or project_id")
     needs(options, who, method, "user_domain", "user_domain_id")
     if method == "agency":
         needs(options, who, method, "agency_domain", "agency_domain_id")
@@ -145,7 +145,7 @@ def _openstack_names(options: Mapping[str, str], who: str, method: str, project:
     return {_MANIFEST_NAMES.get(name, name): text for name, text in options.items() if name not in left and text}
 
 
-async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
+async def _from_entry(asking: LoginRequest, entry: Entry, form: str) -> Identity:
     """As the settings have it; what the manifest says about the cloud itself wins."""
     cloud, named = asking.cloud, asking.cloud.endpoint
     for text in filter(None, entry.texts):
@@ -167,7 +167,7 @@ async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
         return await _log_in(replace(asking, cloud=cloud), entry, named, identity)
     what = "an access key" if entry.key else "a token that is used as it is"
     if cloud.project and not cloud.project_id and cloud.project != entry.project:
-        raise BadInput(
+        raise InputError(
             f"{asking.who}: project {cloud.project!r} cannot be looked up with {what}; give project_id instead"
         )
     if entry.key is not None:
@@ -177,11 +177,11 @@ async def _from_entry(asking: Asking, entry: Entry, form: str) -> Identity:
         signing = AccessKey(key, project_id=entry.project_id, who=asking.who, clock=asking.clock)
         return replace(identity, credential=signing)
     if not sendable(entry.token):
-        raise BadInput(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
+        raise InputError(f"{asking.who}: the token holds blanks or control characters; check where it comes from")
     return identity
 
 
-async def _log_in(asking: Asking, entry: Entry, named: str, identity: Identity) -> Identity:
+async def _log_in(asking: LoginRequest, entry: Entry, named: str, identity: Identity) -> Identity:
     """`named`: the endpoint that the manifest itself names. `identity`: what is known before the login."""
     wire, cloud, who = asking.wire, asking.cloud, asking.who
     failures = Failures(
@@ -215,7 +215,7 @@ async def _log_in(asking: Asking, entry: Entry, named: str, identity: Identity) 
     region = cloud.region or entry.region
     endpoint = cloud.endpoint or cce_endpoint(token.catalogue, region, who, entry.interfaces, entry.service_type)
     if not cloud.endpoint and is_loopback(endpoint) and not is_loopback(entry.auth_url):
-        raise BadInput(
+        raise InputError(
             f"{who}: the service catalogue of {entry.auth_url} leads to this machine ({endpoint}); give endpoint"
         )
     return replace(

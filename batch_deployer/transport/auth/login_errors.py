@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from batch_deployer.model.api import UNTRUSTED, Answer
 from batch_deployer.model.redact import Redactor
-from batch_deployer.transport.auth.credentials import Refused, Unavailable
+from batch_deployer.transport.auth.credentials import LoginRefused, Unavailable
 from batch_deployer.transport.tls import environment_bundle
 from batch_deployer.transport.wire.error_bodies import read_error
 from batch_deployer.util.wire_text import clean
@@ -35,7 +35,7 @@ class Failures:
         """Cloud and address, for messages."""
         return f"{self.who}: login at {self.auth_url}"
 
-    def answered(self, status: int, content: bytes, wait: float = 0.0) -> Refused | Unavailable:
+    def answered(self, status: int, content: bytes, wait: float = 0.0) -> LoginRefused | Unavailable:
         """An HTTP status from 400, its body, and the seconds to wait that it asks for."""
         body = read_error(content)
         said = " ".join(part for part in (body.code, body.message) if part)
@@ -43,18 +43,18 @@ class Failures:
         if status in _TRANSIENT or status >= 500:
             return Unavailable(f"{self.place}: {cause}", wait=wait)
         if status == 404:
-            return Refused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
+            return LoginRefused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
         if status in {401, 403, 400}:
-            return Refused(
+            return LoginRefused(
                 f"{self.place}: {self.subject} was refused ({cause}); correct user, domain, password and project. "
                 "Not tried again, as repeated failures lock the account"
             )
-        return Refused(f"{self.place}: {cause}; check auth_url")
+        return LoginRefused(f"{self.place}: {cause}; check auth_url")
 
-    def unanswered(self, answer: Answer, ca_file: str) -> Refused | Unavailable:
+    def unanswered(self, answer: Answer, ca_file: str) -> LoginRefused | Unavailable:
         """No response came. `ca_file`: the bundle of the settings."""
         if answer.status == 407:
-            return Refused(f"{self.place}: {answer.message}. Not tried again")
+            return LoginRefused(f"{self.place}: {answer.message}. Not tried again")
         if answer.code != UNTRUSTED:
             return Unavailable(f"{self.place}: {answer.message}; check auth_url, the network and the proxy settings")
         ca_file = ca_file or environment_bundle()[1]
@@ -74,9 +74,9 @@ class Failures:
         told = f"the answer is no token{': ' if why else ''}{why}"
         return Unavailable(f"{self.place}: {told}; check that auth_url is an identity service")
 
-    def other(self, text: str) -> Refused:
+    def other(self, text: str) -> LoginRefused:
         """Anything else, as the library that met it says it."""
-        return Refused(f"{self.place} failed: {self._tidy(text)}; check the auth settings")
+        return LoginRefused(f"{self.place} failed: {self._tidy(text)}; check the auth settings")
 
     def _tidy(self, text: str) -> str:
         return clean(Redactor(lambda: self.secrets).text(text), _MAX_MESSAGE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.transport.auth.cloud_files import CloudFiles, find_files
 from batch_deployer.transport.auth.keystone_login import silence
 from batch_deployer.transport.auth.signing import Key
@@ -93,7 +93,7 @@ class Entry:
 
 
 def read_entry(source: Source) -> Entry:
-    """Read the settings. Raises BadInput, with the place and the remedy, when they cannot work."""
+    """Read the settings. Raises InputError, with the place and the remedy, when they cannot work."""
     plain = _region(source, {}, validate=False)
     settings = plain.config
     _refuse_unverified(settings, source.who)
@@ -132,8 +132,8 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
             auth=dict(source.auth or {}),
             **{**_project(source), **more},
         )
-    except BadInput as error:
-        raise BadInput(f"{source.who}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{source.who}: {error}") from None
     except (SDKException, ClientException) as error:
         # These name the cloud, the region or the missing fields, never a secret.
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -141,7 +141,7 @@ def _region(source: Source, more: Mapping[str, str], *, validate: bool) -> Any:
         problem = f"cannot be read ({type(error).__name__})"
     if "auth_url" in problem:
         raise _no_url(source)
-    raise BadInput(f"{source.who}: {source.label}: {problem}{_advice(source)}")
+    raise InputError(f"{source.who}: {source.label}: {problem}{_advice(source)}")
 
 
 def _files(source: Source) -> CloudFiles:
@@ -179,7 +179,7 @@ def _standard(region: Any, common: Mapping[str, Any], source: Source) -> Entry:
     plugin: Any = region.get_auth()
     settings, auth = region.config, region.config.get("auth") or {}
     if not isinstance(plugin, BaseIdentityPlugin):
-        raise BadInput(
+        raise InputError(
             f"{source.who}: auth_type {settings.get('auth_type')!r} brings no token; use password, token or an access key"
         )
     url = _checked_url(auth.get("auth_url"), source)
@@ -260,12 +260,14 @@ def _checked_url(url: Any, source: Source) -> str:
         raise _no_url(source)
     bare = checked(str(url), f"{source.who}: auth_url")
     if bare.endswith("/v2.0"):
-        raise BadInput(f"{source.who}: auth_url {bare!r} is of version 2 of the identity service; write /v3")
+        raise InputError(f"{source.who}: auth_url {bare!r} is of version 2 of the identity service; write /v3")
     return bare if bare.endswith("/v3") else f"{bare}/v3"
 
 
-def _no_url(source: Source) -> BadInput:
-    return BadInput(f"{source.who}: {source.label}: give auth_url, for example https://iam.eu-de.otc.t-systems.com/v3")
+def _no_url(source: Source) -> InputError:
+    return InputError(
+        f"{source.who}: {source.label}: give auth_url, for example https://iam.eu-de.otc.t-systems.com/v3"
+    )
 
 
 def _advice(source: Source) -> str:
@@ -276,13 +278,13 @@ def _refuse_no_text(settings: Mapping[str, Any], source: Source) -> None:
     """A byte of a variable that is no UTF-8 would go out as half a character, and count as a wrong password."""
     for name, value in settings.items():
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise BadInput(f"{source.who}: {source.label}: {name} holds text that is no valid Unicode")
+            raise InputError(f"{source.who}: {source.label}: {name} holds text that is no valid Unicode")
 
 
 def _refuse_unverified(settings: Mapping[str, Any], who: str) -> None:
     words = (str(settings.get("insecure")).lower(), str(settings.get("verify")).lower())
     if words[0] in {"true", "1", "yes"} or words[1] in {"false", "0", "no"}:
-        raise BadInput(f"{who}: TLS cannot be left unverified; take out insecure or verify, and give cacert instead")
+        raise InputError(f"{who}: TLS cannot be left unverified; take out insecure or verify, and give cacert instead")
 
 
 def _first(settings: Mapping[str, Any], names: tuple[str, ...]) -> str:
@@ -290,6 +292,6 @@ def _first(settings: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 
 def needs(options: Mapping[str, str], who: str, method: str, *alternatives: str) -> None:
-    """Raise BadInput unless one of the alternatives is given."""
+    """Raise InputError unless one of the alternatives is given."""
     if not any(options.get(name) for name in alternatives):
-        raise BadInput(f"{who}: auth method {method} needs {' or '.join(alternatives)}")
+        raise InputError(f"{who}: auth method {method} needs {' or '.join(alternatives)}")

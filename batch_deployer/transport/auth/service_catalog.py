@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.transport.auth.credentials import Endpoint
 
 TYPES = ("ccev2.0", "cce", "containerengine")
@@ -31,7 +31,7 @@ def cce_endpoint(
     """Base URL of CCE in a region (or in the only one there is), without any path.
 
     `interfaces`: the first that is there counts. `kind`: a service type that goes before the usual ones.
-    Raises BadInput when the catalogue does not settle it. `who`: the cloud, for the message.
+    Raises InputError when the catalogue does not settle it. `who`: the cloud, for the message.
     """
     for interface in interfaces:
         for each in (kind, *TYPES) if kind else TYPES:
@@ -41,10 +41,10 @@ def cce_endpoint(
                 return hosts.pop()
             if len(hosts) > 1:
                 regions = ", ".join(sorted({entry.region for entry in found}))
-                raise BadInput(f"{who}: CCE is offered in several regions ({regions}); give region or endpoint")
+                raise InputError(f"{who}: CCE is offered in several regions ({regions}); give region or endpoint")
     where = f" for region {region}" if region else ""
     where += "" if tuple(interfaces) == ("public",) else f" with interface {' or '.join(interfaces)}"
-    raise BadInput(
+    raise InputError(
         f"{who}: the service catalogue names no CCE{where}; give endpoint, for example https://cce.eu-de.otc.t-systems.com"
     )
 

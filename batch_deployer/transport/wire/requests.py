@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batch_deployer.errors import BadInput
+from batch_deployer.errors import InputError
 from batch_deployer.model.api import (
     Call,
     ClusterTags,
@@ -75,7 +75,7 @@ _encode = msgspec.json.Encoder().encode
 def encode(call: Call, project_id: str = "", base_path: str = "") -> Request:
     """The request for a call, its path below that of the endpoint.
 
-    Raises BadInput for an identifier that cannot be a path segment, and for a cluster call without a project id.
+    Raises InputError for an identifier that cannot be a path segment, and for a cluster call without a project id.
     """
     request = _REQUESTS[type(call)](call, project_id)
     return msgspec.structs.replace(request, path=base_path + request.path) if base_path else request
@@ -85,16 +85,16 @@ def encode(call: Call, project_id: str = "", base_path: str = "") -> Request:
 def _segment(text: str) -> str:
     """One path segment. An empty one would address the list instead of its member, and dots would climb the path."""
     if text in {"", ".", ".."}:
-        raise BadInput(f"{text!r} cannot be part of an API path: give the cluster id, namespace, name or chart id")
+        raise InputError(f"{text!r} cannot be part of an API path: give the cluster id, namespace, name or chart id")
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        raise BadInput(f"{text!a} cannot be part of an API path: it is no valid Unicode text") from None
+        raise InputError(f"{text!a} cannot be part of an API path: it is no valid Unicode text") from None
 
 
 def _project(project_id: str) -> str:
     if not project_id:
-        raise BadInput("clusters are listed by project: give `project_id` for this cloud")
+        raise InputError("clusters are listed by project: give `project_id` for this cloud")
     return _segment(project_id)
 
 
