@@ -10,18 +10,18 @@ from batch_deployer.model.events import Event
 from batch_deployer.rules.shared_limit import Membership, SlotReply, SlotRequest
 
 
-def unheard() -> None:
-    """For a call of which nobody need know when it leaves."""
+class HeldBack(Exception):
+    """Raised right before a request leaves: it must not leave. The text says why."""
 
 
 class Api(Protocol):
     """One cloud's API."""
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """Make exactly one attempt. Failures of network and server come back as an Answer, never as an exception.
 
         `on_sent` is called once, right before the request leaves, which may be long after: a connection has to be made, a
-        token fetched. It is never called when nothing leaves. Cancellation may leave a write half sent. Never retries,
+        token fetched. It is never called when nothing leaves, and nothing leaves when it raises HeldBack. Cancellation may leave a write half sent. Never retries,
         never follows a redirect, never waits for a limit.
         """
         ...

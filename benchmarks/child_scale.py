@@ -33,7 +33,6 @@ from batch_deployer.model.api import Answer, Call, ClusterState, CreateRelease, 
 from batch_deployer.model.events import Accepted, Intended
 from batch_deployer.plan.plan import Plan
 from batch_deployer.plan.serialization import parse_plan
-from batch_deployer.ports import unheard
 from batch_deployer.report.files import write_reports
 from batch_deployer.state.journal.reader import JournalReader
 from batch_deployer.state.run_dir import new_run_id
@@ -71,9 +70,9 @@ class SlimApi:
                 )
                 self._made[each.cluster.id].append((self._known.setdefault(spec.name, call), 0.0))
 
-    async def call(self, call: Call, leaving: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """Answer at the next turn of the loop."""
-        leaving()
+        on_sent()
         await asyncio.sleep(0)
         if isinstance(call, CreateRelease):
             return self._create(call)

@@ -13,7 +13,7 @@ from batch_deployer.app.secrets import SecretStore
 from batch_deployer.errors import AuthFailed, BatchDeployerError, CloudUnreachable, InputError
 from batch_deployer.model.api import Answer, Call, Sent
 from batch_deployer.plan.plan import Plan
-from batch_deployer.ports import Api, Clock, Fence, unheard
+from batch_deployer.ports import Api, Clock, Fence
 from batch_deployer.settings import Settings
 from batch_deployer.transport.connect import OpenCloud, open_cloud
 from batch_deployer.util.text import span
@@ -51,7 +51,7 @@ class LazyLoginApi:
         self._api: Api | None = None
         self._lock = anyio.Lock()
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """One attempt, once there is somebody to ask."""
         api = await self._opened()
         if self._refused:

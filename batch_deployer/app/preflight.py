@@ -20,7 +20,7 @@ from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import Deployment
 from batch_deployer.model.redact import Redactor
 from batch_deployer.plan.plan import Plan
-from batch_deployer.ports import Api, unheard
+from batch_deployer.ports import Api
 from batch_deployer.rules.cluster_identity import ListedClusters
 from batch_deployer.rules.cluster_phase import Readiness, readiness
 from batch_deployer.settings import Settings
@@ -79,7 +79,7 @@ class _TimedApi(RedactingApi):
         super().__init__(api, redactor)
         self._note = note
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         answer = await super().call(call, on_sent)
         if answer.server_time is not None:
             self._note(answer.server_time)

@@ -9,7 +9,7 @@ import msgspec
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Body, Call, ChartState, ClusterState, ReleaseState
 from batch_deployer.model.redact import Redactor
-from batch_deployer.ports import Api, unheard
+from batch_deployer.ports import Api
 from batch_deployer.util.wire_text import MAX_TEXT
 
 _MAX_MESSAGE = 500
@@ -39,7 +39,7 @@ class RedactingApi:
         self._api = api
         self._redactor = redactor
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """One attempt."""
         answer = await self._api.call(call, on_sent)
         body = self._body(answer.body)

@@ -6,6 +6,7 @@ from batch_deployer.engine.scheduler import CloudScheduler
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model import events as e
 from batch_deployer.model.api import Answer, Call, Sent
+from batch_deployer.ports import HeldBack
 from batch_deployer.rules.responses import Verdict, describe, judge, named_wait
 
 SERVICE_UNAVAILABLE = 503
@@ -21,6 +22,8 @@ async def attempt(run: RunContext, scheduler: CloudScheduler, job: Job, call: Ca
     def on_sent() -> None:
         nonlocal departed, nth
         departed = run.now()
+        if not bucket.may_depart(departed):
+            raise HeldBack("the slot of its rate limit was given to another run before it was sent")
         held_up = bucket.waits_for_departure
         nth = bucket.depart(job.slot, departed)
         if held_up:

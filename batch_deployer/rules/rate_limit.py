@@ -80,6 +80,10 @@ class RateLimiter:
         """Return whether nothing may leave now, not even what was reserved before."""
         return now < self._policy.paused_until
 
+    def may_depart(self, now: float) -> bool:  # noqa: ARG002 - for limits that are shared
+        """Return whether a reserved call still owns its slot."""
+        return True
+
     def take(self, now: float) -> int:
         """Reserve the next call; only when `earliest(now) <= now`. Returns the slot for `depart` or `abandon`."""
         slot = self._window.take()

@@ -61,6 +61,10 @@ class SharedRateLimiter(RateLimiter):
         """Whether nothing may leave now, not even what was reserved before."""
         return now >= self.usable_until or super().paused(now)
 
+    def may_depart(self, now: float) -> bool:
+        """Return whether a reserved call still owns its slot: that of a run that was put out is given to others."""
+        return now < self.usable_until
+
     def take(self, now: float) -> int:
         """Reserve the next call."""
         if self.sharing:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 
 from batch_deployer.model.api import Answer, Call, Sent
-from batch_deployer.ports import Clock, unheard
+from batch_deployer.ports import Clock, HeldBack
 from batch_deployer.settings import HttpSettings
 from batch_deployer.simulator.keyed_random import uniform
 from batch_deployer.simulator.provider import SimulatedProvider
@@ -33,12 +33,16 @@ class SimulatedApi:
         self._base = fleet.advance(clock.wall()) - clock.monotonic()
         self._token = fleet.issue_token(cloud, self._now())
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """Make one attempt; see the port. A request has taken effect once it is at the gateway, cancelled or not."""
         self._calls += 1
         back = _BACK * uniform(self._fleet.seed, "latency", self._cloud, self._calls)
         generation, token = self._generation, self._token
-        on_sent()
+        if on_sent is not None:
+            try:
+                on_sent()
+            except HeldBack as error:
+                return Answer(sent=Sent.NO, message=str(error), credential=generation)
         await self._clock.sleep(_THERE)
         reply = self._fleet.handle(self._cloud, call, self._now(), token=token)
         patience = self._wire.write_timeout if call.writes else self._wire.read_timeout

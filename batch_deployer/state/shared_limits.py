@@ -5,9 +5,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,15 +92,10 @@ class StoredLimits:
             assert self._last is not None  # noqa: S101 - it has been alone
             return self._last
         before = self._me.id
-        with database.transaction():
-            now = time.monotonic()
-            _follow_clock(database, now)
-            ledger = _load(database, self._scope)
-            old = ledger.copy()
+        with self._ledger() as (ledger, now):
             membership, replies = ledger.exchange(
                 self._me, requests, now, sharing=sharing, begins=begins, alive=_is_alive
             )
-            _save(database, self._scope, old, ledger)
         rejoined = moves or (bool(before) and before != self._me.id)
         found = Exchanged(membership=membership, replies=replies, renewed_at=now, rejoined=rejoined)
         told_once = {name: replace(reply, arrived=()) for name, reply in replies.items()}
@@ -117,19 +112,23 @@ class StoredLimits:
 
     def _leave(self, requests: Mapping[str, SlotRequest]) -> None:
         try:
-            database = self._open()
-            with database.transaction():
-                now = time.monotonic()
-                _follow_clock(database, now)
-                ledger = _load(database, self._scope)
-                old = ledger.copy()
+            with self._ledger() as (ledger, now):
                 ledger.leave(self._me.id, requests, now)
-                _save(database, self._scope, old, ledger)
         finally:
             self._me.id, self._last = 0, None
             if self._database is not None:
                 self._database.close()
                 self._database = None
+
+    @contextmanager
+    def _ledger(self) -> Iterator[tuple[SharedLedger, float]]:
+        """Load the ledger of the project in a transaction, with the time of that, and save what was changed in it."""
+        database = self._open()
+        with database.transaction():
+            now = time.monotonic()
+            _follow_clock(database, now)
+            with _changing(database, self._scope) as ledger:
+                yield ledger, now
 
     def _open(self) -> Database:
         if self._database is None:
@@ -161,12 +160,18 @@ def _follow_clock(database: Database, now: float) -> None:
             return
     elif rows:
         for (scope,) in database.run("limit_scopes"):
-            ledger = _load(database, scope)
-            old = ledger.copy()
-            ledger.restart(now)
-            _save(database, scope, old, ledger)
+            with _changing(database, scope) as ledger:
+                ledger.restart(now)
     database.run("clear_limit_clock")
     database.run("set_limit_clock", boot, now)
+
+
+@contextmanager
+def _changing(database: Database, scope: str) -> Iterator[SharedLedger]:
+    ledger = _load(database, scope)
+    old = ledger.copy()
+    yield ledger
+    _save(database, scope, old, ledger)
 
 
 def _load(database: Database, scope: str) -> SharedLedger:

@@ -57,7 +57,10 @@ SELECT id, run, process, mode, renewed, rates FROM limit_members WHERE scope = ?
 SELECT id FROM limit_members WHERE scope = ?;
 
 -- name: last_limit_member
-SELECT max(coalesce((SELECT max(id) FROM limit_members), 0), coalesce((SELECT max(member) FROM limit_slots), 0));
+SELECT max(
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'limit_members'), 0),
+    coalesce((SELECT max(member) FROM limit_slots), 0)
+);
 
 -- name: save_limit_member
 INSERT OR REPLACE INTO limit_members (id, scope, run, process, mode, renewed, rates) VALUES (?, ?, ?, ?, ?, ?, ?);

@@ -57,3 +57,16 @@ CREATE TABLE limit_slots (
     arrived REAL,                    -- when its call arrived at the latest; NULL: reserved, or not known yet
     PRIMARY KEY (scope, bucket, member, slot)
 ) WITHOUT ROWID;
+
+-- name: version_4
+-- A member's number is never used again: a run that was put out would take part as the run that has it now.
+DROP TABLE limit_members;
+CREATE TABLE limit_members (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope   TEXT NOT NULL,           -- resolved endpoint and project id
+    run     TEXT NOT NULL,
+    process TEXT NOT NULL,
+    mode    TEXT NOT NULL,           -- joining, alone, sharing
+    renewed REAL NOT NULL,
+    rates   TEXT NOT NULL            -- bucket to [count, seconds], as JSON
+);

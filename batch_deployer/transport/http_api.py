@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from batch_deployer.errors import AuthFailed, CloudUnreachable
 from batch_deployer.model.api import Answer, Call, Sent
-from batch_deployer.ports import Clock, Fence, unheard
+from batch_deployer.ports import Clock, Fence, HeldBack
 from batch_deployer.settings import HttpSettings
 from batch_deployer.transport.auth.credential import Credential
-from batch_deployer.transport.session import FAILURES, Attempt, FenceLost, RawResponse, Session, failure
+from batch_deployer.transport.session import FAILURES, Attempt, RawResponse, Session, failure
 from batch_deployer.transport.tls import checked
 from batch_deployer.transport.wire.error_bodies import read_error
 from batch_deployer.transport.wire.headers import http_date, request_id, retry_after
@@ -46,7 +46,7 @@ class HttpApi:
         self._refusal = ""
         self._session = Session(endpoint, connections=connections, max_body=wire.max_body, tls=tls)
 
-    async def call(self, call: Call, on_sent: Callable[[], None] = unheard) -> Answer:
+    async def call(self, call: Call, on_sent: Callable[[], None] | None = None) -> Answer:
         """One attempt. Raises only InputError, for a call that cannot be put into a request."""
         request = encode(call, self._project_id, self._session.base_path)
         if self._credential.due():
@@ -67,8 +67,8 @@ class HttpApi:
                 connect=self._wire.connect,
                 attempt=attempt,
             )
-        except FenceLost:
-            return Answer(sent=Sent.NO, message="fence lost", credential=generation)
+        except HeldBack as error:
+            return Answer(sent=Sent.NO, message=str(error), credential=generation)
         except FAILURES as error:
             return failure(error, attempt).but(credential=generation)
         return self._answer(call, response, generation)

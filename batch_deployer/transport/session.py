@@ -19,7 +19,7 @@ from yarl import URL
 from batch_deployer import __version__
 from batch_deployer.errors import InputError
 from batch_deployer.model.api import UNTRUSTED, Answer, Sent
-from batch_deployer.ports import Fence, unheard
+from batch_deployer.ports import Fence, HeldBack
 from batch_deployer.transport.response_body import read_body
 from batch_deployer.transport.tls import proxy_for, tls_reason
 from batch_deployer.transport.wire.requests import JSON, Request
@@ -51,10 +51,6 @@ class RawResponse(msgspec.Struct, frozen=True, gc=False):
     """Why the body is not complete; empty when it is."""
 
 
-class FenceLost(Exception):
-    """The fence refused a write; nothing was sent."""
-
-
 class SecondConnection(aiohttp.ClientError):
     """The connection was lost while the request was sent or its response awaited. It was not sent again."""
 
@@ -64,7 +60,7 @@ class Attempt:
 
     __slots__ = ("_fence", "_on_sent", "reused", "sent")
 
-    def __init__(self, *, fence: Fence | None = None, on_sent: Callable[[], None] = unheard) -> None:
+    def __init__(self, *, fence: Fence | None = None, on_sent: Callable[[], None] | None = None) -> None:
         """`fence`: None for a read. `on_sent` is called once, right before the request leaves."""
         self._fence = fence
         self._on_sent = on_sent
@@ -74,13 +70,14 @@ class Attempt:
         """Whether the request went over a connection that had been idle."""
 
     def leave(self) -> None:
-        """The request leaves next. Raises FenceLost, or SecondConnection for a repetition."""
+        """The request leaves next. Raises HeldBack, or SecondConnection for a repetition."""
         if self.sent:
             raise SecondConnection
         if self._fence is not None and not self._fence.may_write():
-            raise FenceLost
+            raise HeldBack("fence lost")
+        if self._on_sent is not None:
+            self._on_sent()
         self.sent = True
-        self._on_sent()
 
 
 class _Pool:
@@ -115,7 +112,7 @@ class Session:
     ) -> RawResponse:
         """Send one request and read its response; an incomplete body is a fault of the response.
 
-        `total`, `connect`: seconds, for everything and for a connection. Raises FenceLost, InputError for a header that
+        `total`, `connect`: seconds, for everything and for a connection. Raises HeldBack, InputError for a header that
         cannot be sent, or one of FAILURES; `attempt.sent` says how far it got.
         """
         headers = self._headers(request, headers)

@@ -227,3 +227,30 @@ def test_a_store_that_breaks_while_engines_share_ends_them(make):
         assert "cannot be used: it is so" in player.ending.reason
     assert fleet.throttles["sim", "writes"].peak <= 10
     assert writes(fleet)[-1] - EPOCH <= 12.0
+
+
+def test_a_call_that_has_lost_its_slot_while_it_waited_for_a_connection_is_not_sent(make):
+    """As after SIGSTOP between the reservation of a slot and the first byte: the slot may belong to another run by then."""
+
+    class Stalled:
+        held_back = 0
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def call(self, call, on_sent):
+            if 4.0 <= asyncio.get_running_loop().time() < 5.0:
+                await asyncio.sleep(15.0)
+            answer = await self.inner.call(call, on_sent)
+            Stalled.held_back += "given to another run" in answer.message
+            return answer
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+    limits = Limits(writes=Rate(10, 1.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
+    fleet, (player,) = together(make, limits, number=1, each=200, locked=(4.0, 30.0), api=Stalled)
+    assert player.ending.exit_code == 0
+    assert Stalled.held_back > 0
+    assert not [at for at in writes(fleet) if 10.0 < at - EPOCH < 30.0]
+    assert len(writes(fleet)) == 200

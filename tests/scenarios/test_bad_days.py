@@ -33,7 +33,8 @@ def test_the_judge_sees_a_deployment_that_is_lost(adverse, monkeypatch):
     from batch_deployer.rules import observation
 
     monkeypatch.setattr(
-        "batch_deployer.engine.read_back.judge_fate", lambda *_, **__: (observation.WriteOutcome.CONFLICT, "no idea")
+        "batch_deployer.engine.read_back.classify_uncertain_write",
+        lambda *_, **__: (observation.WriteOutcome.CONFLICT, "no idea"),
     )
     found = [adverse.trial(seed) for seed in range(8)]
     assert any(day.lost for day in found)

@@ -44,16 +44,16 @@ def test_who_finds_the_file_locked_for_long_is_told_so(database):
 def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, database, monkeypatch):
     steps = {
         **load_sql("state_schema.sql"),
-        "version_4": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);",
+        "next": "ALTER TABLE paces ADD COLUMN at REAL;\nCREATE TABLE later (x);",
     }
     monkeypatch.setattr(
-        "batch_deployer.state.database.named", lambda file: steps if "schema" in file else load_sql(file)
+        "batch_deployer.state.database.load_sql", lambda file: steps if "schema" in file else load_sql(file)
     )
     database.run("save_pace", "de", "writes", 1.0)
     newer = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     assert newer._connection.execute("SELECT cloud, at FROM paces").fetchall() == [("de", None)]
     assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
-    assert newer._connection.execute("PRAGMA user_version").fetchone() == (4,)
+    assert newer._connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
     newer.close()
 
 

@@ -184,3 +184,30 @@ def test_a_run_moves_to_the_project_that_a_late_login_told(path):
     assert not moved.membership.ready
     assert moved.rejoined
     assert scopes == [(SCOPE,)]
+
+
+def test_a_run_that_was_put_out_never_takes_part_as_another_one(path, monkeypatch):
+    """Its number is not used again, though nothing of it is left in the file."""
+    clock = time.monotonic()
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock)
+
+    async def scenario():
+        nonlocal clock
+        slept, second, third = (StoredLimits(path, SCOPE, name) for name in ("slept", "second", "third"))
+        assert (await slept.join(RATES)).alone
+        clock += 3600.0
+        await second.join(RATES)
+        await second.close()
+        clock += 3600.0
+        assert rows(path, "SELECT count(*) FROM limit_members") == [(0,)]
+        assert (await third.join(RATES)).alone
+        woken = await slept.exchange(requests(wanted=10), sharing=False)
+        runs = rows(path, "SELECT run FROM limit_members ORDER BY run")
+        await third.close()
+        await slept.close()
+        return woken, runs
+
+    woken, runs = asyncio.run(scenario())
+    assert woken.rejoined
+    assert woken.membership.others == ("third",)
+    assert runs == [("slept",), ("third",)]

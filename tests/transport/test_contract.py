@@ -24,6 +24,7 @@ from batch_deployer.model.api import (
     UpdateRelease,
 )
 from batch_deployer.model.deployment import Operation, Parameters
+from batch_deployer.ports import HeldBack
 from batch_deployer.rules.responses import Verdict, judge
 from batch_deployer.simulator.in_process import SimulatedApi
 
@@ -167,6 +168,22 @@ def test_a_second_create_is_told_that_the_name_is_taken(play, a_fleet):
     answer = play(a_fleet(), scene)
 
     assert (answer.status, judge(CREATE, answer)) == (409, Verdict.EXISTS)
+
+
+def test_a_call_that_is_held_back_as_it_leaves_is_not_sent_and_the_next_one_is(play, a_fleet):
+    def hold_back():
+        raise HeldBack("not now")
+
+    async def scene(api, pause):
+        held = await api.call(CREATE, hold_back)
+        absent = await api.call(SHOW)
+        await api.call(CREATE)
+        return held, absent, await until(api, pause, SHOW, deployed(1))
+
+    held, absent, _ = play(a_fleet(), scene)
+
+    assert (held.status, held.sent, held.message) == (0, Sent.NO, "not now")
+    assert absent.status == 404
 
 
 def test_a_connection_cut_after_the_server_acted_may_have_acted(play, a_fleet):
