@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batch_deployer.plan.serialization import dump_plan, parse_plan
     from batch_deployer.settings import Settings
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Action",

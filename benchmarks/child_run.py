@@ -1,9 +1,11 @@
 """A whole run in a process of its own: the command line as users call it, with a watch on the event loop's lag."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("state", type=Path)
     parser.add_argument("--journal", choices=["sqlite", "memory"], default="sqlite")
+    parser.add_argument("--unshared", action="store_true", help="with rate limits that no other run could share")
     parser.add_argument("--lag", action="store_true")
     parser.add_argument("--first-look", type=float, help="seconds, where installs end at once")
     parser.add_argument("--result", type=Path, required=True)
@@ -28,6 +31,8 @@ def main() -> None:
     lags: list[float] = []
     if options.journal == "memory":
         _without_disk()
+    if options.unshared:
+        _share_nothing()
     if options.first_look is not None:
         _look_sooner(options.first_look)
     if options.lag:
@@ -53,6 +58,18 @@ def _without_disk() -> None:
 
     composed: Any = runner
     composed.SqliteJournal = lambda _path: MemoryJournal()
+
+
+def _share_nothing() -> None:
+    """Replace the rate limits in the state folder by those of the process alone."""
+    from batch_deployer.app import runner  # noqa: PLC0415 - see above
+
+    @contextlib.asynccontextmanager
+    async def unshared(*_given: object, **_named: object) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+
+    patched: Any = runner
+    patched.shared_limits = unshared
 
 
 def _look_sooner(seconds: float) -> None:

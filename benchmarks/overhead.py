@@ -52,12 +52,12 @@ class _Legs:
         self.kinds = Counter(_kind(method, path) for method, path, _ in recorder.calls)
         return len(recorder.calls)
 
-    def run(self, journal: str) -> Mapping[str, Any]:
+    def run(self, journal: str, *more: str) -> Mapping[str, Any]:
         """The product."""
         with SimulatorProcess(self._world) as simulator:
             manifest = self._manifest(simulator.url)
             server = CpuOf(simulator.pid)
-            child = run_child("child_run.py", manifest, self._state(), "--journal", journal, *self._more)
+            child = run_child("child_run.py", manifest, self._state(), "--journal", journal, *more, *self._more)
             return _leg(child, server, simulator)
 
     def bare(self) -> Mapping[str, Any]:
@@ -116,12 +116,12 @@ def _starts(rounds: int) -> Mapping[str, float]:
     return {name: median(seconds) for name, seconds in take_turns(legs, rounds).items()}
 
 
-def _ratio(found: Mapping[str, Sequence[Mapping[str, Any]]], leg: str) -> float:
-    """CPU a call over the bare loop's in the same round, the median of the rounds: whole minutes of a machine differ."""
+def _ratio(found: Mapping[str, Sequence[Mapping[str, Any]]], leg: str, base: str = "bare") -> float:
+    """CPU a call over that of another leg in the same round, median of the rounds: whole minutes of a machine differ."""
     return median(
         [
             (ours["cpu"] / ours["calls"]) / (bare["cpu"] / bare["calls"])
-            for ours, bare in zip(found[leg], found["bare"], strict=True)
+            for ours, bare in zip(found[leg], found[base], strict=True)
         ]
     )
 
@@ -134,11 +134,17 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
         legs = _Legs(Path(folder), shape, ["--first-look", "0.1"] if quick else _FIRST_LOOK)
         recorded = legs.record()
         found = take_turns(
-            {"sqlite": lambda: legs.run("sqlite"), "memory": lambda: legs.run("memory"), "bare": legs.bare}, rounds
+            {
+                "sqlite": lambda: legs.run("sqlite"),
+                "unshared": lambda: legs.run("sqlite", "--unshared"),
+                "memory": lambda: legs.run("memory"),
+                "bare": legs.bare,
+            },
+            rounds,
         )
         starts = take_turns({"run": legs.start, "bare": legs.start_bare}, min(3, rounds))
     per_call = {name: median([1e6 * leg["cpu"] / leg["calls"] for leg in each]) for name, each in found.items()}
-    idle = {"sqlite": "run", "memory": "run", "bare": "bare"}
+    idle = {"sqlite": "run", "unshared": "run", "memory": "run", "bare": "bare"}
     growing = {
         name: median([1e6 * (leg["cpu"] - median(starts[idle[name]])) / leg["calls"] for leg in each])
         for name, each in found.items()
@@ -159,6 +165,9 @@ def measure(quick: bool) -> Mapping[str, Any]:  # noqa: FBT001 - called by `main
         "targets": {
             "whole run over bare loop": target(_ratio(found, "sqlite"), most=1.5),
             "the same, journal in memory": target(_ratio(found, "memory"), most=1.25),
+            "limits that other runs may share, over a run's own": target(
+                _ratio(found, "sqlite", "unshared"), most=1.03
+            ),
             "--help, seconds": target(seconds["--help"], most=0.2),
         },
     }

@@ -4,10 +4,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
+
+import batch_deployer
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -68,3 +71,26 @@ def test_hooks_run_what_make_lint_runs():
     lint = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
     assert {"ruff", "mypy", "bandit", "actionlint"} <= run
     assert all(tool in lint for tool in ("ruff check", "ruff format", "mypy", "bandit", "actionlint"))
+
+
+def test_the_changelog_has_versions_and_dates_and_the_newest_is_the_one_that_the_package_names():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    released = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})", each).groups() for each in headings[1:]]
+    assert released[0][0] == batch_deployer.__version__
+    versions = [tuple(map(int, version.split("."))) for version, _ in released]
+    dates = [date.fromisoformat(day) for _, day in released]
+    assert (versions, dates) == (sorted(set(versions), reverse=True), sorted(dates, reverse=True))
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= kinds
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        found = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert len(found) == len(set(found)), "a kind of change stands twice in one version"
+
+
+def test_the_options_that_the_changelog_names_exist():
+    named = set(re.findall(r"`(--[a-z-]+)", (ROOT / "CHANGELOG.md").read_text()))
+    source = "".join(path.read_text() for path in (ROOT / "batch_deployer" / "cli").rglob("*.py"))
+    assert named
+    assert [option for option in named if f'"{option}' not in source and f" {option} " not in source] == []
