@@ -234,3 +234,19 @@ def test_control_says_what_a_command_takes(project, arguments, said):
     project.run("run", "m.yaml", "--yes")
     code, _, err = project.run("control", "latest", *arguments)
     assert (code, said in err) == (2, True)
+
+
+def test_a_rehearsal_names_what_is_deferred_and_keeps_its_rto_without_it(project):
+    many(project, 12, faults=asleep(range(3)))
+    code, out, err = project.run("rehearse", "many.yaml", "--faults", "faults.yaml", "--runs", "2", "--rto", "8h")
+    assert code == 0, err
+    assert re.search(r"^deferred +in 2 of 2, up to 3 deployments \(seed \d+\)", out, re.MULTILINE)
+    assert "not clean" not in out
+    code, out, err = project.run(
+        "rehearse", "many.yaml", "--faults", "faults.yaml", "--runs", "2", "--rto", "8h", "--profile", "strict"
+    )
+    assert code == 2
+    many(project, 12, more="rollout: {max_deferred: 0}", faults=asleep(range(3)))
+    code, out, err = project.run("rehearse", "many.yaml", "--faults", "faults.yaml", "--runs", "2", "--rto", "8h")
+    assert code == 1
+    assert re.search(r"^not clean +2 of 2; seed \d+: .*max_deferred is 0", out, re.MULTILINE)

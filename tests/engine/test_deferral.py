@@ -254,6 +254,24 @@ def test_a_cluster_that_hibernates_between_the_look_and_the_write_is_deferred(ma
     assert all(event.key != first.key for event in show.of(e.Accepted))
 
 
+def test_a_cluster_that_falls_asleep_while_an_intent_is_committed_gets_no_write_and_is_caught_up(
+    make, act, stage, monkeypatch
+):
+    """Two intents of one cluster are committed with 2 s between them; the answer to the first write tells of its sleep."""
+    monkeypatch.setattr(stage, "COMMIT", 5.0)
+    plan = make.plan(
+        1, ("a", "b"), gates=gates(defer_for=3600.0), limits=Limits(writes=Rate(2, 4.0), per_cluster=IntOrPercent(2))
+    )
+    (cluster,) = clusters_of(plan)
+    show = act(plan, at={1.0: to("Hibernation", cluster), 100.0: to("Available", cluster)})
+    times = [each.at for each in show.sent("create_release")]
+    asleep = [at for at in times if at < 100.0]
+    assert len(asleep) == 1, "a write went to a cluster that was known to be asleep"
+    assert [event.why for event in show.of(e.Refused)].count("held back before it was sent") == 1
+    assert make.tally(show, plan) == {"deployed": 2}
+    assert [event.phase for event in show.of(e.Deferred)] == ["Hibernation"] * 2
+
+
 def test_what_is_under_way_when_its_cluster_hibernates_is_watched_on_and_then_deferred(make, act):
     plan = make.plan(2, spec={"timeout": 300.0})
     first = plan.deployments[0]

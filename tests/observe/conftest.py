@@ -11,6 +11,7 @@ from batch_deployer.model.deployment import (
     Action,
     ChartRef,
     Cluster,
+    Deferral,
     Deployment,
     Operation,
     Outcome,
@@ -19,6 +20,7 @@ from batch_deployer.model.deployment import (
 )
 from batch_deployer.model.events import (
     Accepted,
+    Deferred,
     Event,
     Finished,
     Halted,
@@ -89,6 +91,26 @@ def events() -> list[Event]:
         Finished(at=START + 136, key=three, outcome=Outcome.NOT_STARTED, reason="halted"),
         Measured(at=START + 137, cloud="de", calls={"create_release": 1}, answers={"ok": 1}, peaks={"writes": 1}),
         RunFinished(at=START + 138, exit_code=4, reason="halted"),
+    ]
+
+
+@pytest.fixture
+def deferred() -> list[Event]:
+    """c1 deployed, c2 and c3 deferred to the end because their clusters hibernate."""
+    one, two, three = (f"id-{number}/apps/web" for number in (1, 2, 3))
+    asleep = {"cause": Deferral.CLUSTER, "why": "the cluster is Hibernation", "phase": "Hibernation"}
+    return [
+        RunStarted(at=START, run="run-1", manifest="nightly", pid=7, version="0.1.0"),
+        WaveStarted(at=START, wave=0),
+        Deferred(at=START + 1, key=two, **asleep),
+        Deferred(at=START + 1, key=three, **asleep),
+        Planned(at=START + 1, key=one, action=Action.CREATE),
+        Intended(at=START + 2, key=one, operation=Operation.CREATE, attempt=1),
+        Accepted(at=START + 3, key=one, operation=Operation.CREATE, request_id="req-1"),
+        Finished(at=START + 32, key=one, outcome=Outcome.DEPLOYED, status="DEPLOYED", revision=1),
+        Finished(at=START + 33, key=two, outcome=Outcome.DEFERRED, reason="the cluster is Hibernation"),
+        Finished(at=START + 33, key=three, outcome=Outcome.DEFERRED, reason="the cluster is Hibernation"),
+        RunFinished(at=START + 34, exit_code=0, reason="2 of 3 deployments are deferred"),
     ]
 
 

@@ -45,6 +45,22 @@ def test_a_run_leaves_its_counts_times_and_exit_code(plan, events, tmp_path, sta
     assert found["batch_deployer_run_info", "run-1", "0.1.0"] == 1
 
 
+@pytest.mark.parametrize(("until", "now", "ended"), [(4, 2, 0), (-1, 0, 2), (None, 0, 2)])
+def test_deferred_deployments_are_a_gauge_during_the_run_and_an_outcome_at_its_end(
+    plan, deferred, tmp_path, until, now, ended
+):
+    path = tmp_path / "run.prom"
+    run(path, plan, deferred[:until])
+    tally = RunCounters(plan)
+    written = MetricsFile(path, plan, tally)
+    for event in deferred[:until]:
+        tally.on_event(event)
+    written._write()
+    found = read(path)
+    assert found["batch_deployer_deferred",] == now
+    assert found["batch_deployer_outcomes", "deferred"] == ended
+
+
 def test_a_killed_run_is_seen_as_one_without_an_end(plan, events, tmp_path):
     path = tmp_path / "run.prom"
     run(path, plan, events[:-1])

@@ -41,6 +41,15 @@ def test_a_run_sends_one_message_with_its_counts_and_failures(send, receiver, ev
     assert "halted by run: 1 of 3 failed" in message["message"]
 
 
+def test_deferred_deployments_are_counted_and_are_no_failures(send, receiver, deferred):
+    assert send(deferred) == []
+    message = json.loads(receiver.heard[0][2])
+    assert message["type"] == "success"
+    assert "3/3 ended (2 deferred, 1 deployed)" in message["message"]
+    assert "2 of 3 deployments are deferred" in message["message"]
+    assert "\n- " not in message["message"]
+
+
 def test_a_night_without_changes_can_be_silent(send, receiver):
     send(IDLE, unless_unchanged=True)
     assert receiver.heard == []
