@@ -45,11 +45,16 @@ class Diagnostic:
         return f"{where}: {self.message}" if where else self.message
 
 
-def in_order(faults: Iterable[Diagnostic], first_file: str = "") -> list[Diagnostic]:
+def in_order(diagnostics: Iterable[Diagnostic], first_file: str = "") -> list[Diagnostic]:
     """Each fault once, those of `first_file` first, then by file, line and column; at most MAX_FAULTS of them."""
     unique = sorted(
-        dict.fromkeys(faults),
-        key=lambda fault: (bool(fault.file) and fault.file != first_file, fault.file, fault.line, fault.column),
+        dict.fromkeys(diagnostics),
+        key=lambda diagnostic: (
+            bool(diagnostic.file) and diagnostic.file != first_file,
+            diagnostic.file,
+            diagnostic.line,
+            diagnostic.column,
+        ),
     )
     more = len(unique) - MAX_DIAGNOSTICS
     return unique[:MAX_DIAGNOSTICS] + ([Diagnostic(f"{more:,} more faults are not shown")] if more > 0 else [])
@@ -66,10 +71,12 @@ class InputError(BatchDeployerError):
 
     exit_code = 2
 
-    def __init__(self, faults: Sequence[Diagnostic] | str) -> None:
+    def __init__(self, diagnostics: Sequence[Diagnostic] | str) -> None:
         """Take one message, or all the faults of a file at once."""
-        self.faults: tuple[Diagnostic, ...] = (Diagnostic(faults),) if isinstance(faults, str) else tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        self.diagnostics: tuple[Diagnostic, ...] = (
+            (Diagnostic(diagnostics),) if isinstance(diagnostics, str) else tuple(diagnostics)
+        )
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
 
 class StalePlan(BatchDeployerError):

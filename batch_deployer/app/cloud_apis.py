@@ -26,7 +26,7 @@ _SHORTEST_PAUSE = 1.0
 _LONGEST_OPENING_PAUSE = 15.0
 
 
-def unsaid(_text: str) -> None:
+def ignore_message(_text: str) -> None:
     """For who need not know."""
 
 
@@ -92,11 +92,11 @@ class Patience:
     seconds: float
     all_needed: bool = False
     """Whether every cloud is waited for; else it is enough that one answers, and the others may come later."""
-    tell: Callable[[str], None] = unsaid
+    tell: Callable[[str], None] = ignore_message
     """Told once what is waited for."""
 
     @classmethod
-    def to_look(cls, settings: Settings, wait: float | None, tell: Callable[[str], None]) -> "Patience":
+    def for_preview(cls, settings: Settings, wait: float | None, tell: Callable[[str], None]) -> "Patience":
         """Of a command that only looks: a minute, or as long as a run would, whichever is shorter. `wait`: instead."""
         seconds = min(LONGEST_LOOK, settings.retry.give_up_after) if wait is None else wait
         return cls(seconds=seconds, all_needed=True, tell=tell)
@@ -151,13 +151,13 @@ async def _open_in_time(
     pause, told = _SHORTEST_PAUSE, False
     try:
         while True:
-            missing = {name: opener for name, opener in openers.items() if not _is_settled(found.get(name))}
+            missing = {name: opener for name, opener in openers.items() if not _is_final(found.get(name))}
             found |= await _open_all(missing, tries)
             left = until - clock.monotonic()
             if _may_begin(found, patience) or left <= 0:
                 return {name: found[name] for name in openers}
             if not told:
-                late = next(result for result in found.values() if not _is_settled(result))
+                late = next(result for result in found.values() if not _is_final(result))
                 patience.tell(f"{late}; waiting for it for up to {span(patience.seconds)}")
                 told = True
             await clock.sleep(min(max(pause, _asked(found.values())), left))
@@ -172,7 +172,7 @@ def _asked(results: Iterable[object]) -> float:
     return max((each.wait for each in results if isinstance(each, CloudUnreachable)), default=0.0)
 
 
-def _is_settled(result: Api | BatchDeployerError | None) -> bool:
+def _is_final(result: Api | BatchDeployerError | None) -> bool:
     """Whether a login came to an end that waiting does not change."""
     if isinstance(result, CloudUnreachable):
         return result.permanent
@@ -180,11 +180,11 @@ def _is_settled(result: Api | BatchDeployerError | None) -> bool:
 
 
 def _may_begin(found: Mapping[str, Api | BatchDeployerError], patience: Patience) -> bool:
-    settled = [_is_settled(result) for result in found.values()]
+    final = [_is_final(result) for result in found.values()]
     refused = any(
         isinstance(each, BatchDeployerError) and not isinstance(each, CloudUnreachable) for each in found.values()
     )
-    return refused or all(settled) or (any(settled) and not patience.all_needed)
+    return refused or all(final) or (any(final) and not patience.all_needed)
 
 
 async def _close_all(found: Mapping[str, Api | BatchDeployerError]) -> None:

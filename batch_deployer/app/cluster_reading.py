@@ -19,19 +19,19 @@ async def read_cluster(clouds: Mapping[str, CloudSpec], store: SecretStore, pati
     found = []
     async with open_apis(asked, store=store, clock=clock, patience=patience) as apis:
         for name, spec in clouds.items():
-            desk = CloudReader(name, apis[name], clock, pause=1 / spec.limits.reads.per_second, patience=patience)
-            found.append(await _one(spec, desk))
+            reader = CloudReader(name, apis[name], clock, pause=1 / spec.limits.reads.per_second, patience=patience)
+            found.append(await _one(spec, reader))
     return found
 
 
-async def _one(spec: CloudSpec, desk: CloudReader) -> Found:
-    clusters = [await desk.with_tags(cluster) for cluster in await desk.clusters()]
-    charts = await desk.ask(ListCharts())
+async def _one(spec: CloudSpec, reader: CloudReader) -> Found:
+    clusters = [await reader.with_tags(cluster) for cluster in await reader.clusters()]
+    charts = await reader.ask(ListCharts())
     releases: dict[str, Sequence[ReleaseState]] = {}
     unread: dict[str, str] = {}
     for cluster in clusters:
         try:
-            body = await desk.ask(ListReleases(cluster_id=cluster.id))
+            body = await reader.ask(ListReleases(cluster_id=cluster.id))
         except AuthFailed:
             raise
         except BatchDeployerError as error:

@@ -36,9 +36,9 @@ async def discover(manifest: Manifest, store: SecretStore, patience: Patience) -
     found: dict[str, Sequence[ClusterState]] = {}
     async with open_apis(asked, store=store, clock=clock, patience=patience) as apis:
         for name, cloud in clouds.items():
-            desk = CloudReader(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second, patience=patience)
-            clusters = await desk.clusters()
-            found[name] = [await desk.with_tags(one) for one in clusters] if name in tagged else clusters
+            reader = CloudReader(name, apis[name], clock, pause=1 / cloud.limits.reads.per_second, patience=patience)
+            clusters = await reader.clusters()
+            found[name] = [await reader.with_tags(one) for one in clusters] if name in tagged else clusters
     return found
 
 

@@ -86,7 +86,7 @@ class EventListeners:
         """Tell everybody."""
         self._fanout.on_event(self._times.steady(event))
 
-    def recall(self, events: Iterable[Event]) -> bool:
+    def restore(self, events: Iterable[Event]) -> bool:
         """What earlier parts of the run did: counted and remembered, but no news for anybody. Whether there was any."""
         event = None
         for event in map(self._times.steady, events):

@@ -53,7 +53,7 @@ def load_plan(
     if manifest.discover and simulated and not clusters:
         raise InputError(
             [
-                question.place.fault(
+                question.location.diagnostic(
                     "what a cloud would answer to `discover` cannot be simulated; name the clusters, or rehearse with --clusters NUMBER"
                 )
                 for question in manifest.discover
@@ -118,11 +118,11 @@ def check_trust(plan: Plan, saved: Path, manifest: Manifest, store: SecretStore,
         place = (spec.namespace, spec.name)
         if place not in allowed:
             raise InputError(
-                f"release {spec.place} of {saved} is not in the manifest; make the plan again with `plan --out`"
+                f"release {spec.qualified_name} of {saved} is not in the manifest; make the plan again with `plan --out`"
             )
         if is_protected(*place) and not allowed[place]:
             raise InputError(
-                f"release {spec.place} of {saved} belongs to the provider, and the manifest does not allow it"
+                f"release {spec.qualified_name} of {saved} belongs to the provider, and the manifest does not allow it"
             )
     folders = secret_folders(Path(manifest.file), environ)
     for name, where in required(plan).items():
@@ -144,34 +144,34 @@ def _login_of(cloud: CloudSpec) -> CloudSpec:
 def read_map(pairs: Sequence[tuple[str, str]], file: Path | None) -> Mapping[str, str]:
     """Replacement clusters of the command line and of a CSV with the header `old,new`. InputError with all faults."""
     mapping: dict[str, str] = {}
-    faults: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
 
-    def put(old: str, new: str, fault: Diagnostic) -> None:
+    def put(old: str, new: str, diagnostic: Diagnostic) -> None:
         if mapping.setdefault(old, new) != new:
-            faults.append(fault)
+            diagnostics.append(diagnostic)
 
     for old, new in pairs:
         put(old, new, Diagnostic(f"--map: {old} is mapped twice"))
     if file is not None:
-        for line, row in _rows(file, faults):
+        for line, row in _rows(file, diagnostics):
             put(row[0], row[1], Diagnostic(f"{row[0]} is mapped twice", file=str(file), line=line))
-    if faults:
-        raise InputError(faults)
+    if diagnostics:
+        raise InputError(diagnostics)
     return mapping
 
 
-def _rows(file: Path, faults: list[Diagnostic]) -> Sequence[tuple[int, Sequence[str]]]:
+def _rows(file: Path, diagnostics: list[Diagnostic]) -> Sequence[tuple[int, Sequence[str]]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text)
             rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        faults.append(Diagnostic(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(file)))
+        diagnostics.append(Diagnostic(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(file)))
         return ()
     if not rows or rows[0][1] != ["old", "new"]:
-        faults.append(Diagnostic("the first line must be `old,new`", file=str(file), line=1))
+        diagnostics.append(Diagnostic("the first line must be `old,new`", file=str(file), line=1))
         return ()
     for line, row in rows[1:]:
         if len(row) != 2 or not all(row):
-            faults.append(Diagnostic("write two clusters, old and new, in each line", file=str(file), line=line))
+            diagnostics.append(Diagnostic("write two clusters, old and new, in each line", file=str(file), line=line))
     return [(line, row) for line, row in rows[1:] if len(row) == 2 and all(row)]

@@ -162,12 +162,12 @@ class _Checker:
             return
         _identity(found, opened, self._clock.wall())
         self._api = api = _TimedApi(opened.api, self._store.redactor, self._note_time)
-        self._desk = desk = CloudReader(
+        self._desk = reader = CloudReader(
             self.name, api, self._clock, pause=1 / self._cloud.limits.reads.per_second, patience=self._patience
         )
         with self._reading("clusters"):
-            clusters = await desk.clusters()
-            self.shown = [await desk.with_tags(one) for one in clusters] if self._with_tags else clusters
+            clusters = await reader.clusters()
+            self.shown = [await reader.with_tags(one) for one in clusters] if self._with_tags else clusters
 
     async def compare(self, deployments: Sequence[Deployment]) -> None:
         """Judge the clusters, and read charts and releases. Does nothing where the login failed."""
@@ -230,10 +230,10 @@ class _Checker:
             elif readiness(state.phase) is Readiness.NEVER:
                 found.problem(f"cluster {name} is {state.phase}: it cannot be deployed to")
 
-    async def _read_charts(self, desk: CloudReader, deployments: Sequence[Deployment]) -> None:
+    async def _read_charts(self, reader: CloudReader, deployments: Sequence[Deployment]) -> None:
         catalogue = Catalogue()
         with self._reading("charts"):
-            body = await replace(desk, wanted="its charts cannot be listed").ask(ListCharts())
+            body = await replace(reader, wanted="its charts cannot be listed").ask(ListCharts())
             catalogue.fill([each for each in body if isinstance(each, ChartState)] if isinstance(body, list) else [])
         if not self.found.readable["charts"]:
             return
@@ -245,7 +245,7 @@ class _Checker:
             if missing:
                 self.found.problem(f"release {spec.name}: {missing}")
 
-    async def _read_releases(self, desk: CloudReader, deployments: Sequence[Deployment]) -> None:
+    async def _read_releases(self, reader: CloudReader, deployments: Sequence[Deployment]) -> None:
         """Read the releases of every cluster of the plan that can be deployed to. Clusters that fail alike are one problem."""
         found = self.found
         failed: dict[str, tuple[BatchDeployerError, list[str]]] = {}
@@ -253,7 +253,7 @@ class _Checker:
             if cluster.id in self._unusable:
                 continue
             try:
-                await replace(desk, wanted=_UNREADABLE).ask(ListReleases(cluster_id=cluster.id))
+                await replace(reader, wanted=_UNREADABLE).ask(ListReleases(cluster_id=cluster.id))
             except BatchDeployerError as error:
                 found.readable["releases"] = False
                 reason = str(error).partition(" (request id")[0]

@@ -58,7 +58,7 @@ async def preview(plan: Plan, store: SecretStore, state: StateDir, patience: Pat
 
     `state`: where it is remembered what earlier runs sent; only read. `patience`: for clouds that do not answer.
     """
-    remembered, trouble = ReleaseMemory(state, plan, store).recalled()
+    remembered, trouble = ReleaseMemory(state, plan, store).load()
     clock, fence = SystemClock(), _Closed()
     until = clock.monotonic() + patience.seconds
     plan, _ = fit_connections(plan)

@@ -184,7 +184,7 @@ def _trial(batch: _Batch, seed: int, faults: Sequence[FaultRule]) -> Trial:
 def timed(world: World, durations: Mapping[str, Sequence[float]]) -> World:
     """Give the simulated charts the install times that past runs have seen, where there are enough of them."""
 
-    def learned(chart: SimChart) -> SimChart:
+    def with_recorded_times(chart: SimChart) -> SimChart:
         known = [seconds for seconds in durations.get(chart.name, ()) if seconds > 0]
         if len(known) < LEAST_KNOWN:
             return chart
@@ -192,7 +192,7 @@ def timed(world: World, durations: Mapping[str, Sequence[float]]) -> World:
         install, spread = math.exp(statistics.fmean(logs)), statistics.pstdev(logs)
         return msgspec.structs.replace(chart, install=install, spread=spread)
 
-    return msgspec.structs.replace(world, charts=tuple(learned(chart) for chart in world.charts))
+    return msgspec.structs.replace(world, charts=tuple(with_recorded_times(chart) for chart in world.charts))
 
 
 def scaled(plan: Plan, clusters: int) -> Plan:

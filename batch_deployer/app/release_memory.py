@@ -25,7 +25,7 @@ class ReleaseMemory:
         """Key to the digest of the values that were sent last; empty after another operation."""
         self._confirmed: dict[str, ConfirmedState] = {}
 
-    def recalled(self) -> tuple[Mapping[str, Remembered], str]:
+    def load(self) -> tuple[Mapping[str, Remembered], str]:
         """What earlier runs remember of the plan's releases, and why it cannot be read, if so."""
         if not self._state.value_digest.exists():
             return {}, ""

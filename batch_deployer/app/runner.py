@@ -150,7 +150,7 @@ class Runner:
         self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], opening: Opening | None
     ) -> RunResult:
         """With the journal open: whatever ends the run is written down, if it can be."""
-        resumed = self._task.folder is not None and self._audience.recall(self._recalled(journal))
+        resumed = self._task.folder is not None and self._audience.restore(self._restored_events(journal))
         try:
             await self._begin(folder, journal, resumed=resumed)
             return await self._work(folder, journal, fence, apis, opening, resumed=resumed)
@@ -169,7 +169,7 @@ class Runner:
             await record_failure(journal, self._audience, failure, self._task.store.redact)
             raise failure from error
 
-    def _recalled(self, journal: SqliteJournal) -> Iterator[e.Event]:
+    def _restored_events(self, journal: SqliteJournal) -> Iterator[e.Event]:
         for event in journal.stream():
             self._memory.on_event(event)
             if isinstance(event, e.RunStarted | e.RunFinished):
@@ -273,7 +273,7 @@ class Runner:
             past, unlearned = load_learned(
                 self._task.state, plan, history, scopes=scopes, sharing=sharing, now=time.time()
             )
-            remembered, unknown = self._memory.recalled()
+            remembered, unknown = self._memory.load()
             for trouble in filter(None, (unlearned, unknown)):
                 self._warn(journal, trouble)
         return replace(past, lost_reads=self._lost_reads(journal)), remembered

@@ -146,11 +146,11 @@ def required(plan: Plan) -> dict[str, str]:
 
 def resolve_all(plan: Plan, store: SecretStore) -> None:
     """Look every secret of the plan up before anything is sent; raises InputError with all that are missing."""
-    faults: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for name, place in required(plan).items():
         try:
             store(name)
         except InputError as error:
-            faults.extend(Diagnostic(f"{place}: {fault.message}") for fault in error.faults)
-    if faults:
-        raise InputError(faults)
+            diagnostics.extend(Diagnostic(f"{place}: {diagnostic.message}") for diagnostic in error.diagnostics)
+    if diagnostics:
+        raise InputError(diagnostics)

@@ -39,24 +39,24 @@ def _variable(name: str, option: str) -> str:
 
 def refuse_empty_arguments(arguments: Sequence[str]) -> None:
     """Raise InputError for an empty value on the command line: `--report ""` would mean the working folder."""
-    faults = []
+    diagnostics = []
     for before, argument in zip(("", *arguments), arguments, strict=False):
         option, equals, value = argument.partition("=")
         if not argument.strip():
             named = before if before.startswith("-") else "an argument"
-            faults.append(Diagnostic(f'{named} "{argument}" is empty; give it a value or leave it out'))
+            diagnostics.append(Diagnostic(f'{named} "{argument}" is empty; give it a value or leave it out'))
         elif option.startswith("--") and equals and not value.strip():
-            faults.append(Diagnostic(f'{option} "{value}" is empty; give it a value or leave it out'))
-    if faults:
-        raise InputError(faults)
+            diagnostics.append(Diagnostic(f'{option} "{value}" is empty; give it a value or leave it out'))
+    if diagnostics:
+        raise InputError(diagnostics)
 
 
-def settle_variables(variables: dict[str, str], environ: MutableMapping[str, str], known: Iterable[str] = ()) -> None:
+def resolve_variables(variables: dict[str, str], environ: MutableMapping[str, str], known: Iterable[str] = ()) -> None:
     """Remove what Kubernetes made, warn of misspelt variables, and raise InputError for empty ones.
 
     `variables`: those of the command that is called; `known`: those of all commands, read only when needed.
     """
-    faults = []
+    diagnostics = []
     for variable, option in variables.items():
         value = environ.get(variable)
         if value is None:
@@ -68,7 +68,9 @@ def settle_variables(variables: dict[str, str], environ: MutableMapping[str, str
             )
             del environ[variable]
         elif not value.strip():
-            faults.append(Diagnostic(f"the variable {variable} is empty; set it to a value for {option}, or unset it"))
+            diagnostics.append(
+                Diagnostic(f"the variable {variable} is empty; set it to a value for {option}, or unset it")
+            )
     strange = [
         name
         for name in environ
@@ -76,8 +78,8 @@ def settle_variables(variables: dict[str, str], environ: MutableMapping[str, str
     ]
     for warning in _misspelt(strange, known) if strange else ():
         echo(warning)
-    if faults:
-        raise InputError(faults)
+    if diagnostics:
+        raise InputError(diagnostics)
 
 
 def _misspelt(names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -115,12 +117,14 @@ def with_variable(error: click.BadParameter, environ: Mapping[str, str]) -> clic
 
 def naming_variables(error: InputError, variables: Mapping[str, str], environ: Mapping[str, str]) -> InputError:
     """The error, naming the variable where it is about an option, or a value, that came from the environment."""
-    faults = []
-    for fault in error.faults:
-        source = next((name for name, option in variables.items() if _is_about(str(fault), option, environ[name])), "")
+    diagnostics = []
+    for diagnostic in error.diagnostics:
+        source = next(
+            (name for name, option in variables.items() if _is_about(str(diagnostic), option, environ[name])), ""
+        )
         suffix = f" ({variables[source]} is set by the variable {source})" if source else ""
-        faults.append(dataclasses.replace(fault, message=fault.message + suffix))
-    return InputError(faults)
+        diagnostics.append(dataclasses.replace(diagnostic, message=diagnostic.message + suffix))
+    return InputError(diagnostics)
 
 
 def _is_about(text: str, option: str, value: str) -> bool:

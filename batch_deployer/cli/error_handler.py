@@ -78,8 +78,8 @@ def failed(error: BaseException, session: Session) -> int:
     """Say on stderr what is wrong and return the exit code; a bug of ours also gets a crash file."""
     known = innermost(error)
     if isinstance(known, InputError):
-        for fault in known.faults:
-            echo(session.redact(f"error: {fault}"))
+        for diagnostic in known.diagnostics:
+            echo(session.redact(f"error: {diagnostic}"))
         return known.exit_code
     code, reason = judged(known)
     if code != IllegalTransition.exit_code:

@@ -170,11 +170,11 @@ def leave_report(story: RunHistory, folder: RunDir, manner: RunOptions, *, uncha
         folder.share_report()
     except (OSError, InputError) as error:
         echo(f"warning: the group of the state folder cannot read the report: {error}")
-    for fault in written.faults:
+    for fault in written.problems:
         echo(f"warning: {fault}")
-    if manner.quiet and unchanged and not written.faults:
+    if manner.quiet and unchanged and not written.problems:
         return True
     show(to_text(story, width(), summary))
     if written.files:
         echo(f"reports: {written.files[-1].parent}")
-    return not written.faults
+    return not written.problems

@@ -16,7 +16,7 @@ from batch_deployer.cli.context import Session
 from batch_deployer.cli.environment import (
     naming_variables,
     refuse_empty_arguments,
-    settle_variables,
+    resolve_variables,
     variables_of,
     with_variable,
 )
@@ -90,7 +90,7 @@ class LazyGroup(click.Group):
         if name is not None and command is not None and not ctx.resilient_parsing:
             refuse_empty_arguments(rest)
             variables = variables_of(command, name)
-            settle_variables(variables, os.environ, self._all_variables(ctx))
+            resolve_variables(variables, os.environ, self._all_variables(ctx))
             ctx.meta[_VARIABLES] = {
                 variable: option
                 for variable, option in variables.items()

@@ -40,9 +40,9 @@ def choice_of(options: dict[str, Any]) -> Choice:
     )
 
 
-def to_look(options: dict[str, Any]) -> Callable[[Settings], Patience]:
+def for_preview(options: dict[str, Any]) -> Callable[[Settings], Patience]:
     """The patience of a command that only looks, by the option --wait."""
-    return lambda settings: Patience.to_look(settings, options["wait"], lambda text: echo(f"warning: {text}"))
+    return lambda settings: Patience.for_preview(settings, options["wait"], lambda text: echo(f"warning: {text}"))
 
 
 def to_run(settings: Settings) -> Patience:

@@ -14,7 +14,7 @@ class Catalogue:
 
     by_id: dict[str, ChartState] = field(default_factory=dict)
     """By id in lower case."""
-    fault: str = ""
+    error: str = ""
     """Why the charts could not be listed; empty when they were."""
     _exact: dict[tuple[str, str], str] = field(default_factory=dict)
     _canonical: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -53,11 +53,11 @@ class Catalogue:
         """Why a release's chart cannot be used; empty when it can."""
         if known := self._listed(spec):
             return _contradiction(known, spec)
-        if self.named(spec.chart.name, spec.version) or (spec.chart.id and (self.fault or not spec.chart.name)):
+        if self.named(spec.chart.name, spec.version) or (spec.chart.id and (self.error or not spec.chart.name)):
             return ""
         wanted = f"chart {spec.chart.name} {spec.version}"
-        if self.fault:
-            return f"{wanted} cannot be looked up: {self.fault}"
+        if self.error:
+            return f"{wanted} cannot be looked up: {self.error}"
         versions = sorted(version for name, version in self._exact if name == spec.chart.name)
         has = f"it has version {', '.join(versions)}" if versions else "it has no chart of that name"
         if spec.chart.id:
@@ -68,7 +68,7 @@ class Catalogue:
         """What the plan tells about the chart of a release; empty when there is nothing to tell."""
         chosen = self.by_id.get(self.chart_id(spec).lower())
         if chosen is None:
-            return "" if self.fault else f"the cloud does not list the chart id {spec.chart.id}; it is sent as it is"
+            return "" if self.error else f"the cloud does not list the chart id {spec.chart.id}; it is sent as it is"
         notes = []
         if spec.chart.id and self._listed(spec) is None:
             notes.append(

@@ -14,8 +14,31 @@ class ClusterWork:
     """The deployments of one cluster that may be started or are under way. Times are monotonic seconds."""
 
     __slots__ = (
-        "_ready", "answered_at", "arrived", "aside", "asking_phase", "breaker", "cap", "cluster", "contradiction", "deferred", "left", "look_at", "looking",
-        "observed_at", "observed_before", "offered", "phase", "phase_asked_at", "phase_reason", "refused", "successor", "total", "under_way", "waiting", "watching",
+        "_ready",
+        "answered_at",
+        "arrived",
+        "aside",
+        "asking_phase",
+        "breaker",
+        "cap",
+        "cluster",
+        "contradiction",
+        "deferred",
+        "left",
+        "looking",
+        "next_poll_at",
+        "observed_at",
+        "observed_before",
+        "offered",
+        "phase",
+        "phase_asked_at",
+        "phase_reason",
+        "refused",
+        "successor",
+        "total",
+        "under_way",
+        "waiting",
+        "watching",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster) -> None:
@@ -42,7 +65,7 @@ class ClusterWork:
         """The rank with which it stands among the clusters that offer a write; None: it does not."""
         self.looking = False
         """Whether a look is under way; there is never more than one."""
-        self.look_at = math.inf
+        self.next_poll_at = math.inf
         """When the next look is due; infinity: none."""
         self.observed_at = -math.inf
         """When the last good look left."""
@@ -109,11 +132,11 @@ class ClusterWork:
         """Take a deployment out of the ready heap, lazily."""
         track.queued = False
 
-    def next_look(self) -> float:
+    def next_poll(self) -> float:
         """When the soonest of those under way wants to be looked at; infinity when there is none."""
-        return min((track.look_at for track in self.watching.values()), default=math.inf)
+        return min((track.next_poll_at for track in self.watching.values()), default=math.inf)
 
-    def tracks(self) -> Iterator[DeploymentState]:
+    def states(self) -> Iterator[DeploymentState]:
         """All that wait or are watched."""
         yield from list(self.watching.values())
         yield from list(self.waiting.values())

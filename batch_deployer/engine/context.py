@@ -68,7 +68,7 @@ class RunContext:
         self.now = ports.clock.monotonic
         self._steps = StepDetector(ports.clock.wall(), ports.clock.monotonic())
         self.schedulers: dict[str, CloudScheduler] = {}
-        self.tracks: dict[str, DeploymentState] = {}
+        self.states: dict[str, DeploymentState] = {}
         self.catalogues = {name: Catalogue() for name in plan.clouds}
         self.durations: dict[str, Durations] = dict(learned)
         self.new_durations: dict[str, list[float]] = {}
@@ -226,9 +226,9 @@ class RunContext:
         """Decide what to do to a deployment, given a fresh observation."""
         spec = track.deployment.release
         catalogue = self.catalogue(track)
-        fault = self.locate(track)[1].contradiction or catalogue.missing(spec)
-        if track.deployment.undo is None and fault:
-            return Decision(action=Action.BLOCKED, reason=fault)
+        problem = self.locate(track)[1].contradiction or catalogue.missing(spec)
+        if track.deployment.undo is None and problem:
+            return Decision(action=Action.BLOCKED, reason=problem)
         overdue = self._overdue(track, state)
         undo = track.deployment.undo
         now = self.confirmed_state(state) if undo is not None and state is not None else None
@@ -283,23 +283,31 @@ class RunContext:
             values=self.ports.digest(compact(shown)) if shown else "",
         )
 
-    def next_gap(self, track: DeploymentState, scheduler: CloudScheduler) -> float:
+    def next_poll_interval(self, track: DeploymentState, scheduler: CloudScheduler) -> float:
         """Seconds until the next look at a deployment under way is worth its call."""
-        return self.shortest_gap((track,), scheduler, scheduler.queues[track.deployment.cluster.id])
+        return self.min_poll_interval((track,), scheduler, scheduler.queues[track.deployment.cluster.id])
 
-    def shortest_gap(self, tracks: Iterable[DeploymentState], scheduler: CloudScheduler, queue: ClusterWork) -> float:
+    def min_poll_interval(
+        self, states: Iterable[DeploymentState], scheduler: CloudScheduler, queue: ClusterWork
+    ) -> float:
         """Seconds until the next look is worth its call to the first of these, all under way on one cluster."""
         now, settings, gap = self.now(), self.settings.watch, math.inf
-        urgency, busy, under_way = scheduler.urgency(queue), scheduler.shortest_gap(), scheduler.under_way
-        for track in tracks:
+        urgency, min_affordable, under_way = (
+            scheduler.urgency(queue),
+            scheduler.min_affordable_interval(),
+            scheduler.under_way,
+        )
+        for track in states:
             elapsed = max(0.0, now - track.accepted_at)
             deleting = track.operation is Operation.DELETE
             learned = None if deleting else self.durations.get(track.deployment.release.chart.learned_as)
-            own = next_poll_interval(elapsed, learned, settings, busy=busy, urgency=urgency, under_way=under_way)
+            own = next_poll_interval(
+                elapsed, learned, settings, min_affordable=min_affordable, urgency=urgency, under_way=under_way
+            )
             gap = min(gap, own, max(track.deadline - now, settings.shortest))
         return gap
 
-    def learn(self, track: DeploymentState, under_way_at: float) -> None:
+    def record_duration(self, track: DeploymentState, under_way_at: float) -> None:
         """Take in how long an install or upgrade took that is over, and was not at `under_way_at`."""
         accepted_at = track.accepted_at
         seconds = install_time_estimate(

@@ -38,10 +38,10 @@ def requeue(run: RunContext, track: DeploymentState) -> None:
         track.aside = False
         # What happened meanwhile is not known, so it gets its time anew.
         track.deadline = now + track.deployment.release.timeout
-        track.absent_since, track.absent_looks = None, 0
+        track.absent_since, track.absent_polls = None, 0
         scheduler.begin(queue)
         queue.watching[track.key] = track
-        track.look_at = now
+        track.next_poll_at = now
         scheduler.schedule_poll(queue, now)
     run.emit(track, e.Requeued(at=run.wall(), key=track.key))
 
@@ -110,7 +110,7 @@ def pause_cloud(run: RunContext, scheduler: CloudScheduler, reason: str) -> None
     message = f"{reason}; the cloud is paused, and asked again as long as the run lasts"
     run.announce(e.Warned(at=run.wall(), message=message))
     for queue in scheduler.queues.values():
-        for track in queue.tracks():
+        for track in queue.states():
             defer(run, track, Deferral.CLOUD, reason)
 
 

@@ -31,11 +31,56 @@ class DeploymentState:
     """
 
     __slots__ = (
-        "absence_confirmed_at", "absent_looks", "absent_since", "accepted_at", "action", "aside", "asked_of", "asking", "attempts", "cause", "collisions",
-        "confirmed", "deadline", "deferral", "deferred_since", "deferred_why", "deployment", "limited", "look_at", "name", "not_before", "odd_histories", "old_created_at", "old_revision", "old_updated_at", "operation",
-        "ordinal", "outcome", "own_created_at", "pending_revision", "phase", "queued", "reading", "reason", "refused", "return_chart",
-        "return_state", "return_to", "revision", "sent_at", "settled", "shown", "since", "started_at", "status", "uncertain", "unlisted", "unresolved",
-        "waits_for", "was_pending",
+        "absence_confirmed_at",
+        "absent_polls",
+        "absent_since",
+        "accepted_at",
+        "action",
+        "aside",
+        "asked_of",
+        "asking",
+        "attempts",
+        "cause",
+        "collisions",
+        "completed_steps",
+        "confirmed",
+        "deadline",
+        "deferral",
+        "deferred_since",
+        "deferred_why",
+        "deployment",
+        "limited",
+        "name",
+        "next_poll_at",
+        "not_before",
+        "odd_histories",
+        "old_created_at",
+        "old_revision",
+        "old_updated_at",
+        "operation",
+        "ordinal",
+        "outcome",
+        "own_created_at",
+        "pending_revision",
+        "phase",
+        "queued",
+        "reading",
+        "reason",
+        "refused",
+        "return_chart",
+        "return_state",
+        "return_to",
+        "revision",
+        "sent_at",
+        "shown",
+        "since",
+        "started_at",
+        "status",
+        "uncertain",
+        "unlisted",
+        "unresolved",
+        "waits_for",
+        "was_pending",
     )  # fmt: skip
 
     def __init__(self, deployment: Deployment, ordinal: int) -> None:
@@ -46,7 +91,7 @@ class DeploymentState:
         self.action: Action | None = None
         self.operation = Operation.CREATE
         """The operation under way, or the last one that was; meaningless before the first."""
-        self.settled = 0
+        self.completed_steps = 0
         """Operations of the action that are over."""
         self.attempts = 0
         """Writes intended for the current operation, those that were certainly not executed taken off."""
@@ -91,10 +136,10 @@ class DeploymentState:
         self.accepted_at = 0.0
         self.started_at = 0.0
         self.deadline = 0.0
-        self.look_at = 0.0
+        self.next_poll_at = 0.0
         self.not_before = 0.0
         self.absent_since: float | None = None
-        self.absent_looks = 0
+        self.absent_polls = 0
         self.queued = False
         """Whether it stands in its cluster's ready heap."""
         self.asking = False
@@ -134,10 +179,10 @@ class DeploymentState:
     def next_operation(self) -> Operation | None:
         """The operation to send next; None when there is nothing (more) to send."""
         steps = self.steps
-        if self.settled < len(steps):
-            return steps[self.settled]
+        if self.completed_steps < len(steps):
+            return steps[self.completed_steps]
         # One step beyond an upgrade's own is its undoing.
-        undoing = self.settled == 1 and self.action is Action.UPGRADE and self.reason
+        undoing = self.completed_steps == 1 and self.action is Action.UPGRADE and self.reason
         return Operation.ROLLBACK if undoing and self.deployment.release.on_failure is OnFailure.ROLLBACK else None
 
     def baseline(self) -> Baseline:
@@ -210,7 +255,7 @@ def _refused(track: DeploymentState, event: e.Refused, now: float) -> None:
 
 def _uncertain(track: DeploymentState, _event: e.Uncertain, _now: float) -> None:
     track.uncertain += 1
-    track.absent_since, track.absent_looks = None, 0
+    track.absent_since, track.absent_polls = None, 0
 
 
 def _confirmed(track: DeploymentState, event: e.Confirmed, now: float) -> None:
@@ -234,8 +279,8 @@ def _seen(track: DeploymentState, event: e.Seen, _now: float) -> None:
         track.pending_revision = event.revision
 
 
-def _settled(track: DeploymentState, event: e.Settled, _now: float) -> None:
-    track.settled += 1
+def _step_completed(track: DeploymentState, event: e.StepCompleted, _now: float) -> None:
+    track.completed_steps += 1
     track.attempts = track.uncertain = track.unresolved = 0
     track.started_at = 0.0
     track.reason, track.status = event.reason, event.status
@@ -269,7 +314,7 @@ def _finished(track: DeploymentState, event: e.Finished, _now: float) -> None:
     track.status = sys.intern(event.status or track.status)
     track.revision = event.revision or track.revision
     # Nothing asks for these any more: a hundred thousand of each would take their memory to the run's end.
-    track.sent_at = track.accepted_at = track.started_at = track.deadline = track.look_at = track.not_before = 0.0
+    track.sent_at = track.accepted_at = track.started_at = track.deadline = track.next_poll_at = track.not_before = 0.0
     track.absent_since, track.asked_of, track.old_updated_at = None, "", ""
     track.confirmed = track.shown = track.return_state = None
 
@@ -277,7 +322,7 @@ def _finished(track: DeploymentState, event: e.Finished, _now: float) -> None:
 def _await_end(track: DeploymentState, now: float) -> None:
     track.accepted_at = now
     track.deadline = now + track.deployment.release.timeout
-    track.absent_since, track.absent_looks = None, 0
+    track.absent_since, track.absent_polls = None, 0
 
 
 _TAKE_IN: Mapping[type, Callable[[DeploymentState, Any, float], None]] = MappingProxyType(
@@ -293,7 +338,7 @@ _TAKE_IN: Mapping[type, Callable[[DeploymentState, Any, float], None]] = Mapping
         e.Confirmed: _confirmed,
         e.Missing: _missing,
         e.Seen: _seen,
-        e.Settled: _settled,
+        e.StepCompleted: _step_completed,
         e.Finished: _finished,
     }
 )

@@ -77,7 +77,7 @@ class Engine:
             self._run.schedulers[name] = self._make_scheduler(cloud, past)
         for ordinal, deployment in enumerate(plan.deployments):
             track = DeploymentState(deployment, ordinal)
-            self._run.tracks[deployment.key] = track
+            self._run.states[deployment.key] = track
             queues = self._run.schedulers[deployment.cluster.cloud].queues
             queue = queues.get(deployment.cluster.id)
             if queue is None:
@@ -296,7 +296,7 @@ class Engine:
         """Give what is still under way at the run's deadline its outcome: nothing may stay unexplained."""
         if not self._deadline_missed:
             return
-        for track in self._run.tracks.values():
+        for track in self._run.states.values():
             if track.phase in UNDER_WAY:
                 last = track.status or "none seen"
                 reason = f"{track.operation} still under way at the run's deadline ({track.phase}, last status {last})"

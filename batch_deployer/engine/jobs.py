@@ -12,7 +12,7 @@ from batch_deployer.model.deployment import Operation
 class _Job:
     slot: int = -1
     """Reserved in the bucket when the job is taken; -1 while it waits for its turn."""
-    ill: bool = False
+    failing: bool = False
     """Whether it goes to a cluster that failed lately."""
     limited: bool = False
     """Whether a rate limit has refused the attempt."""

@@ -129,7 +129,7 @@ class LimitSharing:
 
     def _take_back(self, requests: dict[str, SlotRequest]) -> None:
         for name, bucket in self._buckets.items():
-            bucket.untold(requests[name])
+            bucket.unreported(requests[name])
 
     def _demand(self, name: str, now: float) -> int:
         return sum(scheduler.demand(name, now) for scheduler in self._schedulers)

@@ -65,7 +65,7 @@ def listed_state(
     if state is not None or spec.parameters.name_template is None or track.name != spec.name:
         return state
     cluster_id, chart_name = track.deployment.cluster.id, run.catalogue(track).chart_name(spec)
-    others = (each for each in states.values() if key_of(cluster_id, each.namespace, each.name) not in run.tracks)
+    others = (each for each in states.values() if key_of(cluster_id, each.namespace, each.name) not in run.states)
     found = max(made_from_template(spec, chart_name, others), key=lambda each: each.created_at, default=None)
     if found is not None:
         track.name = found.name

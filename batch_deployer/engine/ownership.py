@@ -34,7 +34,7 @@ def contradicts_sent(run: RunContext, track: DeploymentState, state: ReleaseStat
 def end_as_theirs(run: RunContext, track: DeploymentState, differs: str, state: ReleaseState | None) -> None:
     """End a deployment because somebody else changed its release; nothing more is sent to it."""
     reason = f"{THEIRS}: {differs}"
-    if track.settled and track.reason:
+    if track.completed_steps and track.reason:
         reason = f"the {track.steps[0]} failed ({track.reason}) and is not rolled back: {THEIRS} since: {differs}"
     run.finish(track, Outcome.FAILED, reason, cause=THEIRS, last=state)
 

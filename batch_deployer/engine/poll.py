@@ -42,9 +42,9 @@ async def poll(run: RunContext, scheduler: CloudScheduler, job: PollJob) -> None
         queue.observed_before, queue.observed_at = queue.observed_at, departed
         states = newest(state for state in answer.body if isinstance(state, ReleaseState))
         # What asks for a look while this list is taken in has been judged by it already.
-        asked_for = queue.look_at
+        asked_for = queue.next_poll_at
         fold(run, queue, states, departed)
-        queue.answered_at, queue.look_at = run.now(), asked_for
+        queue.answered_at, queue.next_poll_at = run.now(), asked_for
     else:
         poll_failed(run, scheduler, queue, answer, verdict)
     poll_again(run, scheduler, queue)
@@ -105,7 +105,7 @@ def fold(run: RunContext, queue: ClusterWork, states: Mapping[tuple[str, str], R
         if track.phase in (Phase.WATCHING, Phase.UNCERTAIN) and track.since <= departed:
             state = listed_state(run, track, states)
             if _needs_own_read(run, track, state):
-                track.look_at = math.inf
+                track.next_poll_at = math.inf
             elif not is_unchanged(track, state, now):
                 handle_in_flight(run, queue, track, state)
     judged: set[str] = set()
@@ -130,16 +130,16 @@ def _is_news(track: DeploymentState, states: Mapping[tuple[str, str], ReleaseSta
 
 def poll_again(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork) -> None:
     """Plan the next look, if anything here still waits for one, and let the cluster offer its writes."""
-    going_on = [track for track in queue.watching.values() if track.look_at == math.inf]
+    going_on = [track for track in queue.watching.values() if track.next_poll_at == math.inf]
     if going_on:  # the next look serves all of them
-        at = run.now() + run.shortest_gap(going_on, scheduler, queue)
+        at = run.now() + run.min_poll_interval(going_on, scheduler, queue)
         for track in going_on:
-            track.look_at = at
-    asked_for, queue.look_at = queue.look_at, math.inf
-    at, now = min(asked_for, queue.next_look()), run.now()
+            track.next_poll_at = at
+    asked_for, queue.next_poll_at = queue.next_poll_at, math.inf
+    at, now = min(asked_for, queue.next_poll()), run.now()
     for track in queue.waiting.values():
         if not track.queued and not track.reading and not queue.deferred and track.not_before <= now:
-            at = min(at, max(track.look_at, now))
+            at = min(at, max(track.next_poll_at, now))
     if at < math.inf:
         scheduler.schedule_poll(queue, at)
     scheduler.offer(queue)

@@ -42,7 +42,7 @@ _ADOPTED = {
 
 def handle_pending(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Decide what to do to a deployment of which nothing is under way."""
-    if track.settled or (track.attempts and track.uncertain):
+    if track.completed_steps or (track.attempts and track.uncertain):
         _go_on(run, queue, track, state)  # in the middle of an action: its own steps decide, not policy
         return
     seen = _observation(state)
@@ -57,7 +57,7 @@ def handle_pending(run: RunContext, queue: ClusterWork, track: DeploymentState, 
         return
     track.asked_of = seen
     if decision.settling:
-        _await_settled(run, queue, track, decision)
+        _await_idle(run, queue, track, decision)
         return
     run.emit(
         track,
@@ -86,7 +86,7 @@ def _observation(state: ReleaseState | None) -> str:
     return f"{state.status} {state.revision} {state.updated_at} {more}"
 
 
-def _await_settled(run: RunContext, queue: ClusterWork, track: DeploymentState, decision: Decision) -> None:
+def _await_idle(run: RunContext, queue: ClusterWork, track: DeploymentState, decision: Decision) -> None:
     """Somebody else's operation is under way: look again, for as long as our own would be waited for."""
     now = run.now()
     queue.withdraw(track)
@@ -99,7 +99,7 @@ def _await_settled(run: RunContext, queue: ClusterWork, track: DeploymentState, 
         reason = f"{decision.reason}, for longer than the timeout of {track.deployment.release.timeout:g} s"
         run.finish(track, Outcome.TIMED_OUT, reason, cause=fingerprint(reason))
         return
-    track.look_at = now + max(run.settings.watch.shortest, run.settings.watch.first)
+    track.next_poll_at = now + max(run.settings.watch.shortest, run.settings.watch.first)
 
 
 def _enqueue(run: RunContext, queue: ClusterWork, track: DeploymentState) -> None:
@@ -132,9 +132,11 @@ def _go_on(run: RunContext, queue: ClusterWork, track: DeploymentState, state: R
             queue.withdraw(track)
             poll_absent(run, track, state)
             return
-        track.absent_since, track.absent_looks = None, 0
+        track.absent_since, track.absent_polls = None, 0
     elif (
-        track.operation is Operation.DELETE and classify_poll(track.baseline(), state)[0] is PollResult.OTHER and state
+        track.operation is Operation.DELETE
+        and classify_poll(track.baseline(), state)[0] is PollResult.REPLACED
+        and state
     ):
         end_as_conflict(run, track, "a release of that name was made after it was deleted", last=state)
         return
@@ -145,7 +147,7 @@ def _go_on(run: RunContext, queue: ClusterWork, track: DeploymentState, state: R
 def handle_in_flight(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
     if track.asking:  # what a resumed rollback returns to is not known yet
-        track.look_at = run.now() + run.settings.watch.shortest
+        track.next_poll_at = run.now() + run.settings.watch.shortest
         return
     if track.phase is Phase.UNCERTAIN:
         read_back(run, queue, track, state)
@@ -164,10 +166,10 @@ def _watch(run: RunContext, queue: ClusterWork, track: DeploymentState, state: R
     ours = state is not None and shows_effect(base, state)
     if ours:
         track.shown = state
-    if sight is PollResult.DONE:
+    if sight is PollResult.SUCCEEDED:
         _operation_over(run, queue, track, state, failed="")
         return
-    if sight is PollResult.OTHER and state is not None:
+    if sight is PollResult.REPLACED and state is not None:
         _handle_recreated(run, queue, track, state)
         return
     if state is not None and (state.status, state.revision) != (track.status, track.revision):
@@ -176,15 +178,15 @@ def _watch(run: RunContext, queue: ClusterWork, track: DeploymentState, state: R
             track,
             e.Seen(at=run.wall(), key=track.key, status=state.status, revision=state.revision, created_at=created_at),
         )
-    gone = sight is PollResult.GONE and absent_long_enough(run, track) and is_absence_confirmed(run, track)
-    if sight is PollResult.BAD or gone:
+    gone = sight is PollResult.ABSENT and absent_long_enough(run, track) and is_absence_confirmed(run, track)
+    if sight is PollResult.FAILED or gone:
         _operation_over(run, queue, track, state, failed=reason)
     elif now >= track.deadline and readiness(queue.phase) is Readiness.LATER:
         judge_phase(run, queue, track)
     elif now >= track.deadline:
         reason = _overdue(queue, track, state, sight)
         run.finish(track, Outcome.TIMED_OUT, reason, cause=f"timed out {track.status}", last=state)
-    elif sight is PollResult.GONE:
+    elif sight is PollResult.ABSENT:
         poll_absent(run, track, state)
     else:
         _keep_polling(track)
@@ -205,8 +207,8 @@ def is_unchanged(track: DeploymentState, state: ReleaseState | None, now: float)
 
 def _keep_polling(track: DeploymentState) -> None:
     """Have it looked at when its end may be near: together with all others of its cluster, once the look is taken in."""
-    track.absent_since, track.absent_looks = None, 0
-    track.look_at = math.inf
+    track.absent_since, track.absent_polls = None, 0
+    track.next_poll_at = math.inf
 
 
 def _overdue(queue: ClusterWork, track: DeploymentState, state: ReleaseState | None, sight: PollResult) -> str:
@@ -228,9 +230,9 @@ def _operation_over(
     """End the operation: go on with the action's next step, or end the deployment."""
     spec, operation = track.deployment.release, track.operation
     if not failed and operation in (Operation.CREATE, Operation.UPGRADE) and track.accepted_at:
-        run.learn(track, queue.observed_before)
+        run.record_duration(track, queue.observed_before)
     undoing = operation is Operation.ROLLBACK and track.action is Action.UPGRADE
-    more = not failed and track.settled + 1 < len(track.steps)
+    more = not failed and track.completed_steps + 1 < len(track.steps)
     undo = (
         failed and operation is Operation.UPGRADE and track.action is Action.UPGRADE
         and spec.on_failure is OnFailure.ROLLBACK and track.old_revision > 0 and state is not None
@@ -258,7 +260,7 @@ def _handle_recreated(run: RunContext, queue: ClusterWork, track: DeploymentStat
         reason = "a release of that name was made after it was deleted" + (f", and {differs}" if differs else "")
         end_as_conflict(run, track, reason, last=state)
         return
-    _settle(run, queue, track, Operation.DELETE, None, failed="")
+    _complete_step(run, queue, track, Operation.DELETE, None, failed="")
     adopt(run, queue, track, Operation.CREATE, state)
 
 
@@ -271,13 +273,13 @@ def _next_step(
     *,
     failed: str,
 ) -> None:
-    _settle(run, queue, track, operation, state, failed=failed)
+    _complete_step(run, queue, track, operation, state, failed=failed)
     wait_in_line(run, queue, track)
     if track.phase is Phase.WAITING:
         _enqueue(run, queue, track)
 
 
-def _settle(
+def _complete_step(
     run: RunContext,
     queue: ClusterWork,
     track: DeploymentState,
@@ -292,7 +294,7 @@ def _settle(
     confirmed = run.confirmed_state(state) if state is not None and operation is not Operation.DELETE else None
     run.emit(
         track,
-        e.Settled(
+        e.StepCompleted(
             at=run.wall(), key=track.key, operation=operation, status=status, revision=revision, reason=failed,
             confirmed=confirmed,
         ),

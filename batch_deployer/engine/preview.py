@@ -71,7 +71,7 @@ class Previewer:
                 cloud, plan.settings, writes=RateLimiter(limits.writes), reads=RateLimiter(limits.reads)
             )
         for ordinal, deployment in enumerate(plan.deployments):
-            run.tracks[deployment.key] = track = DeploymentState(deployment, ordinal)
+            run.states[deployment.key] = track = DeploymentState(deployment, ordinal)
             scheduler = run.schedulers[deployment.cluster.cloud]
             queue = scheduler.queues.setdefault(deployment.cluster.id, ClusterWork(deployment.cluster))
             queue.total += 1
@@ -91,7 +91,7 @@ class Previewer:
         """Observe and decide."""
         await self._pool.run()
         run = self._run
-        keys = run.tracks
+        keys = run.states
         code = {"auth": 5}.get(run.halted.scope, 4) if run.halted else 5 if run.denied else 0
         calls: dict[str, int] = {}
         for scheduler in self._schedulers:
@@ -110,7 +110,7 @@ class Previewer:
     async def _perform(self, scheduler: CloudScheduler, job: Job) -> None:
         match job:
             case PollJob():
-                await self._look(scheduler, job)
+                await self._poll(scheduler, job)
             case WriteJob():
                 pass  # nothing is offered on a board that holds
             case ReleaseJob():
@@ -123,7 +123,7 @@ class Previewer:
     def _supervise(self, _now: float) -> float | None:
         return None if self._left == 0 or self._run.halted else math.inf
 
-    async def _look(self, scheduler: CloudScheduler, job: PollJob) -> None:
+    async def _poll(self, scheduler: CloudScheduler, job: PollJob) -> None:
         queue = job.queue
         try:
             reply, verdict, departed = await attempt(

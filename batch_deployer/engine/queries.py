@@ -83,7 +83,7 @@ def _opening(
     if verdict is not Verdict.OK:
         what = "no permission" if verdict is Verdict.DENIED else describe(reply)
         if isinstance(question, ChartsJob):
-            run.catalogues[name].fault = what
+            run.catalogues[name].error = what
         else:
             run.announce(e.Warned(at=run.wall(), message=f"the clusters of cloud {name} cannot be listed: {what}"))
     elif isinstance(question, ChartsJob) and isinstance(reply.body, list):
@@ -150,7 +150,7 @@ def close(run: RunContext, scheduler: CloudScheduler, reason: str) -> None:
     scheduler.health.dead = reason
     for queue in scheduler.queues.values():
         set_aside = [track for track in queue.aside.values() if track.deferral in (Deferral.CLUSTER, Deferral.CLOUD)]
-        for track in [*queue.tracks(), *set_aside]:
+        for track in [*queue.states(), *set_aside]:
             run.finish(track, Outcome.UNREACHABLE, reason, cause=fingerprint(reason))
 
 
@@ -234,7 +234,10 @@ def _history(run: RunContext, scheduler: CloudScheduler, question: HistoryJob, r
             else f"revision {track.return_to} is no longer in the history, so it cannot be rolled back to"
         )
         run.finish(
-            track, Outcome.FAILED, f"{track.reason}; {reason}" if track.settled else reason, cause=fingerprint(reason)
+            track,
+            Outcome.FAILED,
+            f"{track.reason}; {reason}" if track.completed_steps else reason,
+            cause=fingerprint(reason),
         )
         return
     track.return_to, track.return_state = target.revision, target

@@ -25,13 +25,13 @@ OWN_READ_AT_POLL = 2
 
 def read_back(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Find out whether a write of unknown fate took effect."""
-    fate, reason = _classify_write(run, track, state)
-    match fate:
-        case WriteOutcome.OURS:
+    outcome, reason = _classify_write(run, track, state)
+    match outcome:
+        case WriteOutcome.APPLIED:
             _confirm(run, track, track.operation, state)
         case WriteOutcome.CONFLICT:
             _end_conflict(run, track, reason, state)
-        case WriteOutcome.NOT_YET:
+        case WriteOutcome.NOT_VISIBLE:
             _still_absent(run, queue, track, state)
 
 
@@ -85,20 +85,20 @@ def _sent_often_enough(run: RunContext, track: DeploymentState) -> bool:
 def absent_long_enough(run: RunContext, track: DeploymentState) -> bool:
     """Count a poll that does not show what was expected; whether enough of them agree, for the whole grace."""
     settings, now = run.settings.reconcile, run.now()
-    track.absent_looks += 1
+    track.absent_polls += 1
     if track.absent_since is None:
         track.absent_since = now
-    return now - track.absent_since >= settings.grace and track.absent_looks >= settings.looks
+    return now - track.absent_since >= settings.grace and track.absent_polls >= settings.looks
 
 
 def poll_absent(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> None:
     """Look again at what is absent: at even gaps, and at once when the grace is over; once at its own address."""
-    if state is None and track.absent_looks == OWN_READ_AT_POLL:
+    if state is None and track.absent_polls == OWN_READ_AT_POLL:
         read_release(run, track)
     settings, now = run.settings.reconcile, run.now()
     over = (now if track.absent_since is None else track.absent_since) + settings.grace
     again = now + settings.grace / settings.looks
-    track.look_at = min(again, over) if over > now else again
+    track.next_poll_at = min(again, over) if over > now else again
 
 
 def took_effect_after_all(
@@ -111,12 +111,12 @@ def took_effect_after_all(
         if state is not None or is_absence_confirmed(run, track):
             end_as_theirs(run, track, "it is no longer there", state)
         return True
-    fate, reason = _classify_write(run, track, state)
-    if fate is WriteOutcome.CONFLICT:
+    outcome, reason = _classify_write(run, track, state)
+    if outcome is WriteOutcome.CONFLICT:
         _end_conflict(run, track, reason, state)
-    elif fate is WriteOutcome.OURS:
+    elif outcome is WriteOutcome.APPLIED:
         adopt(run, queue, track, base.operation, state)
-    return fate is not WriteOutcome.NOT_YET
+    return outcome is not WriteOutcome.NOT_VISIBLE
 
 
 def adopt(

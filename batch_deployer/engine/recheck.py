@@ -39,7 +39,7 @@ class Recheck:
         if self._idle_since is None:
             self._idle_since = now
         until = max(self._idle_since, self._waited_until())
-        if self._closed or (now >= until and not self._looks_once_more(now, until)):
+        if self._closed or (now >= until and not self._polls_once_more(now, until)):
             self._end()
 
     def next_time(self) -> float:
@@ -56,7 +56,7 @@ class Recheck:
             return -math.inf
         return max(track.deferred_since for track in self._rollout.aside.values()) + wait
 
-    def _looks_once_more(self, now: float, until: float) -> bool:
+    def _polls_once_more(self, now: float, until: float) -> bool:
         """Whether a last question is to be answered first: a cluster may have become ready in the last moment."""
         for scheduler in self._run.schedulers.values():
             if scheduler.health.asleep and scheduler.open and scheduler.health.known_at < until:
@@ -74,6 +74,6 @@ class Recheck:
         for track in list(self._rollout.aside.values()):
             if track.phase is not Phase.FINISHED:
                 end_deferred(run, track)
-        deferred = sum(track.outcome is Outcome.DEFERRED for track in run.tracks.values())
+        deferred = sum(track.outcome is Outcome.DEFERRED for track in run.states.values())
         if halt := over_deferred(deferred, self._rollout.total, run.plan.gates.max_deferred):
             run.halt(halt.scope, halt.reason)

@@ -23,7 +23,7 @@ def replay(run: RunContext, history: Iterable[e.Event]) -> frozenset[int]:
     event: e.Event | None = None
     for event in history:
         if isinstance(event, _OF_DEPLOYMENTS):
-            track = run.tracks.get(event.key)
+            track = run.states.get(event.key)
             if track is not None:
                 # Wall time is all a journal has. A clock that jumped must not make anything older than it can be.
                 track.apply(event, now - max(0.0, wall - event.at))
@@ -36,7 +36,7 @@ def replay(run: RunContext, history: Iterable[e.Event]) -> frozenset[int]:
 
 def _line_up(run: RunContext, now: float) -> None:
     """Put every deployment where the journal left it."""
-    for track in run.tracks.values():
+    for track in run.states.values():
         track.started_at = now if track.operation is not None else 0.0
         if track.phase is Phase.INTENDED:
             _left_open(run, track)
@@ -48,10 +48,10 @@ def _line_up(run: RunContext, now: float) -> None:
             scheduler, queue = run.locate(track)
             scheduler.begin(queue)
             queue.watching[track.key] = track
-            track.look_at = now
+            track.next_poll_at = now
             # How long ago it was accepted only a wall clock knows, and that may have jumped: it gets its time anew.
             track.deadline = now + track.deployment.release.timeout
-            track.absent_since, track.absent_looks = None, 0
+            track.absent_since, track.absent_polls = None, 0
             scheduler.schedule_poll(queue, now)
             if track.operation is Operation.ROLLBACK and track.return_to:
                 track.asking = True

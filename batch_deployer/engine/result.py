@@ -30,9 +30,9 @@ class RunResult:
 
 def result_of(run: RunContext, signal: int) -> RunResult:
     """How a run has ended. `signal`: the one that stopped it; 0: none."""
-    unfinished = sum(track.phase is not Phase.FINISHED for track in run.tracks.values())
-    deferred = [track for track in run.tracks.values() if track.outcome is Outcome.DEFERRED]
-    bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.tracks.values()) - len(deferred)
+    unfinished = sum(track.phase is not Phase.FINISHED for track in run.states.values())
+    deferred = [track for track in run.states.values() if track.outcome is Outcome.DEFERRED]
+    bad = sum(track.phase is Phase.FINISHED and not succeeded(track) for track in run.states.values()) - len(deferred)
     if signal and unfinished:
         name = signals.Signals(signal).name
         return RunResult(128 + signal, f"stopped by {name} with {unfinished} deployments unfinished; resumable")
@@ -43,18 +43,18 @@ def result_of(run: RunContext, signal: int) -> RunResult:
     if run.denied:
         return RunResult(5, f"permission is missing; {bad} deployments did not succeed")
     if not bad:
-        return _of_deferred(deferred, len(run.tracks))
-    failed = (track for track in run.tracks.values() if track.outcome is not Outcome.DEFERRED)
+        return _of_deferred(deferred, len(run.states))
+    failed = (track for track in run.states.values() if track.outcome is not Outcome.DEFERRED)
     reasons = Counter(track.reason for track in failed if track.outcome and not succeeded(track))
     (reason, alike), *_ = reasons.most_common(1)
     cause = f": {reason}" if alike == bad else f"; most often: {reason}" if alike > 1 else ""
-    return RunResult(1, f"{bad} of {len(run.tracks)} deployments did not succeed{cause}")
+    return RunResult(1, f"{bad} of {len(run.states)} deployments did not succeed{cause}")
 
 
 def raise_endless_wait(run: RunContext) -> NoReturn:
     """Raise IllegalTransition that names what can never start: holding the lock for ever would help nobody."""
-    stuck = [track.deployment for track in run.tracks.values() if track.phase is not Phase.FINISHED]
-    named = ", ".join(f"{each.cluster.name}/{each.release.place}" for each in stuck[:MAX_NAMED])
+    stuck = [track.deployment for track in run.states.values() if track.phase is not Phase.FINISHED]
+    named = ", ".join(f"{each.cluster.name}/{each.release.qualified_name}" for each in stuck[:MAX_NAMED])
     more = f" and {len(stuck) - MAX_NAMED:,} more" if len(stuck) > MAX_NAMED else ""
     raise IllegalTransition(f"nothing is under way or due, and these deployments can never start: {named}{more}")
 

@@ -29,7 +29,7 @@ class Rollout:
         self.wave = -1
         """Index of the wave that may start; -1 before the first."""
         self.soaking_until = math.inf
-        self.left = len(run.tracks)
+        self.left = len(run.states)
         """Deployments without an outcome."""
         self._totals = budget_totals(run.plan)
         self._failures: Counter[str] = Counter()
@@ -44,8 +44,11 @@ class Rollout:
         self._count()
 
     def _count(self) -> None:
-        there = {(track.deployment.cluster.id, track.deployment.release.place) for track in self._run.tracks.values()}
-        for track in self._run.tracks.values():
+        there = {
+            (track.deployment.cluster.id, track.deployment.release.qualified_name)
+            for track in self._run.states.values()
+        }
+        for track in self._run.states.values():
             deployment = track.deployment
             self._left_in_wave[deployment.wave] += 1
             self._members[deployment.wave].append(track)
@@ -58,9 +61,9 @@ class Rollout:
         """Take in what has ended already, before the first tick. `passed`: waves whose gate was passed, and stays so."""
         self._passed.update(passed)
         # Listed first: a failure may end what waited for it, which the kill had kept from the journal, and which counts then.
-        for track in [track for track in self._run.tracks.values() if track.phase is Phase.FINISHED]:
+        for track in [track for track in self._run.states.values() if track.phase is Phase.FINISHED]:
             self.finished(track)
-        for track in [track for track in self._run.tracks.values() if track.phase is Phase.DEFERRED]:
+        for track in [track for track in self._run.states.values() if track.phase is Phase.DEFERRED]:
             self.deferred(track)
 
     @property
@@ -161,7 +164,7 @@ class Rollout:
 
     def _waiters(self, track: DeploymentState) -> list[DeploymentState]:
         deployment = track.deployment
-        return self._needed_by.get((deployment.cluster.id, deployment.release.place), [])
+        return self._needed_by.get((deployment.cluster.id, deployment.release.qualified_name), [])
 
     def _defer_for(self, needed: DeploymentState, waiter: DeploymentState) -> None:
         """Defer what needs a deferred deployment."""
@@ -246,7 +249,7 @@ class Rollout:
 def succeeded(track: DeploymentState) -> bool:
     """Whether what was wanted is there; a rollback that was asked for counts, one that undid a failure does not."""
     undone = track.outcome is Outcome.ROLLED_BACK and track.action in (Action.ROLLBACK, Action.DELETE)
-    return undone or (track.outcome is not None and track.outcome.good)
+    return undone or (track.outcome is not None and track.outcome.succeeded)
 
 
 def _seen_from(needed: DeploymentState, waiter: DeploymentState) -> str:

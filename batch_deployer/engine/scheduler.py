@@ -56,7 +56,7 @@ class CloudScheduler:
         """Deployments that may be under way at once."""
         self.under_way = 0
         self.calls = 0
-        self.ill_calls = 0
+        self.failing_calls = 0
         self.unanswered: set[type[Query]] = {ChartsJob, ClustersJob}
         self.open = False
         """Whether the first questions (charts, clusters) are answered."""
@@ -72,13 +72,13 @@ class CloudScheduler:
         self.peaks: Counter[str] = Counter()
         self._seq = count()
         self._write_queue = WriteQueue(writes.rate.count)
-        self._looks: list[tuple[float, int, ClusterWork]] = []
-        self._firsts: list[tuple[int, int, int, ClusterWork]] = []
-        self._first_listed: set[str] = set()
+        self._polls: list[tuple[float, int, ClusterWork]] = []
+        self._unobserved: list[tuple[int, int, int, ClusterWork]] = []
+        self._in_unobserved: set[str] = set()
         self._asks: deque[Query | ReleaseJob] = deque()
         self._later: list[tuple[float, int, Query | ReleaseJob | DeploymentState]] = []
         self._reads_sent = 0
-        self._beat = PollAligner()
+        self._aligner = PollAligner()
 
     def seal(self) -> None:
         """Fix the caps once all queues are known."""
@@ -96,17 +96,17 @@ class CloudScheduler:
         queue.waiting[track.key] = track
         if queue.observed_at > -math.inf:
             self.schedule_poll(queue, now)
-        elif queue.cluster.id not in self._first_listed:
-            self._first_listed.add(queue.cluster.id)
+        elif queue.cluster.id not in self._in_unobserved:
+            self._in_unobserved.add(queue.cluster.id)
             deployment = track.deployment
-            heapq.heappush(self._firsts, (deployment.wave, -deployment.priority, next(self._seq), queue))
+            heapq.heappush(self._unobserved, (deployment.wave, -deployment.priority, next(self._seq), queue))
 
     def schedule_poll(self, queue: ClusterWork, at: float) -> None:
         """Have the cluster looked at as soon as it is `at`, or sooner if that was planned already."""
-        at = self._beat.after(max(at, queue.breaker.open_until))
-        if at < queue.look_at:
-            queue.look_at = at
-            heapq.heappush(self._looks, (at, next(self._seq), queue))
+        at = self._aligner.after(max(at, queue.breaker.open_until))
+        if at < queue.next_poll_at:
+            queue.next_poll_at = at
+            heapq.heappush(self._polls, (at, next(self._seq), queue))
 
     def ask(self, *questions: Query | ReleaseJob) -> None:
         """Put questions in line."""
@@ -142,15 +142,15 @@ class CloudScheduler:
         """Wall seconds by the cloud's clock; 0 when that is not known."""
         return now + self.ahead if self.ahead is not None else 0.0
 
-    def shortest_gap(self) -> float:
+    def min_affordable_interval(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""
-        return min_affordable_interval(len(self._looks), self.reads.pace, self.settings.watch)
+        return min_affordable_interval(len(self._polls), self.reads.pace, self.settings.watch)
 
     def urgency(self, queue: ClusterWork) -> Urgency:
         """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""
         if self.under_way >= self.cap:
             return Urgency.NEXT
-        if self._write_queue or self._firsts:
+        if self._write_queue or self._unobserved:
             # The writes are what limits, and they find work elsewhere; unless what waits here would go before that.
             full = bool(self._write_queue and queue.waiting) and queue.under_way >= queue.cap
             return Urgency.NEXT if full and queue.batches_left() > self._write_queue.batches_left else Urgency.NONE
@@ -166,26 +166,26 @@ class CloudScheduler:
         job = self._take_write(now) or self._take_read(now)
         if job is not None:
             self.calls += 1
-            self.ill_calls += job.ill
+            self.failing_calls += job.failing
             self.peaks["connections"] = max(self.peaks["connections"], self.calls)
         return job
 
     def give_back(self, job: Job) -> None:
         """Note that the call is over."""
         self.calls -= 1
-        self.ill_calls -= job.ill
+        self.failing_calls -= job.failing
 
     def has_work(self) -> bool:
         """Whether any call is wanted, now or later."""
-        return bool(self._write_queue or self._asks or self._firsts or self._looks or self._later)
+        return bool(self._write_queue or self._asks or self._unobserved or self._polls or self._later)
 
     def demand(self, bucket: str, now: float) -> int:
         """Calls that could leave now or within a moment if there was no rate limit."""
         if bucket == "writes":
             may_write = self._may_write() and now >= self.writable_from
             return min(len(self._write_queue), self.cap - self.under_way) if may_write else 0
-        looks = len(self._looks) if self._looks and self._looks[0][0] <= now + AHEAD_SECONDS else 0
-        return len(self._asks) + (looks + len(self._firsts) if self.open else 0)
+        polls = len(self._polls) if self._polls and self._polls[0][0] <= now + AHEAD_SECONDS else 0
+        return len(self._asks) + (polls + len(self._unobserved) if self.open else 0)
 
     def wake_at(self, now: float) -> float:
         """When `take` may have something; infinity when only the end of a call under way can change that."""
@@ -195,10 +195,10 @@ class CloudScheduler:
         if self._write_queue and self._may_write():
             at = min(at, max(self.writes.due(now), self._write_queue.open_at(now), self.writable_from))
         due = math.inf
-        if self._asks or (self.open and self._firsts):
+        if self._asks or (self.open and self._unobserved):
             due = now
-        elif self.open and self._looks:
-            due = self._looks[0][0]
+        elif self.open and self._polls:
+            due = self._polls[0][0]
         if due < at:
             at = min(at, max(due, self.reads.due(now)))
         return at
@@ -243,7 +243,7 @@ class CloudScheduler:
         if now - queue.observed_at > self.settings.reconcile.fresh or queue.observed_at < self.writable_from:
             return False
         takes_back = track.next_operation() in (Operation.ROLLBACK, Operation.DELETE)
-        if not takes_back and not track.settled and not track.attempts:
+        if not takes_back and not track.completed_steps and not track.attempts:
             return True
         # From its answer, so that a slow cluster does not make every poll too old at once.
         return now - queue.answered_at <= FRESH_TO_UNDO_SECONDS
@@ -259,25 +259,25 @@ class CloudScheduler:
             return None
         starving = not self._write_queue and not self.holding
         queue = None
-        if self._firsts and (starving or self._reads_sent % OBSERVE_EVERY == 0):
+        if self._unobserved and (starving or self._reads_sent % OBSERVE_EVERY == 0):
             queue = self._first()
         queue = queue or self._due(now) or self._first()
         if queue is None:
             return None
         self._reads_sent += 1
-        self._beat.looked(now)
+        self._aligner.polled(now)
         queue.looking = True
-        queue.look_at = math.inf
-        return PollJob(self.reads.take(now), queue.breaker.faults > 0, queue=queue)
+        queue.next_poll_at = math.inf
+        return PollJob(self.reads.take(now), queue.breaker.failures > 0, queue=queue)
 
     def _first(self) -> ClusterWork | None:
         """Give the next cluster that was never looked at."""
-        while self._firsts:
-            queue = heapq.heappop(self._firsts)[3]
-            self._first_listed.discard(queue.cluster.id)
+        while self._unobserved:
+            queue = heapq.heappop(self._unobserved)[3]
+            self._in_unobserved.discard(queue.cluster.id)
             if queue.deferred or not queue.waiting:
                 continue
-            if not queue.looking and queue.observed_at == -math.inf and queue.look_at == math.inf:
+            if not queue.looking and queue.observed_at == -math.inf and queue.next_poll_at == math.inf:
                 return queue
         return None
 
@@ -285,16 +285,16 @@ class CloudScheduler:
         """Give the cluster whose look is most overdue, passing over the ill when enough of them are being asked."""
         passed_over = []
         found = None
-        while self._looks and self._looks[0][0] <= now:
-            at, _, queue = heapq.heappop(self._looks)
-            if queue.look_at != at or queue.looking:
+        while self._polls and self._polls[0][0] <= now:
+            at, _, queue = heapq.heappop(self._polls)
+            if queue.next_poll_at != at or queue.looking:
                 continue  # an entry that a sooner one has replaced
-            if queue.breaker.faults and self.ill_calls * MAX_FAILING_SHARE >= self.concurrency.limit:
+            if queue.breaker.failures and self.failing_calls * MAX_FAILING_SHARE >= self.concurrency.limit:
                 passed_over.append(queue)
                 continue
             found = queue
             break
         for queue in passed_over:
-            queue.look_at = math.inf
+            queue.next_poll_at = math.inf
             self.schedule_poll(queue, now + 1.0)
         return found

@@ -37,7 +37,7 @@ def poll_failed(
                 run, queue, Outcome.REJECTED, f"the cluster's releases cannot be listed: {describe(answer)}", answer
             )
         case _:
-            _fault(run, scheduler, queue, answer)
+            _record_failure(run, scheduler, queue, answer)
 
 
 def _forbidden_now(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer) -> None:
@@ -49,10 +49,10 @@ def _forbidden_now(run: RunContext, scheduler: CloudScheduler, queue: ClusterWor
         for track in list(queue.waiting.values()):
             judge_phase(run, queue, track)
     if queue.watching or (ready is Readiness.READY and queue.waiting):
-        _fault(run, scheduler, queue, answer)
+        _record_failure(run, scheduler, queue, answer)
 
 
-def _fault(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer) -> None:
+def _record_failure(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer) -> None:
     """Count a fault of the cluster's service; leave it alone for a while, or for good."""
     now, settings = run.now(), run.settings.retry
     was_tripped = queue.breaker.is_open
@@ -81,7 +81,7 @@ def is_cloud_out(scheduler: CloudScheduler, queue: ClusterWork) -> bool:
 def _no_hope(run: RunContext, scheduler: CloudScheduler, queue: ClusterWork, answer: Answer, reason: str) -> None:
     """Set everything on a cluster that is not ready aside, or on the cloud that does not answer; else end it."""
     if readiness(queue.phase) is Readiness.LATER:
-        for track in queue.tracks():
+        for track in queue.states():
             judge_phase(run, queue, track)
     elif is_cloud_out(scheduler, queue):
         run.on_outage(scheduler, f"cloud {scheduler.cloud.name}: {reason}")
@@ -110,7 +110,7 @@ def _give_up(run: RunContext, queue: ClusterWork, outcome: Outcome, reason: str,
         reason += f"; the cluster is {queue.phase}"
     if queue.successor:
         reason += f"; {queue.successor}"
-    for track in queue.tracks():
+    for track in queue.states():
         if track.phase is not Phase.FINISHED:
             run.finish(track, outcome, _whose(track, reason), cause=cause)
 

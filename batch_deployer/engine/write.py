@@ -182,8 +182,8 @@ def watch(run: RunContext, queue: ClusterWork, track: DeploymentState) -> None:
     """Have a deployment under way looked at when its end may be near."""
     scheduler, _ = run.locate(track)
     queue.watching[track.key] = track
-    track.look_at = run.now() + run.next_gap(track, scheduler)
-    scheduler.schedule_poll(queue, track.look_at)
+    track.next_poll_at = run.now() + run.next_poll_interval(track, scheduler)
+    scheduler.schedule_poll(queue, track.next_poll_at)
     pause_with_cloud(run, track)
 
 
@@ -195,8 +195,8 @@ def _uncertain(run: RunContext, queue: ClusterWork, track: DeploymentState, answ
         e.Uncertain(at=run.wall(), key=track.key, operation=track.operation, why=why, request_id=answer.request_id),
     )
     queue.watching[track.key] = track
-    track.look_at = run.now() + min(run.settings.watch.shortest, run.settings.reconcile.grace / 10)
-    scheduler.schedule_poll(queue, track.look_at)
+    track.next_poll_at = run.now() + min(run.settings.watch.shortest, run.settings.reconcile.grace / 10)
+    scheduler.schedule_poll(queue, track.next_poll_at)
     pause_with_cloud(run, track)
 
 
@@ -210,7 +210,7 @@ def _not_sent(run: RunContext, queue: ClusterWork, track: DeploymentState, answe
     if run.now() - track.started_at >= settings.give_up_after and scheduler.health.answered_at >= track.started_at:
         run.finish(track, Outcome.UNREACHABLE, describe(answer), cause=_cause(answer))
         return
-    wait = backoff(queue.breaker.faults, run.ports.draw(), settings) if within else settings.cap
+    wait = backoff(queue.breaker.failures, run.ports.draw(), settings) if within else settings.cap
     _refuse(run, track, queue, "not sent", answer, wait=wait)
     scheduler.schedule_poll(queue, run.now() + wait)
 

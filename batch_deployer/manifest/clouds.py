@@ -23,13 +23,13 @@ _SECRET = ("token", "password", "secret_key", "security_token")
 WIRE_NAMES = {"domain": "user_domain", "domain_id": "user_domain_id"}
 
 
-def read_clouds(checked: ValidatedManifest, desk: LoadContext) -> dict[str, CloudSpec]:
+def read_clouds(checked: ValidatedManifest, context: LoadContext) -> dict[str, CloudSpec]:
     """All clouds by name."""
     top = limits(Limits(), checked.model.limits)
     if not checked.model.clouds and not checked.broken:
-        desk.fault(checked.tree.at("clouds").place, "`clouds` must not be empty")
+        context.report(checked.tree.at("clouds").location, "`clouds` must not be empty")
     return {
-        name: _cloud(name, shape, checked.tree.at("clouds", name), top, desk)
+        name: _cloud(name, shape, checked.tree.at("clouds", name), top, context)
         for name, shape in checked.model.clouds.items()
     }
 
@@ -40,25 +40,27 @@ def limits(base: Limits, over: LimitsModel | None) -> Limits:
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
-def _cloud(name: str, shape: CloudModel, node: Node, top: Limits, desk: LoadContext) -> CloudSpec:
+def _cloud(name: str, shape: CloudModel, node: Node, top: Limits, context: LoadContext) -> CloudSpec:
     if shape.cloud and shape.auth:
-        desk.fault(
+        context.report(
             node.keys["auth"], f'cloud "{name}" has both `cloud` and `auth`; an entry of clouds.yaml has its own'
         )
-    auth = AuthSpec(method="clouds", options={"cloud": shape.cloud}) if shape.cloud else _auth(name, shape, node, desk)
+    auth = (
+        AuthSpec(method="clouds", options={"cloud": shape.cloud}) if shape.cloud else _auth(name, shape, node, context)
+    )
     for key in ("project", "project_id"):
         here, inside = getattr(shape, key), shape.auth and getattr(shape.auth, key)
         if here and inside and here != inside:
-            desk.fault(
-                node.at("auth", key).place,
+            context.report(
+                node.at("auth", key).location,
                 f'cloud "{name}" has two values of `{key}`, "{here}" and "{inside}"; keep one',
             )
     ca_file = ""
     if shape.ca_file:
         try:
-            ca_file = str(desk.folder.trusted(shape.ca_file))
+            ca_file = str(context.folder.trusted(shape.ca_file))
         except ValueError as error:
-            desk.fault(node.at("ca_file").place, str(error))
+            context.report(node.at("ca_file").location, str(error))
     return CloudSpec(
         name=name,
         endpoint=shape.endpoint or "",
@@ -71,24 +73,24 @@ def _cloud(name: str, shape: CloudModel, node: Node, top: Limits, desk: LoadCont
     )
 
 
-def _auth(name: str, shape: CloudModel, node: Node, desk: LoadContext) -> AuthSpec:
+def _auth(name: str, shape: CloudModel, node: Node, context: LoadContext) -> AuthSpec:
     auth = shape.auth or AuthModel()
     given = {key: str(value) for key, value in auth.model_dump(exclude_none=True).items() if key != "method"}
     method = auth.method or _guess(given)
-    place = node.at("auth").place
+    location = node.at("auth").location
     if shape.project and "project" in _OPTIONAL[method]:
         given.setdefault("project", shape.project)
     known = (*NEEDED_OPTIONS[method], *_OPTIONAL[method])
     for key in given:
         if key not in known and key != "project":
-            where = node.at("auth").keys.get(key, place)
-            desk.fault(where, f"auth by {method} has no key `{key}`; known: {', '.join(known) or 'none'}")
+            where = node.at("auth").keys.get(key, location)
+            context.report(where, f"auth by {method} has no key `{key}`; known: {', '.join(known) or 'none'}")
     for key in NEEDED_OPTIONS[method]:
         if key not in given:
-            desk.fault(place, f"auth by {method} needs the key `{key}`")
+            context.report(location, f"auth by {method} needs the key `{key}`")
     if method in ("token", "aksk") and not shape.endpoint:
-        desk.fault(node.place, f'cloud "{name}" needs `endpoint`: auth by {method} knows no service catalogue')
-    _hidden(given, shape, node, desk)
+        context.report(node.location, f'cloud "{name}" needs `endpoint`: auth by {method} knows no service catalogue')
+    _hidden(given, shape, node, context)
     options = {WIRE_NAMES.get(key, key): value for key, value in given.items() if key in known}
     return AuthSpec(method=method, options=options)
 
@@ -103,14 +105,14 @@ def _guess(given: Mapping[str, str]) -> str:
     return "password" if "username" in given or "password" in given else "environment"
 
 
-def _hidden(given: Mapping[str, str], shape: CloudModel, node: Node, desk: LoadContext) -> None:
+def _hidden(given: Mapping[str, str], shape: CloudModel, node: Node, context: LoadContext) -> None:
     """Refuse secrets in clear, but for a simulator on this machine."""
     urls = [url for url in (shape.endpoint, given.get("auth_url")) if url]
     if urls and all(map(loopback, urls)):
         return
     for key in _SECRET:
         if key in given and not (given[key].startswith("${secret:") and given[key].endswith("}")):
-            desk.fault(
-                node.at("auth", key).place,
+            context.report(
+                node.at("auth", key).location,
                 f"`{key}` stands here in clear; write ${{secret:env:NAME}} or ${{secret:file:PATH}}",
             )

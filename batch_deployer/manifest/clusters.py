@@ -26,26 +26,26 @@ _MAPS = ("tags", "values")
 class Clusters:
     """Collects clusters and notices those that are named twice."""
 
-    def __init__(self, checked: ValidatedManifest, clouds: Mapping[str, CloudSpec], desk: LoadContext) -> None:
+    def __init__(self, checked: ValidatedManifest, clouds: Mapping[str, CloudSpec], context: LoadContext) -> None:
         """Read the whole section."""
         self.entries: list[ClusterEntry] = []
         self.discover: list[DiscoverSpec] = []
         self._clouds = clouds
         self._known_clouds = checked.names("clouds")
-        self._desk = desk
+        self._context = context
         self._first: dict[str, SourceLocation] = {}
         self._tags: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         self._values: dict[str, Values] = {}
         if not checked.model.clusters and not checked.broken:
-            desk.fault(checked.tree.at("clusters").place, "`clusters` must not be empty")
-        for shape, node in zip(checked.model.clusters, checked.places("clusters"), strict=True):
+            context.report(checked.tree.at("clusters").location, "`clusters` must not be empty")
+        for shape, node in zip(checked.model.clusters, checked.locations("clusters"), strict=True):
             self._entry(shape, node)
 
     def _entry(self, shape: ClusterModel, node: Node) -> None:
         kinds = [word for word in ("id", "from", "discover") if word in node.mapping]
         if len(kinds) != 1:
             said = f"both `{kinds[0]}` and `{kinds[1]}`" if kinds else "none"
-            self._desk.fault(node.place, f"a cluster needs one of `id`, `from` and `discover`; this has {said}")
+            self._context.report(node.location, f"a cluster needs one of `id`, `from` and `discover`; this has {said}")
         elif shape.from_:
             self._table(shape, node)
         elif shape.discover:
@@ -54,18 +54,18 @@ class Clusters:
             cluster = Cluster(
                 id=shape.id,
                 name=shape.name or shape.id,
-                cloud=self._cloud(shape.cloud, node.at("cloud").place),
+                cloud=self._cloud(shape.cloud, node.at("cloud").location),
                 tags=self._same(shape.tags or {}),
                 priority=shape.priority or 0,
             )
-            self._add(cluster, shape.values, node.place)
+            self._add(cluster, shape.values, node.location)
 
     def _question(self, shape: ClusterModel, node: Node) -> None:
-        asked, place = shape.discover, node.at("discover").place
+        asked, location = shape.discover, node.at("discover").location
         assert asked is not None  # noqa: S101 - the caller looked
         if shape.name:
-            self._desk.fault(node.keys["name"], "`name` belongs inside `discover`, as a glob on cluster names")
-        cloud = self._cloud(asked.cloud or shape.cloud, node.at("discover", "cloud").place)
+            self._context.report(node.keys["name"], "`name` belongs inside `discover`, as a glob on cluster names")
+        cloud = self._cloud(asked.cloud or shape.cloud, node.at("discover", "cloud").location)
         self.discover.append(
             DiscoverSpec(
                 cloud=cloud,
@@ -75,27 +75,29 @@ class Clusters:
                 tags=shape.tags or {},
                 priority=shape.priority or 0,
                 values=shape.values,
-                place=place,
+                location=location,
             )
         )
 
     def _table(self, shape: ClusterModel, node: Node) -> None:
-        name, place = str(shape.from_), node.at("from").place
+        name, location = str(shape.from_), node.at("from").location
         if shape.name:
-            self._desk.fault(node.keys["name"], "`name` cannot be given for all clusters of a file")
+            self._context.report(node.keys["name"], "`name` cannot be given for all clusters of a file")
         if len(self.entries) > MAX_ROWS:
-            self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            self._context.report(
+                location, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read"
+            )
             return
         try:
-            path = self._desk.folder.source(name)
-            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
+            path = self._context.folder.source(name)
+            for where, row in rows(path, self._context.folder.shown(name), _COLUMNS, _MAPS, self._context):
                 self._row(row, shape, where)
         except InputError as error:
-            self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
+            self._context.diagnostics[:] = dict.fromkeys([*self._context.diagnostics, *error.diagnostics])
         except ValueError as error:
-            self._desk.fault(place, str(error))
+            self._context.report(location, str(error))
 
-    def _row(self, row: Mapping[str, Any], shape: ClusterModel, place: SourceLocation) -> None:
+    def _row(self, row: Mapping[str, Any], shape: ClusterModel, location: SourceLocation) -> None:
         try:
             identity = cluster_id(_text(row, "id"))
             name = _text(row, "name") if "name" in row else identity
@@ -103,30 +105,34 @@ class Clusters:
             priority = _priority(row.get("priority", shape.priority or 0))
             tags = self._same({**(shape.tags or {}), **_tags(row.get("tags", {}))})
         except ValueError as error:
-            self._desk.fault(place, str(error))
+            self._context.report(location, str(error))
             return
-        values = merge(shape.values or {}, self._desk.values(row["values"], place)) if "values" in row else shape.values
-        cluster = Cluster(id=identity, name=name, cloud=self._cloud(cloud, place), tags=tags, priority=priority)
-        self._add(cluster, values, place)
+        values = (
+            merge(shape.values or {}, self._context.values(row["values"], location))
+            if "values" in row
+            else shape.values
+        )
+        cluster = Cluster(id=identity, name=name, cloud=self._cloud(cloud, location), tags=tags, priority=priority)
+        self._add(cluster, values, location)
 
-    def _cloud(self, name: str | None, place: SourceLocation) -> str:
+    def _cloud(self, name: str | None, location: SourceLocation) -> str:
         if name is None:
             if len(self._known_clouds) > 1:
                 names = ", ".join(sorted(self._known_clouds))
-                self._desk.fault(place, f"a cluster needs `cloud`, as there are several: {names}")
+                self._context.report(location, f"a cluster needs `cloud`, as there are several: {names}")
             return next(iter(self._clouds), "")
         if name not in self._clouds and name not in self._known_clouds:
-            self._desk.fault(place, unknown("cloud", name, self._known_clouds))
+            self._context.report(location, unknown("cloud", name, self._known_clouds))
         return intern(name)
 
-    def _add(self, cluster: Cluster, values: Values | None, place: SourceLocation) -> None:
-        first = self._first.setdefault(cluster.id, place)
-        if first is not place:
-            where = f"line {first.line}" if first.file == place.file else f"{first.file}:{first.line}"
-            self._desk.fault(place, f"cluster {cluster.id} is given twice, first on {where}")
+    def _add(self, cluster: Cluster, values: Values | None, location: SourceLocation) -> None:
+        first = self._first.setdefault(cluster.id, location)
+        if first is not location:
+            where = f"line {first.line}" if first.file == location.file else f"{first.file}:{first.line}"
+            self._context.report(location, f"cluster {cluster.id} is given twice, first on {where}")
             return
         shared = self._values.setdefault(json.dumps(values, sort_keys=True), values) if values else None
-        self.entries.append(ClusterEntry(cluster, shared, place))
+        self.entries.append(ClusterEntry(cluster, shared, location))
 
     def _same(self, tags: dict[str, str]) -> dict[str, str]:
         """One object for equal tags: inventories repeat them."""

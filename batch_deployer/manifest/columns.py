@@ -128,7 +128,7 @@ def _json_value(cell: str) -> Any:
     try:
         return read_json(cell, "").plain()
     except InputError as error:
-        raise ValueError(error.faults[0].message) from None
+        raise ValueError(error.diagnostics[0].message) from None
 
 
 def _json_object(cell: str) -> Any:

@@ -31,18 +31,18 @@ _RULES: dict[tuple[str, ...], Allow] = {
 _BRANCHES = frozenset(rule[:depth] for rule in _RULES for depth in range(len(rule) + 1))
 
 
-def resolve_defaults(node: Node, desk: LoadContext, path: tuple[str, ...] = ()) -> Node:
+def resolve_defaults(node: Node, context: LoadContext, path: tuple[str, ...] = ()) -> Node:
     """The tree with placeholders filled in; faults go to the desk."""
     if path in _RULES:
-        return desk.node(node, _RULES[path])
+        return context.node(node, _RULES[path])
     if path not in _BRANCHES:
-        return desk.node(node, Allow.ENV)
+        return context.node(node, Allow.ENV)
     if isinstance(node.value, list):
-        return Node([resolve_defaults(item, desk, (*path, "*")) for item in node.value], node.place)
+        return Node([resolve_defaults(item, context, (*path, "*")) for item in node.value], node.location)
     if isinstance(node.value, dict):
-        below = {name: resolve_defaults(item, desk, _step(path, name)) for name, item in node.value.items()}
-        return Node(below, node.place, keys=node.keys)
-    return desk.node(node, Allow.ENV)
+        below = {name: resolve_defaults(item, context, _step(path, name)) for name, item in node.value.items()}
+        return Node(below, node.location, keys=node.keys)
+    return context.node(node, Allow.ENV)
 
 
 def _step(path: tuple[str, ...], name: str) -> tuple[str, ...]:

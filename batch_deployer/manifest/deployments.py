@@ -32,62 +32,66 @@ _MAPS = ("values", "parameters")
 class Pairs:
     """Collects pairs. Equal overrides become one object, so that deployments can share their release spec."""
 
-    def __init__(self, checked: ValidatedManifest, desk: LoadContext) -> None:
+    def __init__(self, checked: ValidatedManifest, context: LoadContext) -> None:
         """Read the whole section."""
         self.found: list[Pair] = []
-        self._desk = desk
+        self._context = context
         self._releases = checked.refs()
         self._overrides: dict[str, Override] = {}
-        for shape, node in zip(checked.model.deployments or (), checked.places("deployments"), strict=True):
+        for shape, node in zip(checked.model.deployments or (), checked.locations("deployments"), strict=True):
             self._entry(shape, node)
 
     def _entry(self, shape: DeploymentModel, node: Node) -> None:
         if shape.from_:
             strange = [key for key in node.keys if key != "from"]
             if strange:
-                self._desk.fault(
+                self._context.report(
                     node.keys[strange[0]], f"`{strange[0]}` cannot stand beside `from`; make it a column of the file"
                 )
-            self._table(shape.from_, node.at("from").place)
+            self._table(shape.from_, node.at("from").location)
             return
         missing = [key for key in ("cluster", "release") if key not in node.mapping]
         if missing:
-            self._desk.fault(node.place, f"a deployment needs the key `{missing[0]}`, or `from`")
+            self._context.report(node.location, f"a deployment needs the key `{missing[0]}`, or `from`")
             return
-        self._add(str(shape.cluster), str(shape.release), self._override(shape), node.at("release").place, node.place)
+        self._add(
+            str(shape.cluster), str(shape.release), self._override(shape), node.at("release").location, node.location
+        )
 
-    def _table(self, name: str, place: SourceLocation) -> None:
+    def _table(self, name: str, location: SourceLocation) -> None:
         if len(self.found) > MAX_ROWS:
-            self._desk.fault(place, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            self._context.report(
+                location, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read"
+            )
             return
         try:
-            path = self._desk.folder.source(name)
-            for where, row in rows(path, self._desk.folder.shown(name), _COLUMNS, _MAPS, self._desk):
+            path = self._context.folder.source(name)
+            for where, row in rows(path, self._context.folder.shown(name), _COLUMNS, _MAPS, self._context):
                 self._row(row, where)
         except InputError as error:
-            self._desk.faults[:] = dict.fromkeys([*self._desk.faults, *error.faults])
+            self._context.diagnostics[:] = dict.fromkeys([*self._context.diagnostics, *error.diagnostics])
         except ValueError as error:
-            self._desk.fault(place, str(error))
+            self._context.report(location, str(error))
 
-    def _row(self, row: dict[str, Any], place: SourceLocation) -> None:
+    def _row(self, row: dict[str, Any], location: SourceLocation) -> None:
         cluster, release = row.pop("cluster", None), row.pop("release", None)
         if not isinstance(cluster, str) or not isinstance(release, str):
             missing = "release" if isinstance(cluster, str) else "cluster"
-            self._desk.fault(place, f"a pair needs `{missing}`, as text")
+            self._context.report(location, f"a pair needs `{missing}`, as text")
             return
         override = None
         if row:
             try:
-                override = self._row_override(row, place)
+                override = self._row_override(row, location)
             except InputError as error:
-                self._desk.faults.extend(error.faults)
+                self._context.diagnostics.extend(error.diagnostics)
                 return
-        self._add(cluster, release, override, place, place)
+        self._add(cluster, release, override, location, location)
 
-    def _row_override(self, row: Mapping[str, Any], place: SourceLocation) -> Override | None:
+    def _row_override(self, row: Mapping[str, Any], location: SourceLocation) -> Override | None:
         same = repr(row)
         if same not in self._overrides:
-            shape = check_part(OverrideModel, self._desk.values(row, place), place)
+            shape = check_part(OverrideModel, self._context.values(row, location), location)
             override = self._override(shape)
             if override is None:
                 return None
@@ -105,9 +109,9 @@ class Pairs:
         return Override(**given)
 
     def _add(
-        self, cluster: str, release: str, override: Override | None, spot: SourceLocation, place: SourceLocation
+        self, cluster: str, release: str, override: Override | None, spot: SourceLocation, location: SourceLocation
     ) -> None:
         if release not in self._releases:
-            self._desk.fault(spot, unknown("release", release, self._releases))
+            self._context.report(spot, unknown("release", release, self._releases))
             return
-        self.found.append(Pair(intern(cluster), intern(release), override, place))
+        self.found.append(Pair(intern(cluster), intern(release), override, location))

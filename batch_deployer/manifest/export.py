@@ -243,7 +243,7 @@ def _refused(shape: str, entry: dict[str, Any]) -> str:
     try:
         check_part(getattr(schema, shape), entry, SourceLocation())
     except InputError as error:
-        return error.faults[0].message
+        return error.diagnostics[0].message
     return ""
 
 

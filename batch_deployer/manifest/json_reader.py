@@ -33,8 +33,8 @@ def read_json(text: str, file: str, line: int = 1) -> Node:
         raise InputError([Diagnostic(f"this is not JSON: {error}", file, line, 1)]) from None
     walker = _Walker(text, file, line)
     root, _ = walker.value(_after_blanks(text, 0), 1)
-    if walker.faults:
-        raise InputError(walker.faults)
+    if walker.diagnostics:
+        raise InputError(walker.diagnostics)
     return root
 
 
@@ -51,7 +51,7 @@ class _Walker:
     """Walks over text that is known to be JSON."""
 
     def __init__(self, text: str, file: str, line: int) -> None:
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self._text = text
         self._file = file
         self._first = line
@@ -60,70 +60,76 @@ class _Walker:
 
     def value(self, at: int, depth: int) -> tuple[Node, int]:
         """The value that begins at an index, and the index after it."""
-        place = self._place(at)
+        location = self._locate(at)
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise InputError([*self.faults, place.fault(TOO_MANY_NODES)])
+            raise InputError([*self.diagnostics, location.diagnostic(TOO_MANY_NODES)])
         if depth > MAX_DEPTH:
-            raise InputError([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+            raise InputError([*self.diagnostics, location.diagnostic(f"nested more than {MAX_DEPTH} levels deep")])
         match self._text[at]:
             case "{":
-                return self._object(at + 1, place, depth)
+                return self._object(at + 1, location, depth)
             case "[":
-                return self._list(at + 1, place, depth)
+                return self._list(at + 1, location, depth)
             case '"':
                 found, end = self._string(at)
-                return Node(found, place), end
+                return Node(found, location), end
             case _:
-                return self._plain(at, place)
+                return self._plain(at, location)
 
-    def _plain(self, at: int, place: SourceLocation) -> tuple[Node, int]:
+    def _plain(self, at: int, location: SourceLocation) -> tuple[Node, int]:
         if found := _NUMBER.match(self._text, at):
             raw = found[0]
             if len(raw) > MAX_DIGITS:
-                self.faults.append(place.fault("the number is too long; put quotes around it if it is text"))
-                return Node(0, place, raw=raw), found.end()
+                self.diagnostics.append(
+                    location.diagnostic("the number is too long; put quotes around it if it is text")
+                )
+                return Node(0, location, raw=raw), found.end()
             value = float(raw) if found[1] or found[2] else int(raw)
             if not math.isfinite(value):
-                self.faults.append(place.fault(f'`{raw}` is too large a number; write "{raw}" if it is text'))
-            return Node(value, place, raw=raw), found.end()
+                self.diagnostics.append(
+                    location.diagnostic(f'`{raw}` is too large a number; write "{raw}" if it is text')
+                )
+            return Node(value, location, raw=raw), found.end()
         word = next(word for word in _WORDS if self._text.startswith(word, at))
-        return Node(_WORDS[word], place, raw=word), at + len(word)
+        return Node(_WORDS[word], location, raw=word), at + len(word)
 
-    def _list(self, at: int, place: SourceLocation, depth: int) -> tuple[Node, int]:
+    def _list(self, at: int, location: SourceLocation, depth: int) -> tuple[Node, int]:
         items: list[Node] = []
         at = _after_blanks(self._text, at)
         while self._text[at] != "]":
             item, at = self.value(_after_blanks(self._text, at + (self._text[at] == ",")), depth + 1)
             items.append(item)
             at = _after_blanks(self._text, at)
-        return _measured(Node(items, place), items), at + 1
+        return _measured(Node(items, location), items), at + 1
 
-    def _object(self, at: int, place: SourceLocation, depth: int) -> tuple[Node, int]:
+    def _object(self, at: int, location: SourceLocation, depth: int) -> tuple[Node, int]:
         entries: dict[str, Node] = {}
         keys: dict[str, SourceLocation] = {}
         at = _after_blanks(self._text, at)
         while self._text[at] != "}":
             at = _after_blanks(self._text, at + (self._text[at] == ","))
-            where = self._place(at)
+            where = self._locate(at)
             name, at = self._string(at)
             item, at = self.value(_after_blanks(self._text, _after_blanks(self._text, at) + 1), depth + 1)
             if name in entries:
                 message = f"`{name}` is given twice in this mapping, first on line {keys[name].line}"
-                self.faults.append(where.fault(message))
+                self.diagnostics.append(where.diagnostic(message))
             else:
                 entries[name], keys[name] = item, where
             at = _after_blanks(self._text, at)
-        return _measured(Node(entries, place, keys=keys), entries.values()), at + 1
+        return _measured(Node(entries, location, keys=keys), entries.values()), at + 1
 
     def _string(self, at: int) -> tuple[str, int]:
         found, end = _DECODER.raw_decode(self._text, at)
         if _SURROGATE.search(found):
-            self.faults.append(self._place(at).fault("the text holds half of a surrogate pair; it is no Unicode text"))
+            self.diagnostics.append(
+                self._locate(at).diagnostic("the text holds half of a surrogate pair; it is no Unicode text")
+            )
             found = _SURROGATE.sub("\ufffd", found)
         return found, end
 
-    def _place(self, at: int) -> SourceLocation:
+    def _locate(self, at: int) -> SourceLocation:
         line = bisect_right(self._starts, at) - 1
         return SourceLocation(self._file, line + self._first, at - self._starts[line] + 1)
 

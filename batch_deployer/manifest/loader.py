@@ -39,44 +39,44 @@ def load(
     file = str(path)
     data = read_bytes(path, file, MAX_BYTES)
     tree = read(decode(data, file), file)
-    desk = LoadContext(Folder(path, permissions, environ), environ)
-    tree = resolve_defaults(tree, desk)
-    checked = _check(tree, desk)
+    context = LoadContext(Folder(path, permissions, environ), environ)
+    tree = resolve_defaults(tree, context)
+    checked = _check(tree, context)
     if profile is not None:
-        checked = _check(with_profile(tree, profile, desk), desk)
-    manifest = _assemble(checked, file, desk)
-    if desk.faults:
-        raise InputError(in_order(desk.as_written(desk.faults), file))
-    sources = {"": hashlib.sha256(data).hexdigest(), **desk.folder.digests()}
+        checked = _check(with_profile(tree, profile, context), context)
+    manifest = _assemble(checked, file, context)
+    if context.diagnostics:
+        raise InputError(in_order(context.as_written(context.diagnostics), file))
+    sources = {"": hashlib.sha256(data).hexdigest(), **context.folder.digests()}
     return replace(manifest, profile=profile or "", sources=sources)
 
 
-def _check(tree: Node, desk: LoadContext) -> ValidatedManifest:
+def _check(tree: Node, context: LoadContext) -> ValidatedManifest:
     try:
         checked = check(tree)
     except InputError as error:
-        raise InputError(in_order(desk.as_written([*desk.faults, *error.faults]))) from None
+        raise InputError(in_order(context.as_written([*context.diagnostics, *error.diagnostics]))) from None
     # What holds a bad placeholder is not judged further: it would be called a bad name too.
-    said = {(fault.file, fault.line, fault.column) for fault in desk.faults}
-    desk.faults.extend(each for each in checked.faults if (each.file, each.line, each.column) not in said)
+    said = {(diagnostic.file, diagnostic.line, diagnostic.column) for diagnostic in context.diagnostics}
+    context.diagnostics.extend(each for each in checked.diagnostics if (each.file, each.line, each.column) not in said)
     return checked
 
 
-def _assemble(checked: ValidatedManifest, file: str, desk: LoadContext) -> Manifest:
-    check_names(checked, desk)
-    clouds = read_clouds(checked, desk)
-    clusters = Clusters(checked, clouds, desk)
+def _assemble(checked: ValidatedManifest, file: str, context: LoadContext) -> Manifest:
+    check_names(checked, context)
+    clouds = read_clouds(checked, context)
+    clusters = Clusters(checked, clouds, context)
     return Manifest(
         name=checked.model.name,
         file=file,
         clouds=clouds,
         clusters=tuple(clusters.entries),
         discover=tuple(clusters.discover),
-        releases=tuple(read_releases(checked, desk)),
-        pairs=tuple(Pairs(checked, desk).found),
-        waves=tuple(read_waves(checked, desk)),
+        releases=tuple(read_releases(checked, context)),
+        pairs=tuple(Pairs(checked, context).found),
+        waves=tuple(read_waves(checked, context)),
         seed=(checked.model.rollout.seed if checked.model.rollout else None) or 0,
         gates=read_gates(checked.model),
-        settings=read_settings(checked, desk),
-        warnings=desk.warnings,
+        settings=read_settings(checked, context),
+        warnings=context.warnings,
     )

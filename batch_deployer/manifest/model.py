@@ -20,7 +20,7 @@ class ClusterEntry(NamedTuple):
     cluster: Cluster
     values: Values | None
     """Merged over every release on this cluster. The same object where it is the same text."""
-    place: SourceLocation
+    location: SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class DiscoverSpec:
     """Added to the tags that the cloud shows."""
     priority: int = 0
     values: Values | None = None
-    place: SourceLocation = SourceLocation()
+    location: SourceLocation = SourceLocation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Pair(NamedTuple):
     release: str
     """Alias or name."""
     override: Override | None
-    place: SourceLocation
+    location: SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Release:
     targets: Selector | None = None
     """None: only explicit pairs."""
     max_failures: IntOrPercent | None = None
-    place: SourceLocation = SourceLocation()
+    location: SourceLocation = SourceLocation()
     targets_place: SourceLocation = SourceLocation()
     needs_places: tuple[SourceLocation, ...] = ()
 
@@ -102,7 +102,7 @@ class WaveSpec:
     max_failures: IntOrPercent | None = None
     max_unreachable: IntOrPercent | None = None
     soak: float = 0.0
-    place: SourceLocation = SourceLocation()
+    location: SourceLocation = SourceLocation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ class SourceLocation(NamedTuple):
     line: int = 0
     column: int = 0
 
-    def fault(self, message: str) -> Diagnostic:
+    def diagnostic(self, message: str) -> Diagnostic:
         """A fault at this place."""
         return Diagnostic(message, self.file, self.line, self.column)
 
@@ -28,7 +28,7 @@ class Node:
     """A mapping, list or scalar."""
 
     value: dict[str, Node] | list[Node] | Scalar
-    place: SourceLocation
+    location: SourceLocation
     raw: str = ""
     """Source text of a plain scalar (`1.10`), empty otherwise."""
     keys: dict[str, SourceLocation] = field(default_factory=dict)
@@ -83,4 +83,4 @@ def overlay(base: Node, over: Node) -> Node:
             merged[name] = overlay(merged[name], node)
         else:
             merged[name] = node
-    return Node(merged, base.place, keys=base.keys | over.keys)
+    return Node(merged, base.location, keys=base.keys | over.keys)

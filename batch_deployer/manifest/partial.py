@@ -6,20 +6,20 @@ from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.util.suggest import unknown
 
 
-def check_names(checked: ValidatedManifest, desk: LoadContext) -> None:
+def check_names(checked: ValidatedManifest, context: LoadContext) -> None:
     """Note unknown clouds and releases that left-out clusters, releases and deployments name."""
     refs, clouds = checked.refs(), checked.names("clouds")
     for node in checked.left_out("releases"):
         for need in node.mapping["needs"].items if "needs" in node.mapping else ():
-            _known("release", need, refs, desk)
+            _known("release", need, refs, context)
     for node in checked.left_out("deployments"):
         if "release" in node.mapping:
-            _known("release", node.mapping["release"], refs, desk)
+            _known("release", node.mapping["release"], refs, context)
     for node in checked.left_out("clusters"):
         if "cloud" in node.mapping:
-            _known("cloud", node.mapping["cloud"], clouds, desk)
+            _known("cloud", node.mapping["cloud"], clouds, context)
 
 
-def _known(kind: str, node: Node, names: set[str], desk: LoadContext) -> None:
+def _known(kind: str, node: Node, names: set[str], context: LoadContext) -> None:
     if isinstance(node.value, str) and node.value not in names:
-        desk.fault(node.place, unknown(kind, node.value, names))
+        context.report(node.location, unknown(kind, node.value, names))

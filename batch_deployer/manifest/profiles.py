@@ -8,7 +8,7 @@ from batch_deployer.manifest.nodes import Node, overlay
 from batch_deployer.util.suggest import unknown
 
 
-def with_profile(tree: Node, name: str, desk: LoadContext) -> Node:
+def with_profile(tree: Node, name: str, context: LoadContext) -> Node:
     """The manifest's tree with one of its profiles laid over it. InputError when there is no such profile."""
     profiles = tree.mapping["profiles"].mapping if "profiles" in tree.mapping else {}
     if name not in profiles:
@@ -17,29 +17,29 @@ def with_profile(tree: Node, name: str, desk: LoadContext) -> Node:
     policies = profile.mapping.get("releases")
     parts = {key: node for key, node in profile.mapping.items() if key != "releases"}
     if "clouds" in parts:
-        parts["clouds"] = _known_clouds(tree, parts["clouds"], desk)
-    laid = overlay(tree, Node(parts, profile.place, keys=profile.keys))
+        parts["clouds"] = _known_clouds(tree, parts["clouds"], context)
+    laid = overlay(tree, Node(parts, profile.location, keys=profile.keys))
     if policies is not None and "releases" in laid.mapping:
-        laid.mapping["releases"] = _with_policies(laid.mapping["releases"], policies, desk)
+        laid.mapping["releases"] = _with_policies(laid.mapping["releases"], policies, context)
     return laid
 
 
-def _known_clouds(tree: Node, clouds: Node, desk: LoadContext) -> Node:
+def _known_clouds(tree: Node, clouds: Node, context: LoadContext) -> Node:
     """A profile changes clouds; it cannot add any."""
     names = tree.mapping["clouds"].mapping if "clouds" in tree.mapping else {}
     for cloud in clouds.mapping:
         if cloud not in names:
-            desk.fault(clouds.keys[cloud], unknown("cloud", cloud, names))
+            context.report(clouds.keys[cloud], unknown("cloud", cloud, names))
     kept = {cloud: node for cloud, node in clouds.mapping.items() if cloud in names}
-    return Node(kept, clouds.place, keys=clouds.keys)
+    return Node(kept, clouds.location, keys=clouds.keys)
 
 
-def _with_policies(releases: Node, policies: Node, desk: LoadContext) -> Node:
+def _with_policies(releases: Node, policies: Node, context: LoadContext) -> Node:
     """Each release with the policies whose name or glob fits it, in the order they are written."""
     refs = [str((item.mapping.get("alias") or item.mapping.get("name") or item).value) for item in releases.items]
     for glob in policies.mapping:
         if not any(fnmatchcase(ref, glob) for ref in refs):
-            desk.fault(policies.keys[glob], unknown("release", glob, refs))
+            context.report(policies.keys[glob], unknown("release", glob, refs))
     changed = []
     for ref, item in zip(refs, releases.items, strict=True):
         laid = item
@@ -47,4 +47,4 @@ def _with_policies(releases: Node, policies: Node, desk: LoadContext) -> Node:
             if fnmatchcase(ref, glob):
                 laid = overlay(laid, policy)
         changed.append(laid)
-    return Node(changed, releases.place)
+    return Node(changed, releases.location)

@@ -17,32 +17,32 @@ from batch_deployer.model.policies import danger, merged_parameters
 from batch_deployer.util.suggest import unknown
 
 
-def read_releases(checked: ValidatedManifest, desk: LoadContext) -> list[Release]:
+def read_releases(checked: ValidatedManifest, context: LoadContext) -> list[Release]:
     """All releases, in order. Needs are known and without cycles."""
     default = (checked.model.defaults and checked.model.defaults.release) or DefaultReleaseModel()
     if not checked.model.releases and not checked.broken:
-        desk.fault(checked.tree.at("releases").place, "`releases` must not be empty")
+        context.report(checked.tree.at("releases").location, "`releases` must not be empty")
     found: dict[str, Release] = {}
     shared = len(compact(default.values or {}))
-    for shape, node in zip(checked.model.releases, checked.places("releases"), strict=True):
-        desk.charge(shared, node.place)
-        release = _release(shape, node, default, checked, desk)
+    for shape, node in zip(checked.model.releases, checked.locations("releases"), strict=True):
+        context.charge(shared, node.location)
+        release = _release(shape, node, default, checked, context)
         first = found.setdefault(release.ref, release)
         if first is not release:
-            desk.fault(
-                node.at("name").place,
-                f'release "{release.ref}" is given twice, first on line {first.place.line}; give one an `alias`',
+            context.report(
+                node.at("name").location,
+                f'release "{release.ref}" is given twice, first on line {first.location.line}; give one an `alias`',
             )
-    _check_needs(found, checked.refs(), desk)
+    _check_needs(found, checked.refs(), context)
     return list(found.values())
 
 
 def _release(
-    shape: ReleaseModel, node: Node, default: DefaultReleaseModel, checked: ValidatedManifest, desk: LoadContext
+    shape: ReleaseModel, node: Node, default: DefaultReleaseModel, checked: ValidatedManifest, context: LoadContext
 ) -> Release:
     files = [
-        desk.values_file(name, place.at("values_files", index).place)
-        for names, place in (
+        context.values_file(name, location.at("values_files", index).location)
+        for names, location in (
             (default.values_files, checked.tree.at("defaults", "release")),
             (shape.values_files, node),
         )
@@ -68,34 +68,34 @@ def _release(
         needs=tuple(shape.needs or ()),
         targets=shape.targets,
         max_failures=shape.max_failures,
-        place=node.place,
-        targets_place=node.at("targets").place,
-        needs_places=tuple(item.place for item in node.at("needs").items),
+        location=node.location,
+        targets_place=node.at("targets").location,
+        needs_places=tuple(item.location for item in node.at("needs").items),
     )
-    _check(shape, release, node, desk)
+    _check(shape, release, node, context)
     return release
 
 
-def _check(shape: ReleaseModel, release: Release, node: Node, desk: LoadContext) -> None:
+def _check(shape: ReleaseModel, release: Release, node: Node, context: LoadContext) -> None:
     chart = node.at("chart")
     if not shape.chart.id and not shape.chart.name:
-        desk.fault(chart.place, "a chart needs `id`, or `name` and `version`")
+        context.report(chart.location, "a chart needs `id`, or `name` and `version`")
     elif not release.version:
-        desk.fault(chart.place, f'release "{release.ref}" needs `version`, the version of its chart')
+        context.report(chart.location, f'release "{release.ref}" needs `version`, the version of its chart')
     if shape.chart.version and shape.version and not same_version(shape.chart.version, shape.version):
-        desk.fault(
-            chart.at("version").place,
+        context.report(
+            chart.at("version").location,
             f"the chart's version {shape.chart.version} contradicts the release's version {shape.version}; keep one",
         )
     is_system = is_protected(release.namespace, release.name)
     if is_system and not release.allow_system:
         what = "namespace kube-system" if release.namespace == "kube-system" else "release cceaddon-*"
-        where = node.at("namespace" if release.namespace == "kube-system" else "name").place
-        desk.fault(where, f"{what} belongs to the provider; write `allow_system: true` if that is meant")
+        where = node.at("namespace" if release.namespace == "kube-system" else "name").location
+        context.report(where, f"{what} belongs to the provider; write `allow_system: true` if that is meant")
     problem = danger(release.parameters, release.on_existing, is_system=is_system, allowed=release.allow_destructive)
     if problem:
         spot = ("on_existing",) if "on_existing" in problem else ("parameters", problem.split(":")[0].strip("`"))
-        desk.fault(node.at(*spot).place, problem)
+        context.report(node.at(*spot).location, problem)
 
 
 def _set(shape: Any) -> dict[str, Any]:
@@ -106,14 +106,16 @@ def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
 
 
-def _check_needs(releases: Mapping[str, Release], known: set[str], desk: LoadContext) -> None:
+def _check_needs(releases: Mapping[str, Release], known: set[str], context: LoadContext) -> None:
     for release in releases.values():
-        for need, place in zip(release.needs, release.needs_places, strict=False):
+        for need, location in zip(release.needs, release.needs_places, strict=False):
             if need not in releases and need not in known:
-                desk.fault(place, unknown("release", need, releases))
+                context.report(location, unknown("release", need, releases))
     graph = {ref: [need for need in release.needs if need in releases] for ref, release in releases.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        desk.fault(releases[circle[0]].needs_places[0], f"releases need each other in a circle: {' -> '.join(circle)}")
+        context.report(
+            releases[circle[0]].needs_places[0], f"releases need each other in a circle: {' -> '.join(circle)}"
+        )

@@ -15,29 +15,29 @@ from batch_deployer.settings import GateSettings, Settings
 S = TypeVar("S")
 
 
-def read_waves(checked: ValidatedManifest, desk: LoadContext) -> list[WaveSpec]:
+def read_waves(checked: ValidatedManifest, context: LoadContext) -> list[WaveSpec]:
     """The waves in order; none when the manifest names none."""
     shape = checked.model.rollout or RolloutModel()
     nodes = checked.tree.at("rollout", "waves").items if checked.model.rollout else []
     if len(nodes) > MAX_WAVES:
-        desk.fault(nodes[MAX_WAVES].place, f"there are {len(nodes):,} waves; a run may have {MAX_WAVES:,}")
+        context.report(nodes[MAX_WAVES].location, f"there are {len(nodes):,} waves; a run may have {MAX_WAVES:,}")
         return []
     found: list[WaveSpec] = []
     names: dict[str, int] = {}
     for wave, node in zip(shape.waves or (), nodes, strict=False):
-        first = names.setdefault(wave.name, node.place.line)
+        first = names.setdefault(wave.name, node.location.line)
         if wave.name in {each.rule.name for each in found}:
-            desk.fault(node.at("name").place, f'wave "{wave.name}" is given twice, first on line {first}')
-        _check(wave, node, desk)
+            context.report(node.at("name").location, f'wave "{wave.name}" is given twice, first on line {first}')
+        _check(wave, node, context)
         found.append(_wave(wave, node))
     return found
 
 
-def _check(wave: WaveModel, node: Node, desk: LoadContext) -> None:
+def _check(wave: WaveModel, node: Node, context: LoadContext) -> None:
     if wave.count is not None and wave.percent is not None:
-        desk.fault(node.keys["percent"], "a wave takes `count` or `percent`, not both")
+        context.report(node.keys["percent"], "a wave takes `count` or `percent`, not both")
     if wave.parts is not None and (not wave.spread or wave.count is not None or wave.percent is not None):
-        desk.fault(node.keys["parts"], "`parts` cuts a wave with `spread` and without `count` or `percent`")
+        context.report(node.keys["parts"], "`parts` cuts a wave with `spread` and without `count` or `percent`")
 
 
 def _wave(wave: WaveModel, node: Node) -> WaveSpec:
@@ -54,7 +54,7 @@ def _wave(wave: WaveModel, node: Node) -> WaveSpec:
         max_failures=wave.max_failures,
         max_unreachable=wave.max_unreachable,
         soak=wave.soak or 0.0,
-        place=node.place,
+        location=node.location,
     )
 
 
@@ -64,7 +64,7 @@ def read_gates(model: ManifestModel) -> GateSettings:
     return _overridden(GateSettings(), shape)
 
 
-def read_settings(checked: ValidatedManifest, desk: LoadContext) -> Settings:
+def read_settings(checked: ValidatedManifest, context: LoadContext) -> Settings:
     """Settings with what the manifest overrides."""
     model, base = checked.model, Settings()
     settings = replace(
@@ -79,7 +79,7 @@ def read_settings(checked: ValidatedManifest, desk: LoadContext) -> Settings:
         if getattr(group, low) > getattr(group, high):
             given = high if getattr(getattr(model, part), high) is not None else low
             problem = f"`{low}` ({getattr(group, low):g} s) must not exceed `{high}` ({getattr(group, high):g} s)"
-            desk.fault(checked.tree.at(part, given).place, problem)
+            context.report(checked.tree.at(part, given).location, problem)
     return settings
 
 

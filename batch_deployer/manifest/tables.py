@@ -20,7 +20,7 @@ Row = tuple[SourceLocation, dict[str, Any]]
 class Findings(Protocol):
     """Where faults and warnings go."""
 
-    faults: list[Diagnostic]
+    diagnostics: list[Diagnostic]
     warnings: list[str]
 
 
@@ -32,29 +32,31 @@ def rows(path: Path, shown: str, known: Sequence[str], maps: Sequence[str], foun
     reader = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f'"{shown}" is no table; it must be named .csv or .jsonl')
-    budget = len(found.faults) + MAX_FAULTS
+    budget = len(found.diagnostics) + MAX_FAULTS
     try:
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise InputError(
-                [*found.faults, Diagnostic(f"a table may be {MAX_TABLE_BYTES // 2**20} MiB long; split it", shown)]
+                [*found.diagnostics, Diagnostic(f"a table may be {MAX_TABLE_BYTES // 2**20} MiB long; split it", shown)]
             )
         with path.open(encoding="utf-8-sig", newline="") as stream:
             for number, row in enumerate(reader(stream, shown, known, maps, found)):
                 if number == MAX_ROWS:
                     raise InputError(
-                        [*found.faults, Diagnostic(f"a table may have {MAX_ROWS:,} rows; split it", shown)]
+                        [*found.diagnostics, Diagnostic(f"a table may have {MAX_ROWS:,} rows; split it", shown)]
                     )
                 if row is not None:
                     yield row
-                if len(found.faults) >= budget:
-                    line = found.faults[-1].line
+                if len(found.diagnostics) >= budget:
+                    line = found.diagnostics[-1].line
                     raise InputError(
-                        [*found.faults, Diagnostic("many rows are wrong; the rest was not read", shown, line, 1)]
+                        [*found.diagnostics, Diagnostic("many rows are wrong; the rest was not read", shown, line, 1)]
                     )
     except UnicodeDecodeError:
-        raise InputError([*found.faults, Diagnostic("the file is not UTF-8 text; save it as UTF-8", shown)]) from None
+        raise InputError(
+            [*found.diagnostics, Diagnostic("the file is not UTF-8 text; save it as UTF-8", shown)]
+        ) from None
     except OSError as error:
-        raise InputError([*found.faults, Diagnostic(f"cannot be read: {error.strerror}", shown)]) from None
+        raise InputError([*found.diagnostics, Diagnostic(f"cannot be read: {error.strerror}", shown)]) from None
 
 
 class _Lines:
@@ -103,29 +105,33 @@ def _csv(
         while header and not header[-1]:
             header.pop()  # Spreadsheets write empty columns on the right.
         first_line = lines.number - reader.line_num
-        columns, faults = _columns(header, known, maps)
-        if faults:
+        columns, diagnostics = _columns(header, known, maps)
+        if diagnostics:
             line = first_line + 1
             raise InputError(
                 [
-                    *found.faults,
-                    *(Diagnostic(why, shown, line, cell_column(lines.last, at, delimiter)) for at, why in faults),
+                    *found.diagnostics,
+                    *(Diagnostic(why, shown, line, cell_column(lines.last, at, delimiter)) for at, why in diagnostics),
                 ]
             )
         filled = _filling_order(columns)
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
-            place = SourceLocation(shown, first_line + reader.line_num, 1)
+            location = SourceLocation(shown, first_line + reader.line_num, 1)
             if len(cells) < len(header) or any(cells[len(header) :]):
-                found.faults.append(place.fault(f"the row has {len(cells)} cells, the header {len(header)}"))
+                found.diagnostics.append(
+                    location.diagnostic(f"the row has {len(cells)} cells, the header {len(header)}")
+                )
                 yield None
             else:
-                yield _placed_row(filled, cells, place, lambda index: cell_column(lines.last, index, delimiter), found)
+                yield _placed_row(
+                    filled, cells, location, lambda index: cell_column(lines.last, index, delimiter), found
+                )
     except csv.Error as error:
         line = lines.number
         why = "a cell is longer than 1 MiB" if "field larger" in str(error) else str(error)
-        raise InputError([*found.faults, Diagnostic(f"this is not CSV: {why}", shown, line, 1)]) from None
+        raise InputError([*found.diagnostics, Diagnostic(f"this is not CSV: {why}", shown, line, 1)]) from None
 
 
 def _delimiter(lines: "_Lines") -> str:
@@ -142,20 +148,20 @@ def _columns(
 ) -> tuple[list[Column], list[tuple[int, str]]]:
     """The columns; and what is wrong with a header, each with the index of its cell."""
     columns: list[Column] = []
-    faults: list[tuple[int, str]] = []
+    diagnostics: list[tuple[int, str]] = []
     if not header:
-        faults.append((0, "the file is empty; its first line must name the columns"))
+        diagnostics.append((0, "the file is empty; its first line must name the columns"))
     elif len(header) == 1 and ";" in header[0]:
-        faults.append((0, "the columns must be separated by commas, not by semicolons"))
+        diagnostics.append((0, "the columns must be separated by commas, not by semicolons"))
     else:
         for index, name in enumerate(header):
             try:
                 columns.append(parse_header(name, known, maps))
             except ValueError as error:
-                faults.append((index, str(error)))
+                diagnostics.append((index, str(error)))
             if header.index(name) != index:
-                faults.append((index, f'the column "{name}" is given twice'))
-    return columns, faults
+                diagnostics.append((index, f'the column "{name}" is given twice'))
+    return columns, diagnostics
 
 
 def _filling_order(columns: Sequence[Column]) -> list[tuple[int, Column]]:
@@ -171,7 +177,7 @@ def _filling_order(columns: Sequence[Column]) -> list[tuple[int, Column]]:
 def _placed_row(
     filled: Sequence[tuple[int, Column]],
     cells: Sequence[str],
-    place: SourceLocation,
+    location: SourceLocation,
     column_of: Callable[[int], int],
     found: Findings,
 ) -> Row | None:
@@ -184,12 +190,12 @@ def _placed_row(
         try:
             put(row, column, column.read(cell))
         except ValueError as error:
-            found.faults.append(place._replace(column=column_of(index)).fault(str(error)))
+            found.diagnostics.append(location._replace(column=column_of(index)).diagnostic(str(error)))
             return None
         if column.path[0] not in ("values", "parameters", "description") and is_suspicious(cell):
             what = f"the cell {cell!r} of {column.title} has blanks around it, or letters in an unusual Unicode form"
-            found.warnings.append(str(place._replace(column=column_of(index)).fault(what)))
-    return place, row
+            found.warnings.append(str(location._replace(column=column_of(index)).diagnostic(what)))
+    return location, row
 
 
 def cell_column(line: str, index: int, delimiter: str = ",") -> int:
@@ -211,26 +217,26 @@ def _json_lines(
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
-        place = SourceLocation(shown, number, 1)
+        location = SourceLocation(shown, number, 1)
         if len(line) == MAX_LINE:
-            raise InputError([*found.faults, place.fault("the line is longer than 1 MiB")])
+            raise InputError([*found.diagnostics, location.diagnostic("the line is longer than 1 MiB")])
         if not line.strip(" \t\r\n"):
             continue
         try:
-            yield place, _json_row(line, place, known, maps)
+            yield location, _json_row(line, location, known, maps)
         except InputError as error:
-            found.faults.extend(error.faults)
+            found.diagnostics.extend(error.diagnostics)
             yield None
 
 
-def _json_row(line: str, place: SourceLocation, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
-    tree = read_json(line.rstrip("\r\n"), place.file, place.line)
+def _json_row(line: str, location: SourceLocation, known: Sequence[str], maps: Sequence[str]) -> dict[str, Any]:
+    tree = read_json(line.rstrip("\r\n"), location.file, location.line)
     row = tree.plain()
     if not isinstance(row, dict):
-        raise InputError([tree.place.fault("a line must hold one JSON object")])
+        raise InputError([tree.location.diagnostic("a line must hold one JSON object")])
     for name in row:
         if name not in known and name not in maps:
             close = nearest(name, [*known, *maps])
             advice = f'did you mean "{close}"?' if close else f"known: {', '.join([*known, *maps])}"
-            raise InputError([tree.keys[name].fault(f'unknown key "{name}"; {advice}')])
+            raise InputError([tree.keys[name].diagnostic(f'unknown key "{name}"; {advice}')])
     return row

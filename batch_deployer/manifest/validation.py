@@ -51,10 +51,10 @@ class ValidatedManifest:
 
     model: schema.ManifestModel
     tree: Node
-    faults: Sequence[Diagnostic]
+    diagnostics: Sequence[Diagnostic]
     broken: frozenset[Path]
 
-    def places(self, section: str) -> list[Node]:
+    def locations(self, section: str) -> list[Node]:
         """Nodes of the items of a listed section that the model still has, in its order."""
         if (section,) in self.broken:
             return []
@@ -82,24 +82,24 @@ def check(tree: Node) -> ValidatedManifest:
     plain = tree.plain()
     if not isinstance(plain, dict):
         raise InputError(
-            [tree.place.fault("a manifest is a mapping with keys such as name, clouds, clusters, releases")]
+            [tree.location.diagnostic("a manifest is a mapping with keys such as name, clouds, clusters, releases")]
         )
     model, errors = _validate(schema.ManifestModel, plain)
     if model is not None:
-        return ValidatedManifest(model=model, tree=tree, faults=(), broken=frozenset())
-    faults = [explain(error, tree, schema.ManifestModel) for error in errors]
+        return ValidatedManifest(model=model, tree=tree, diagnostics=(), broken=frozenset())
+    diagnostics = [explain(error, tree, schema.ManifestModel) for error in errors]
     broken = frozenset(_item(error["loc"]) for error in errors)
     model, _ = _validate(schema.ManifestModel, _without(plain, broken))
     if model is None:
-        raise InputError(faults)
-    return ValidatedManifest(model=model, tree=tree, faults=faults, broken=broken)
+        raise InputError(diagnostics)
+    return ValidatedManifest(model=model, tree=tree, diagnostics=diagnostics, broken=broken)
 
 
-def check_part(kind: type[M], written: Json, place: SourceLocation) -> M:
+def check_part(kind: type[M], written: Json, location: SourceLocation) -> M:
     """One small part given outside the tree (a row of a table). InputError with all its faults."""
     model, errors = _validate(kind, written)
     if model is None:
-        raise InputError([explain(error, Node(None, place), kind) for error in errors])
+        raise InputError([explain(error, Node(None, location), kind) for error in errors])
     return model
 
 
@@ -139,14 +139,14 @@ def explain(error: ErrorDetails, tree: Node, root: type[BaseModel]) -> Diagnosti
     if kind == "extra_forbidden":
         close = nearest(key, known)
         hint = f"did you mean `{close}`?" if close else f"known: {', '.join(sorted(known))}"
-        return parent.keys.get(key, node.place).fault(f"unknown key `{key}` in {noun}; {hint}")
+        return parent.keys.get(key, node.location).diagnostic(f"unknown key `{key}` in {noun}; {hint}")
     if kind == "missing":
-        return parent.place.fault(f"{noun} needs the key `{key}`")
+        return parent.location.diagnostic(f"{noun} needs the key `{key}`")
     what = f"item {key} of `{owner[-1]}`" if path and isinstance(path[-1], int) and owner else f"`{key}`"
     if not path:
         what = noun
     problem = _problem(error, node)
-    return node.place.fault(f"{what} {problem}" if problem.startswith("must") else f"{what}: {problem}")
+    return node.location.diagnostic(f"{what} {problem}" if problem.startswith("must") else f"{what}: {problem}")
 
 
 def _owner(root: type[BaseModel], path: Path) -> tuple[str, list[str]]:

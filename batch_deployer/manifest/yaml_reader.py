@@ -47,20 +47,22 @@ def read(text: str, file: str, *, may_be_empty: bool = False) -> Node:
         return read_json(text, file)
     found = _FORBIDDEN.search(text)
     if found:
-        place = _place(text, found.start(), file)
-        raise InputError([place.fault(f"the control character U+{ord(found[0]):04X} is not allowed in a text file")])
+        location = _locate(text, found.start(), file)
+        raise InputError(
+            [location.diagnostic(f"the control character U+{ord(found[0]):04X} is not allowed in a text file")]
+        )
     builder = _Builder(file)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
-            if len(builder.faults) >= MAX_FAULTS:
+            if len(builder.diagnostics) >= MAX_FAULTS:
                 break
     except yaml.MarkedYAMLError as error:
-        builder.faults.append(_syntax(error, text, file))
+        builder.diagnostics.append(_syntax(error, text, file))
     except (yaml.YAMLError, RecursionError) as error:
-        builder.faults.append(Diagnostic(f"this is not YAML: {error}", file))
-    if builder.faults:
-        raise InputError(builder.faults)
+        builder.diagnostics.append(Diagnostic(f"this is not YAML: {error}", file))
+    if builder.diagnostics:
+        raise InputError(builder.diagnostics)
     if builder.root is None or (builder.root.value is None and not builder.root.raw):
         return _nothing(file, may_be_empty=may_be_empty)
     return builder.root
@@ -85,7 +87,7 @@ def _is_json(text: str, file: str) -> bool:
     return True
 
 
-def _place(text: str, index: int, file: str) -> SourceLocation:
+def _locate(text: str, index: int, file: str) -> SourceLocation:
     return SourceLocation(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
 
 
@@ -115,7 +117,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.root: Node | None = None
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._documents = 0
@@ -125,41 +127,41 @@ class _Builder:
 
     def take(self, event: Any) -> None:
         """Fold one event in."""
-        place = SourceLocation(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        location = SourceLocation(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
         self._events += 1
         if self._events > MAX_NODES:
-            raise InputError([*self.faults, place.fault(TOO_MANY_NODES)])
+            raise InputError([*self.diagnostics, location.diagnostic(TOO_MANY_NODES)])
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1
-                self._document = place
+                self._document = location
             case yaml.ScalarEvent() if self._documents > 1 and not event.value and not self._stack:
                 pass  # A `---` at the end begins a document that holds nothing.
             case yaml.ScalarEvent():
                 self._one_document()
-                self._scalar(event, place)
+                self._scalar(event, location)
             case yaml.AliasEvent():
-                self._alias(event, place)
+                self._alias(event, location)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 self._one_document()
-                self._open(event, place)
+                self._open(event, location)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._close()
 
     def _one_document(self) -> None:
         if self._documents > 1:
-            raise InputError([self._document.fault("a second document starts here; keep one document per file")])
+            raise InputError([self._document.diagnostic("a second document starts here; keep one document per file")])
 
-    def _open(self, event: Any, place: SourceLocation) -> None:
+    def _open(self, event: Any, location: SourceLocation) -> None:
         if len(self._stack) >= MAX_DEPTH:
-            raise InputError([*self.faults, place.fault(f"nested more than {MAX_DEPTH} levels deep")])
+            raise InputError([*self.diagnostics, location.diagnostic(f"nested more than {MAX_DEPTH} levels deep")])
         is_map = isinstance(event, yaml.MappingStartEvent)
         if event.tag not in (None, "tag:yaml.org,2002:map" if is_map else "tag:yaml.org,2002:seq"):
-            self.faults.append(place.fault(f"the YAML tag `{event.tag}` is not supported; leave it out"))
+            self.diagnostics.append(location.diagnostic(f"the YAML tag `{event.tag}` is not supported; leave it out"))
         if self._wants_key():
-            raise InputError([*self.faults, place.fault("a key must be text, not a list or a mapping")])
+            raise InputError([*self.diagnostics, location.diagnostic("a key must be text, not a list or a mapping")])
         self._anchors.pop(event.anchor, None)
-        self._stack.append(_Open(Node({} if is_map else [], place), event.anchor))
+        self._stack.append(_Open(Node({} if is_map else [], location), event.anchor))
 
     def _wants_key(self) -> bool:
         return bool(self._stack) and self._stack[-1].key is None and isinstance(self._stack[-1].node.value, dict)
@@ -175,11 +177,11 @@ class _Builder:
         closed.node.size = 1 + sum(node.size for node in below)
         closed.node.characters = sum(node.characters for node in below) + sum(map(len, closed.node.keys))
         closed.node.height = 1 + max((node.height for node in below), default=0)
-        self._place(closed.node, closed.anchor)
+        self._locate(closed.node, closed.anchor)
 
-    def _scalar(self, event: Any, place: SourceLocation) -> None:
+    def _scalar(self, event: Any, location: SourceLocation) -> None:
         if self._wants_key():
-            self._key(event.value, place, plain=event.style in (None, ""))
+            self._key(event.value, location, plain=event.style in (None, ""))
             return
         plain = event.implicit[0] and event.style in (None, "")
         value: Scalar = event.value
@@ -189,11 +191,11 @@ class _Builder:
             elif plain:
                 value = resolve(event.value)
         except ValueError as error:
-            self.faults.append(place.fault(str(error)))
+            self.diagnostics.append(location.diagnostic(str(error)))
         raw = event.value if plain else ""
-        self._place(Node(value, place, raw=raw, characters=len(event.value)), event.anchor)
+        self._locate(Node(value, location, raw=raw, characters=len(event.value)), event.anchor)
 
-    def _key(self, name: str, place: SourceLocation, *, plain: bool) -> None:
+    def _key(self, name: str, location: SourceLocation, *, plain: bool) -> None:
         open_ = self._stack[-1]
         if plain and name == "<<":
             open_.key = "<<"
@@ -202,32 +204,39 @@ class _Builder:
             try:
                 name = resolve_key(name)
             except ValueError as error:
-                self.faults.append(place.fault(str(error)))
+                self.diagnostics.append(location.diagnostic(str(error)))
         first = open_.node.keys.get(name)
         if first is not None:
-            self.faults.append(place.fault(f"`{name}` is given twice in this mapping, first on line {first.line}"))
+            self.diagnostics.append(
+                location.diagnostic(f"`{name}` is given twice in this mapping, first on line {first.line}")
+            )
         else:
-            open_.node.keys[name] = place
+            open_.node.keys[name] = location
         open_.key = name
 
-    def _alias(self, event: Any, place: SourceLocation) -> None:
+    def _alias(self, event: Any, location: SourceLocation) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
-            self.faults.append(place.fault(f"`*{event.anchor}` stands before its `&{event.anchor}` ends, or has none"))
-            node = Node(None, place)
+            self.diagnostics.append(
+                location.diagnostic(f"`*{event.anchor}` stands before its `&{event.anchor}` ends, or has none")
+            )
+            node = Node(None, location)
         self._aliased += node.size
         self._aliased_characters += node.characters
         too_much = self._aliased > MAX_ALIASED or self._aliased_characters > MAX_ALIASED_BYTES
         if too_much or len(self._stack) + node.height > MAX_DEPTH:
             raise InputError(
-                [*self.faults, place.fault("the aliases of this file expand to far too much; write it out")]
+                [
+                    *self.diagnostics,
+                    location.diagnostic("the aliases of this file expand to far too much; write it out"),
+                ]
             )
         if self._wants_key():
-            self._key(str(node.raw or node.value), place, plain=False)
+            self._key(str(node.raw or node.value), location, plain=False)
         else:
-            self._place(node, None)
+            self._locate(node, None)
 
-    def _place(self, node: Node, anchor: str | None) -> None:
+    def _locate(self, node: Node, anchor: str | None) -> None:
         if anchor:
             self._anchors[anchor] = node
         if not self._stack:
@@ -248,4 +257,4 @@ class _Builder:
             if isinstance(source.value, dict):
                 open_.merges.append(source)
             else:
-                self.faults.append(source.place.fault("`<<` merges mappings; this is none"))
+                self.diagnostics.append(source.location.diagnostic("`<<` merges mappings; this is none"))

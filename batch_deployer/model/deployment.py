@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = "rolled_back"
 
     @property
-    def good(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether it counts as success: what was wanted is there."""
         return self in _GOOD
 
@@ -164,13 +164,13 @@ class ReleaseSpec:
         return self.alias or self.name
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """`namespace/name`: the identity of a release within a cluster."""
         return f"{self.namespace}/{self.name}"
 
     def seen_from(self, namespace: str) -> str:
         """The shortest text that names it among releases of a namespace: its name there, elsewhere `namespace/name`."""
-        return self.name if self.namespace == namespace else self.place
+        return self.name if self.namespace == namespace else self.qualified_name
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -241,4 +241,4 @@ class Deployment:
 
     def satisfied_by(self, outcome: Outcome) -> bool:
         """Whether the outcome is what was wanted: where a run is to be taken back, that is to be rolled back."""
-        return outcome.good or (self.undo is not None and outcome is Outcome.ROLLED_BACK)
+        return outcome.succeeded or (self.undo is not None and outcome is Outcome.ROLLED_BACK)

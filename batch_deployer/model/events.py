@@ -127,7 +127,7 @@ class Seen(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag=
     """`create_at`, where the poll showed the effect of our write."""
 
 
-class Settled(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
+class StepCompleted(_DeploymentEvent, frozen=True, kw_only=True, omit_defaults=True, tag="settled"):
     """One operation of several is over (deleted, now create; upgrade failed, now roll back)."""
 
     operation: Operation
@@ -262,7 +262,7 @@ DeploymentEvent: TypeAlias = (
     | Deferred
     | Requeued
     | Seen
-    | Settled
+    | StepCompleted
     | Finished
 )
 RunEvent: TypeAlias = (

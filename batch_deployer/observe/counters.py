@@ -22,7 +22,7 @@ class WaveCounts:
 
     total: int = 0
     ended: int = 0
-    good: int = 0
+    succeeded: int = 0
     deferred: int = 0
     """Those of the ended ones that are neither good nor failures."""
     in_flight: int = 0
@@ -103,9 +103,9 @@ class RunCounters:
         return sum(lane.ended for lane in self.lanes.values())
 
     @property
-    def good(self) -> int:
+    def succeeded(self) -> int:
         """Those that ended as was wanted."""
-        return sum(lane.good for lane in self.lanes.values())
+        return sum(lane.succeeded for lane in self.lanes.values())
 
     @property
     def deferred(self) -> int:
@@ -127,7 +127,7 @@ class RunCounters:
     def wanted(self, key: str, outcome: Outcome) -> bool:
         """Whether a deployment that ends so ends as was wanted."""
         deployment = self._by_key.get(key)
-        return outcome.good if deployment is None else deployment.satisfied_by(outcome)
+        return outcome.succeeded if deployment is None else deployment.satisfied_by(outcome)
 
     def rate(self, now: float) -> float:
         """Ends a second, over the latest ones; 0.0 before there are two."""
@@ -188,17 +188,17 @@ class RunCounters:
             return
         self.set_aside(deployment.key, aside=False)
         self._leave(deployment)
-        good = deployment.satisfied_by(outcome)
+        succeeded = deployment.satisfied_by(outcome)
         lane = self.lanes[deployment.wave, deployment.cluster.cloud]
         lane.ended += 1
-        lane.good += good
+        lane.succeeded += succeeded
         lane.deferred += outcome is Outcome.DEFERRED
         self.outcomes[str(outcome)] += 1
         self._standing[deployment.key] = outcome
         if outcome is Outcome.DEFERRED:
             return
         self.ends.append(event.at)
-        if not good and outcome is not Outcome.NOT_STARTED:
+        if not succeeded and outcome is not Outcome.NOT_STARTED:
             self.failed.append(Failed(self.name(event.key), outcome.value, clean(event.reason, 300)))
 
     def _leave(self, deployment: Deployment) -> _UnderWay | Outcome | None:
@@ -208,7 +208,7 @@ class RunCounters:
         if isinstance(before, Outcome):
             self.outcomes[str(before)] -= 1
             lane.ended -= 1
-            lane.good -= deployment.satisfied_by(before)
+            lane.succeeded -= deployment.satisfied_by(before)
             lane.deferred -= before is Outcome.DEFERRED
         elif before is not None:
             lane.in_flight -= 1

@@ -94,7 +94,7 @@ class LiveProgress:
         for (wave, cloud), lane in sorted(shown.items()):
             name = self._waves[wave] if 0 <= wave < len(self._waves) else str(wave)
             bar = ProgressBar(total=max(1, lane.total), completed=lane.ended, width=30)
-            bad = lane.ended - lane.good - lane.deferred
+            bad = lane.ended - lane.succeeded - lane.deferred
             table.add_row(
                 Text(name),
                 Text(clean(cloud, 40)),

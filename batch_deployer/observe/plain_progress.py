@@ -68,7 +68,7 @@ class PlainProgress:
         """Say it at once if it is worth a line."""
         text = "" if type(event) in _NO_NEWS else self._line(event)
         if text:
-            self._say(self._tally.wall(event.at), text)
+            self._print(self._tally.wall(event.at), text)
 
     def tick(self) -> None:
         """The periodic line; left out when nothing changed since the last one."""
@@ -77,13 +77,13 @@ class PlainProgress:
         counts = text.split(";")[0]
         if counts != self._last:
             self._last = counts
-            self._say(now, text)
+            self._print(now, text)
 
     def _ticks(self) -> None:
         while not self._done.wait(self._every):
             self.tick()
 
-    def _say(self, at: float, text: str) -> None:
+    def _print(self, at: float, text: str) -> None:
         self._stream.write(f"{utc(at)} {text}\n")
         self._stream.flush()
 

@@ -49,20 +49,20 @@ def build_plan(
     """
     fleet = ClusterIndex(manifest, discovered or {})
     fleet.renew(cluster_map or {})
-    faults = fleet.faults
-    wants = expand(manifest, fleet, faults)
+    diagnostics = fleet.diagnostics
+    wants = expand(manifest, fleet, diagnostics)
     specs = Specs(manifest.releases)
     waves = _Waves(manifest, fleet, sorted({cluster for cluster, _ in wants}))
     drafts = []
-    for (cluster, release), (override, place) in wants.items():
+    for (cluster, release), (override, location) in wants.items():
         member = fleet.members[cluster]
-        spec = specs.spec(release, member, override, place)
+        spec = specs.spec(release, member, override, location)
         key = key_of(member.cluster.id, spec.namespace, spec.name)
         wave = waves.wave_of[member.cluster.id]
         drafts.append(_Draft(cluster, release, Deployment(key=key, cluster=member.cluster, release=spec, wave=wave)))
-    faults.extend(specs.faults)
-    if faults:
-        raise InputError(in_order(faults, manifest.file))
+    diagnostics.extend(specs.diagnostics)
+    if diagnostics:
+        raise InputError(in_order(diagnostics, manifest.file))
     warnings = [*manifest.warnings, *fleet.warnings, *waves.warnings, *_inexact(drafts)]
     if limit or exclude or only_waves:
         chosen = _chosen(drafts, limit, exclude, waves.matching(only_waves), left_out=fleet.left_out)
@@ -95,7 +95,7 @@ class _Waves:
     def matching(self, globs: Sequence[str]) -> set[int]:
         """Indices of the waves with one of these names; all when none is given. InputError for a name of none."""
         found: set[int] = set()
-        faults = []
+        diagnostics = []
         for glob in globs:
             fits = {
                 number
@@ -104,9 +104,9 @@ class _Waves:
             }
             found |= fits
             if not fits:
-                faults.append(Diagnostic(unknown("wave", glob, [wave.name for wave in self.waves])))
-        if faults:
-            raise InputError(faults)
+                diagnostics.append(Diagnostic(unknown("wave", glob, [wave.name for wave in self.waves])))
+        if diagnostics:
+            raise InputError(diagnostics)
         return found if globs else set(range(len(self.waves)))
 
     def plan(self, manifest: Manifest, deployments: Sequence[Deployment], warnings: Sequence[str]) -> Plan:
@@ -155,10 +155,10 @@ def _chosen(
     wanted.expect(left_out)
     unwanted.expect(left_out)
     everything = [draft.deployment for draft in drafts]
-    faults = [*wanted.faults(everything), *unwanted.faults(everything)]
-    if faults or (not chosen and not left_out):
+    diagnostics = [*wanted.diagnostics(everything), *unwanted.diagnostics(everything)]
+    if diagnostics or (not chosen and not left_out):
         raise InputError(
-            faults or [Diagnostic("the options --limit, --exclude and --wave together leave no deployment")]
+            diagnostics or [Diagnostic("the options --limit, --exclude and --wave together leave no deployment")]
         )
     return chosen
 
@@ -169,13 +169,13 @@ def _without_missing_needs(
     """Deployments no longer wait for what was left out by choice; it is taken to be there already."""
     if len(chosen) == len(drafts):
         return list(chosen)
-    there = {(draft.cluster, draft.deployment.release.place) for draft in chosen}
+    there = {(draft.cluster, draft.deployment.release.qualified_name) for draft in chosen}
     left_out: dict[tuple[str, str], int] = {}
     result = []
     for draft in chosen:
         spec = draft.deployment.release
         kept = tuple(
-            need for need, place in zip(spec.needs, spec.needed, strict=True) if (draft.cluster, place) in there
+            need for need, location in zip(spec.needs, spec.needed, strict=True) if (draft.cluster, location) in there
         )
         for need in spec.needs:
             if need not in kept:

@@ -25,7 +25,7 @@ class Member(NamedTuple):
 
     cluster: Cluster
     values: Values | None
-    place: SourceLocation
+    location: SourceLocation
 
 
 class ClusterIndex:
@@ -33,7 +33,7 @@ class ClusterIndex:
 
     def __init__(self, manifest: Manifest, discovered: Mapping[str, Sequence[ClusterState]]) -> None:
         """`discovered`: all clusters of each cloud that the manifest's `discover` asks."""
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self.warnings: list[str] = []
         self._hints = 0
         self._discovered = {cloud: self._usable(cloud, states) for cloud, states in discovered.items()}
@@ -72,13 +72,13 @@ class ClusterIndex:
     def _ask(self, question: DiscoverSpec, members: dict[str, Member]) -> None:
         if question.cloud not in self._discovered:
             message = f'the clusters of cloud "{question.cloud}" must be discovered before this can be planned'
-            self.faults.append(question.place.fault(message))
+            self.diagnostics.append(question.location.diagnostic(message))
             return
         fitting = [state for state in self._discovered[question.cloud] if _fits(question, state)]
         if not fitting:
             total = len(self._discovered[question.cloud])
             message = f'none of the {total} clusters of cloud "{question.cloud}" fits this discover'
-            self.faults.append(question.place.fault(message))
+            self.diagnostics.append(question.location.diagnostic(message))
         for state in fitting:
             known = members.get(state.id)
             cluster = Cluster(
@@ -93,7 +93,7 @@ class ClusterIndex:
                 self._left_out[cluster.id] = cluster
                 continue
             if known is None:
-                members[state.id] = Member(cluster, question.values, question.place)
+                members[state.id] = Member(cluster, question.values, question.location)
             else:  # what the manifest says of a cluster wins over what is discovered
                 tags = {**cluster.tags, **known.cluster.tags}
                 members[state.id] = known._replace(cluster=replace(known.cluster, tags=tags, phase=state.phase))
@@ -118,7 +118,7 @@ class ClusterIndex:
         """Whether a name or id is that of a cluster that only its phase keeps out of the plan."""
         return name in self._left_out_names or name.lower() in self._left_out_names
 
-    def find(self, name: str, place: SourceLocation) -> int | None:
+    def find(self, name: str, location: SourceLocation) -> int | None:
         """Index of the cluster with this id or name; None, and a fault, when there is not exactly one."""
         index = self._by_id.get(name)
         if index is None and name not in self._twice:
@@ -126,7 +126,7 @@ class ClusterIndex:
         if index is None:
             index = self._by_id.get(name.lower())
         if index is None:
-            self.faults.append(place.fault(self._problem(name)))
+            self.diagnostics.append(location.diagnostic(self._problem(name)))
         return index
 
     def _problem(self, name: str) -> str:
@@ -146,7 +146,7 @@ class ClusterIndex:
             if index is None or identity is None:
                 continue
             if identity.id in roles:
-                self.faults.append(Diagnostic(f'two clusters cannot both be mapped to "{new}"'))
+                self.diagnostics.append(Diagnostic(f'two clusters cannot both be mapped to "{new}"'))
                 continue
             roles[identity.id] = index
             cloud = identity.cloud or before[index].cluster.cloud
@@ -173,7 +173,7 @@ class ClusterIndex:
         try:
             identity = cluster_id(new)
         except ValueError:
-            self.faults.append(Diagnostic(f"{self._problem(new)} to map to; give its id"))
+            self.diagnostics.append(Diagnostic(f"{self._problem(new)} to map to; give its id"))
             return None
         return Cluster(id=identity, name=identity, cloud="")
 

@@ -26,8 +26,8 @@ class Globs:
     def fit(self, cluster: Cluster, release: ReleaseSpec) -> bool:
         """Whether one of the globs matches the deployment."""
         places = {f"/{release.namespace}/{release.name}", f"/{release.namespace}/{release.label}"}
-        names = {cluster.name, release.name, release.label, *(cluster.name + place for place in places)}
-        ids = {cluster.id, *(cluster.id + place for place in places)}
+        names = {cluster.name, release.name, release.label, *(cluster.name + location for location in places)}
+        ids = {cluster.id, *(cluster.id + location for location in places)}
         found = False
         for glob, pattern, any_case in self._globs:
             if glob in names or any(map(pattern.match, names)) or any(map(any_case.match, ids)):
@@ -44,7 +44,7 @@ class Globs:
                 if named and start.strip("*?"):
                     self._used.add(glob)
 
-    def faults(self, deployments: Iterable[Deployment]) -> list[Diagnostic]:
+    def diagnostics(self, deployments: Iterable[Deployment]) -> list[Diagnostic]:
         """One fault for each glob that matched none of the deployments given to `fit`; these are all of them."""
         unused = [glob for glob, _, _ in self._globs if glob not in self._used]
         known = list(deployments) if unused else []
@@ -74,7 +74,7 @@ def _near_path(word: str, known: Sequence[Deployment]) -> str:
     """The `cluster/namespace/release` that is nearly `word`: the cluster first, then what is deployed there."""
     cluster, _, rest = word.strip().partition("/")
     near = nearest(cluster, {name for each in known for name in (each.cluster.name, each.cluster.id)})
-    places = [each.release.place for each in known if near in (each.cluster.name, each.cluster.id)]
-    same_name = (place for place in places if place.endswith(f"/{rest}"))
-    place = next(same_name, "") or nearest(rest, places)
-    return f"{near}/{place}" if near and place else near
+    places = [each.release.qualified_name for each in known if near in (each.cluster.name, each.cluster.id)]
+    same_name = (location for location in places if location.endswith(f"/{rest}"))
+    location = next(same_name, "") or nearest(rest, places)
+    return f"{near}/{location}" if near and location else near

@@ -22,7 +22,7 @@ class Specs:
 
     def __init__(self, releases: Sequence[Release]) -> None:
         """`releases`: those of the manifest, which specs are numbered by."""
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self._releases = releases
         self._by_ref = {release.ref: release for release in releases}
         self._templates: dict[tuple[int, int, int], tuple[ReleaseSpec, bool]] = {}
@@ -31,19 +31,19 @@ class Specs:
         """Of all distinct specs."""
         self._said: set[tuple[int, str]] = set()
 
-    def spec(self, index: int, member: Member, override: Override | None, place: SourceLocation) -> ReleaseSpec:
+    def spec(self, index: int, member: Member, override: Override | None, location: SourceLocation) -> ReleaseSpec:
         """The release number `index` as wanted on one cluster."""
         # Values and overrides are kept alive by the manifest and shared where equal, so identity is a good key.
         key = (index, id(member.values), id(override))
         if key not in self._templates:
-            template = self._template(index, member, override, place)
+            template = self._template(index, member, override, location)
             varies = per_cluster(template.values_json) or per_cluster(template.description)
             varies = varies or per_cluster(template.parameters.name_template or "")
             if not varies:
-                template = self._filled(index, template, member.cluster, place)
+                template = self._filled(index, template, member.cluster, location)
             self._templates[key] = template, varies
         template, varies = self._templates[key]
-        return self._filled(index, template, member.cluster, place) if varies else template
+        return self._filled(index, template, member.cluster, location) if varies else template
 
     def without(self, spec: ReleaseSpec, needs: tuple[str, ...]) -> ReleaseSpec:
         """The same with fewer needs."""
@@ -60,7 +60,7 @@ class Specs:
                 )
         return self._same[spec]
 
-    def _template(self, index: int, member: Member, override: Override | None, place: SourceLocation) -> ReleaseSpec:
+    def _template(self, index: int, member: Member, override: Override | None, location: SourceLocation) -> ReleaseSpec:
         release, over = self._releases[index], override or Override()
         values = merge(merge(release.values, member.values or {}), over.values or {})
         parameters = release.parameters
@@ -86,7 +86,7 @@ class Specs:
             is_system = is_protected(spec.namespace, spec.name)
             problem = danger(parameters, spec.on_existing, is_system=is_system, allowed=spec.allow_destructive)
             if problem:
-                self.faults.append(place.fault(problem))
+                self.diagnostics.append(location.diagnostic(problem))
         return spec
 
     def _need(self, release: Release, ref: str) -> str:
@@ -94,7 +94,7 @@ class Specs:
         other = self._by_ref[ref]
         return other.name if other.namespace == release.namespace else f"{other.namespace}/{other.name}"
 
-    def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, place: SourceLocation) -> ReleaseSpec:
+    def _filled(self, index: int, spec: ReleaseSpec, cluster: Cluster, location: SourceLocation) -> ReleaseSpec:
         words = {
             "release.name": spec.name,
             "release.namespace": spec.namespace,
@@ -105,7 +105,7 @@ class Specs:
         try:
             if template:
                 template = fill(template, cluster, words, as_json=False)
-                self._check_template(index, template, place)
+                self._check_template(index, template, location)
             return self._shared(
                 replace(
                     spec,
@@ -118,16 +118,16 @@ class Specs:
             missing = re.sub(r"^cluster \".*?\" ", "", str(error))
             if (index, missing) not in self._said:
                 self._said.add((index, missing))
-                self.faults.append(place.fault(f'release "{self._releases[index].ref}": {error}'))
+                self.diagnostics.append(location.diagnostic(f'release "{self._releases[index].ref}": {error}'))
             return spec
 
-    def _check_template(self, index: int, template: str, place: SourceLocation) -> None:
+    def _check_template(self, index: int, template: str, location: SourceLocation) -> None:
         """A name without a text of its own would not be found again, so each run would create one more release."""
         if literals_of(template) or (index, "name_template") in self._said:
             return
         self._said.add((index, "name_template"))
-        self.faults.append(
-            place.fault(
+        self.diagnostics.append(
+            location.diagnostic(
                 f'release "{self._releases[index].ref}": `name_template` needs some text besides its {{{{...}}}}, in at most '
                 f"{MAX_TEMPLATE:,} characters, as later runs find the release by it; write for example "
                 f'"{self._releases[index].name}-{{{{ randAlpha 5 | lower }}}}"'

@@ -10,7 +10,7 @@ from batch_deployer.plan.rollback import bind
 
 
 @dataclass(frozen=True, slots=True)
-class _Fates:
+class _FinalStates:
     """How a journal leaves its deployments."""
 
     outcomes: Mapping[str, Outcome]
@@ -22,7 +22,7 @@ class _Fates:
     """Ends of those whose write took effect."""
 
 
-def _fates(events: Iterable[e.Event]) -> _Fates:
+def _final_states(events: Iterable[e.Event]) -> _FinalStates:
     outcomes: dict[str, Outcome] = {}
     under_way: set[str] = set()
     deferred: set[str] = set()
@@ -49,7 +49,7 @@ def _fates(events: Iterable[e.Event]) -> _Fates:
                 under_way.discard(event.key)
             case _:
                 pass
-    return _Fates(outcomes, frozenset(under_way), frozenset(deferred), written)
+    return _FinalStates(outcomes, frozenset(under_way), frozenset(deferred), written)
 
 
 def plan_retry(
@@ -66,7 +66,7 @@ def plan_retry(
     Percentages of budgets are still taken of the whole run. Those whose writes were all refused were not started. Those
     whose fate is open (the run was killed meanwhile) are in neither: `resume` is for them. `without`: keys to leave out.
     """
-    fates = _fates(events)
+    fates = _final_states(events)
 
     def wanted(deployment: Deployment) -> bool:
         if deployment.key in fates.under_way or deployment.key in without:
@@ -108,11 +108,11 @@ def touched(events: Iterable[e.Event]) -> frozenset[str]:
 
 def unfinished(plan: Plan, events: Iterable[e.Event]) -> frozenset[str]:
     """Deployments without an outcome: those that `resume` goes on with."""
-    outcomes = _fates(events).outcomes
+    outcomes = _final_states(events).outcomes
     return frozenset(each.key for each in plan.deployments if each.key not in outcomes)
 
 
 def open_keys(plan: Plan, events: Iterable[e.Event]) -> Sequence[str]:
     """Deployments without an outcome that may be under way in the cloud, in plan order."""
-    under_way = _fates(events).under_way
+    under_way = _final_states(events).under_way
     return tuple(each.key for each in plan.deployments if each.key in under_way)

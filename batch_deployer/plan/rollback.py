@@ -110,7 +110,7 @@ def _fold(story: Iterable[e.DeploymentEvent]) -> _Changes:
             case e.Accepted() | e.Confirmed() if intent:
                 effective.append(intent)
                 intent = None
-            case e.Settled():
+            case e.StepCompleted():
                 confirmed = event.confirmed
             case e.Refused() | e.Missing():
                 intent = None
@@ -174,7 +174,7 @@ def _dependents_first(undone: Sequence[Deployment]) -> tuple[Deployment, ...]:
                 deployment.release,
                 needs=tuple(
                     other.seen_from(deployment.release.namespace)
-                    for other in needed_by.get((deployment.cluster.id, deployment.release.place), ())
+                    for other in needed_by.get((deployment.cluster.id, deployment.release.qualified_name), ())
                 ),
             ),
         )

@@ -15,7 +15,7 @@ TargetMap = dict[tuple[int, int], tuple[Override | None, SourceLocation]]
 """(index of the cluster, index of the release) to what an explicit pair overrides, and where that stands."""
 
 
-def expand(manifest: Manifest, fleet: ClusterIndex, faults: list[Diagnostic]) -> TargetMap:
+def expand(manifest: Manifest, fleet: ClusterIndex, diagnostics: list[Diagnostic]) -> TargetMap:
     """All wanted pairs, in order of clusters, then releases."""
     wants: TargetMap = {}
     targeted = sum(release.targets is not None for release in manifest.releases)
@@ -30,29 +30,29 @@ def expand(manifest: Manifest, fleet: ClusterIndex, faults: list[Diagnostic]) ->
             if not chosen and not any(matches(release.targets, each.tags) for each in fleet.left_out):
                 hint = _why_none(release.targets, fleet)
                 message = f'no cluster matches the targets of release "{release.ref}"{hint}'
-                faults.append(release.targets_place.fault(message))
+                diagnostics.append(release.targets_place.diagnostic(message))
             for cluster in chosen:
-                wants[cluster, index] = None, release.place
+                wants[cluster, index] = None, release.location
             _check_number(wants, release.targets_place)
-    _add_pairs(manifest, fleet, wants, faults)
+    _add_pairs(manifest, fleet, wants, diagnostics)
     reached = {index for _, index in wants}
     named = {pair.release for pair in manifest.pairs}
     for index, release in enumerate(manifest.releases):
         if index not in reached and release.targets is None and release.ref not in named:
-            faults.append(
-                release.place.fault(f'release "{release.ref}" goes nowhere; give it `targets`, or a deployment')
+            diagnostics.append(
+                release.location.diagnostic(f'release "{release.ref}" goes nowhere; give it `targets`, or a deployment')
             )
-    _check_names(manifest, fleet, wants, faults)
-    _check_needs(manifest, fleet, wants, faults)
+    _check_names(manifest, fleet, wants, diagnostics)
+    _check_needs(manifest, fleet, wants, diagnostics)
     return dict(sorted(wants.items()))
 
 
-def _check_number(wants: TargetMap, place: SourceLocation) -> None:
+def _check_number(wants: TargetMap, location: SourceLocation) -> None:
     """Raise InputError for more pairs than a plan may hold."""
     if len(wants) > MAX_DEPLOYMENTS:
         raise InputError(
             [
-                place.fault(
+                location.diagnostic(
                     f"with this the manifest has more than {MAX_DEPLOYMENTS:,} deployments, which is more than a run "
                     "may have; split it into several"
                 )
@@ -90,27 +90,27 @@ def _why_none(selector: Selector, fleet: ClusterIndex) -> str:
     return ""
 
 
-def _add_pairs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, faults: list[Diagnostic]) -> None:
+def _add_pairs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, diagnostics: list[Diagnostic]) -> None:
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
     seen: dict[tuple[int, int], SourceLocation] = {}
     for pair in manifest.pairs:
         left_out = pair.cluster not in fleet and fleet.is_left_out(pair.cluster)
-        cluster = None if left_out else fleet.find(pair.cluster, pair.place)
+        cluster = None if left_out else fleet.find(pair.cluster, pair.location)
         if cluster is None:
             continue
         key = cluster, indices[pair.release]
-        first = seen.setdefault(key, pair.place)
-        if first is not pair.place:
-            where = f"line {first.line}" if first.file == pair.place.file else f"{first.file}:{first.line}"
+        first = seen.setdefault(key, pair.location)
+        if first is not pair.location:
+            where = f"line {first.line}" if first.file == pair.location.file else f"{first.file}:{first.line}"
             message = f'release "{pair.release}" on cluster "{pair.cluster}" is given twice, first on {where}'
-            faults.append(pair.place.fault(message))
+            diagnostics.append(pair.location.diagnostic(message))
         else:
-            wants[key] = pair.override, pair.place
-            _check_number(wants, pair.place)
+            wants[key] = pair.override, pair.location
+            _check_number(wants, pair.location)
 
 
 def _check_names(
-    manifest: Manifest, fleet: ClusterIndex, wants: Iterable[tuple[int, int]], faults: list[Diagnostic]
+    manifest: Manifest, fleet: ClusterIndex, wants: Iterable[tuple[int, int]], diagnostics: list[Diagnostic]
 ) -> None:
     """Two releases of one name and namespace must not meet on a cluster."""
     by_name: dict[tuple[str, str], list[int]] = {}
@@ -129,10 +129,10 @@ def _check_names(
                 f'releases "{other.ref}" and "{release.ref}" are both {release.namespace}/{release.name} '
                 f'on cluster "{name}"; keep one of them there'
             )
-            faults.append(release.place.fault(message))
+            diagnostics.append(release.location.diagnostic(message))
 
 
-def _check_needs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, faults: list[Diagnostic]) -> None:
+def _check_needs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, diagnostics: list[Diagnostic]) -> None:
     """What a release needs must be deployed on the same cluster."""
     indices = {release.ref: index for index, release in enumerate(manifest.releases)}
     clusters: dict[int, list[int]] = {}
@@ -140,10 +140,10 @@ def _check_needs(manifest: Manifest, fleet: ClusterIndex, wants: TargetMap, faul
         clusters.setdefault(index, []).append(cluster)
     for index, release in enumerate(manifest.releases):
         where = clusters.get(index, []) if release.needs else []
-        for need, place in zip(release.needs, release.needs_places, strict=True):
+        for need, location in zip(release.needs, release.needs_places, strict=True):
             lacking = [cluster for cluster in where if (cluster, indices[need]) not in wants]
             if lacking:
                 name = fleet.members[lacking[0]].cluster.name
                 more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
                 message = f'release "{release.ref}" needs "{need}", which is not deployed on cluster "{name}"{more}'
-                faults.append(place.fault(message))
+                diagnostics.append(location.diagnostic(message))

@@ -63,7 +63,7 @@ def with_sent(
         Change(
             path,
             SECRET if _holds_secret(template.get(path)) else SENT_OTHERWISE,
-            _told(wanted.get(path), template.get(path)),
+            _as_text(wanted.get(path), template.get(path)),
         )
         for path in changed
         if path not in told
@@ -99,15 +99,15 @@ def _changes(path: str, shown: Json, wanted: Json, template: Json, *, secret: bo
             if key in shown:
                 yield from _changes(below, shown[key], value, template.get(key), secret=under)
             else:
-                yield Change(below, ABSENT, _told(value, template.get(key), secret=under))
+                yield Change(below, ABSENT, _as_text(value, template.get(key), secret=under))
         return
     # What runs may be the old secret itself, so it is hidden wherever the wanted value is one.
     hidden = _holds_secret(template)
     known = SECRET if hidden and shown not in (None, MASK) else _plain(shown, secret=secret)
-    yield Change(path, known, _told(wanted, template, secret=secret))
+    yield Change(path, known, _as_text(wanted, template, secret=secret))
 
 
-def _told(wanted: Json, template: Json, *, secret: bool = False) -> str:
+def _as_text(wanted: Json, template: Json, *, secret: bool = False) -> str:
     return SECRET if _holds_secret(template) else _plain(wanted, secret=secret)
 
 

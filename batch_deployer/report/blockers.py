@@ -73,7 +73,7 @@ def _wave(story: RunHistory, record: DeploymentHistory, now: float) -> Iterator[
         other for other in story.records.values() if other.deployment.wave == gate and other.state is not State.DEFERRED
     ]
     ended = [other for other in before if other.state is State.ENDED]
-    failed = sum(1 for other in ended if other.outcome is not None and not other.good)
+    failed = sum(1 for other in ended if other.outcome is not None and not other.succeeded)
     allowed = "any number" if spec.max_failures is None else str(spec.max_failures.of(len(before)))
     what = (
         f"its wave {story.plan.waves[wave].name!r} to start: wave {spec.name!r} must pass its gate first "
@@ -93,8 +93,8 @@ def _needs(story: RunHistory, record: DeploymentHistory) -> Iterator[Blocker]:
     if not deployment.release.needs:
         return
     for other in story.records.values():
-        needed = other.deployment.release.place in deployment.release.needed
-        if needed and not other.good and other.deployment.cluster.id == deployment.cluster.id:
+        needed = other.deployment.release.qualified_name in deployment.release.needed
+        if needed and not other.succeeded and other.deployment.cluster.id == deployment.cluster.id:
             where = other.word if other.outcome else other.state.value.replace("_", " ")
             yield Blocker(
                 f"release {other.deployment.release.seen_from(deployment.release.namespace)!r} on the same cluster, which it needs: {where}"

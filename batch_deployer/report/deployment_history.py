@@ -20,7 +20,7 @@ from batch_deployer.model.events import (
     Refused,
     Requeued,
     Seen,
-    Settled,
+    StepCompleted,
     Uncertain,
     Undecided,
 )
@@ -103,7 +103,7 @@ class DeploymentHistory:
         return Outcome.NOT_STARTED.value if unsent else IN_FLIGHT
 
     @property
-    def good(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether it ended as was wanted."""
         return self.outcome is not None and self.deployment.satisfied_by(self.outcome)
 
@@ -204,7 +204,7 @@ def _confirmed(record: DeploymentHistory, event: Confirmed) -> None:
     record.executed = True
     if record.accepted is None:
         record.accepted = event.at
-    _look(record, event)
+    _poll(record, event)
     record.enter(State.WATCHING, event.at)
 
 
@@ -218,19 +218,19 @@ def _undecided(record: DeploymentHistory, event: Undecided) -> None:
 
 
 def _seen(record: DeploymentHistory, event: Seen) -> None:
-    _look(record, event)
+    _poll(record, event)
     if record.state is State.WAITING:
         record.enter(State.WATCHING, event.at)
 
 
-def _settled(record: DeploymentHistory, event: Settled) -> None:
-    _look(record, event)
+def _step_completed(record: DeploymentHistory, event: StepCompleted) -> None:
+    _poll(record, event)
     record.why = event.reason
     record.enter(State.BETWEEN, event.at)
 
 
 def _finished(record: DeploymentHistory, event: Finished) -> None:
-    _look(record, event)
+    _poll(record, event)
     record.outcome, record.finished = event.outcome, event.at
     if event.outcome is not Outcome.DEFERRED:
         record.end_deferral()
@@ -240,7 +240,7 @@ def _finished(record: DeploymentHistory, event: Finished) -> None:
     record.enter(State.ENDED, event.at)
 
 
-def _look(record: DeploymentHistory, event: Confirmed | Seen | Settled | Finished) -> None:
+def _poll(record: DeploymentHistory, event: Confirmed | Seen | StepCompleted | Finished) -> None:
     # One text for all that have this status, instead of one each.
     record.status = sys.intern(event.status) if event.status else record.status
     record.revision = event.revision or record.revision
@@ -259,7 +259,7 @@ _APPLY: Mapping[type, Callable[[DeploymentHistory, Any], None]] = MappingProxyTy
         Deferred: _deferred,
         Requeued: _requeued,
         Seen: _seen,
-        Settled: _settled,
+        StepCompleted: _step_completed,
         Finished: _finished,
     }
 )

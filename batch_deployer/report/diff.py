@@ -152,7 +152,7 @@ def _change(record: DeploymentHistory, what: str, before: str, after: str) -> Ch
 
 
 def _ending(record: DeploymentHistory) -> str:
-    return record.word if record.good or not record.reason else f"{record.word}: {record.reason}"
+    return record.word if record.succeeded or not record.reason else f"{record.word}: {record.reason}"
 
 
 def _pace(old: DeploymentHistory, new: DeploymentHistory) -> Pace | None:

@@ -35,7 +35,7 @@ class Written:
     """What became of the files that were asked for."""
 
     files: tuple[Path, ...]
-    faults: tuple[str, ...]
+    problems: tuple[str, ...]
     """One line for each file that could not be written: which, why, what to do."""
 
 
@@ -47,23 +47,23 @@ def write_reports(story: RunHistory, folders: Iterable[Path], summary: Summary |
     summary, rows = summary or summarise(story), Rows(story)
     files: dict[str, Path] = {}
     done: list[Path] = []
-    faults: list[str] = []
+    problems: list[str] = []
     for folder in folders:
         try:
             _make(folder)
         except OSError as error:
-            faults.append(f"no report in {folder}: {_why(error)}; choose another folder with --report")
+            problems.append(f"no report in {folder}: {_why(error)}; choose another folder with --report")
             continue
         for name, kind in FILES.items():
             path = folder / name
             try:
                 write_whole(path, _again(files[name]) if name in files else render(kind, story, summary, rows))
             except OSError as error:
-                faults.append(f"{path} is not written: {_why(error)}")
+                problems.append(f"{path} is not written: {_why(error)}")
             else:
                 files.setdefault(name, path)
                 done.append(path)
-    return Written(files=tuple(done), faults=tuple(faults))
+    return Written(files=tuple(done), problems=tuple(problems))
 
 
 def is_written(story: RunHistory, folder: Path) -> bool:

@@ -22,7 +22,7 @@ _MOST_CLUSTERS = 20
 def success_words(story: RunHistory) -> frozenset[str]:
     """The outcomes of this run that are what was wanted."""
     found = {(record.outcome, record.deployment.undo is None): record for record in story.records.values()}
-    return frozenset(record.word for record in found.values() if record.good)
+    return frozenset(record.word for record in found.values() if record.succeeded)
 
 
 def totals(story: RunHistory) -> Totals:
@@ -32,7 +32,7 @@ def totals(story: RunHistory) -> Totals:
     good = writes = refusals = uncertain = 0
     for record in story.records.values():
         outcomes[record.word] += 1
-        good += record.good
+        good += record.succeeded
         actions[record.action] += 1
         writes += record.attempts
         refusals += record.refusals
@@ -83,7 +83,7 @@ def groups(story: RunHistory) -> tuple[list[Group], list[Group], list[Group]]:
     clouds: dict[str, _Tally] = defaultdict(_Tally)
     releases: dict[str, _Tally] = defaultdict(_Tally)
     for record in story.records.values():
-        deployment, word, good = record.deployment, record.word, record.good
+        deployment, word, good = record.deployment, record.word, record.succeeded
         ended = None if record.outcome in (Outcome.NOT_STARTED, Outcome.DEFERRED) else record.finished
         for tally in (waves[deployment.wave], clouds[deployment.cluster.cloud], releases[deployment.release.label]):
             tally.add(word, good, record.started, ended)
@@ -104,7 +104,7 @@ def failures(story: RunHistory) -> list[Failure]:
     """Deployments that ended badly, those with one fingerprint and outcome together, most frequent first."""
     found: dict[tuple[str, str], list[DeploymentHistory]] = defaultdict(list)
     for record in story.records.values():
-        if not record.good and record.word not in _NO_FAILURES:
+        if not record.succeeded and record.word not in _NO_FAILURES:
             found[record.fingerprint or record.reason, record.word].append(record)
     return sorted(
         (_failure(fingerprint, outcome, records) for (fingerprint, outcome), records in found.items()),

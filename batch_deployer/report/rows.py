@@ -25,7 +25,7 @@ class Rows:
         """Every deployment of the plan exactly once, in plan order."""
         return map(self.of, self._story.records.values())
 
-    def bad_first(self, good: frozenset[str], most: int) -> Iterator[DeploymentRow]:
+    def failures_first(self, good: frozenset[str], most: int) -> Iterator[DeploymentRow]:
         """At most `most` deployments, those first whose outcome is not among the `good` ones; else in plan order."""
         records = self._story.records.values()
         bad = (record for record in records if record.word not in good)

@@ -15,7 +15,7 @@ def curve(story: RunHistory) -> TimeToSuccess:
     times = sorted(
         max(0.0, record.finished - begin)
         for record in story.records.values()
-        if record.finished is not None and record.good
+        if record.finished is not None and record.succeeded
     )
     total = sum(record.word != Outcome.DEFERRED for record in story.records.values())
     return TimeToSuccess(

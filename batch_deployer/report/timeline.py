@@ -23,7 +23,7 @@ def timeline(plan: Plan, events: Iterable[e.Event], deployment: Deployment) -> I
             continue
         if isinstance(event, e.WaveStarted | e.WavePassed) and event.wave > deployment.wave:
             continue
-        say = _SAY.get(type(event))
+        say = _FORMATTERS.get(type(event))
         if say is not None:
             yield event.at, clean(say(event, plan))
 
@@ -73,7 +73,7 @@ def _missing(event: e.Missing, _plan: Plan) -> str:
     return f"read back: the {event.operation.value} did not take effect; it may be sent once more"
 
 
-def _settled(event: e.Settled, _plan: Plan) -> str:
+def _step_completed(event: e.StepCompleted, _plan: Plan) -> str:
     why = f": {event.reason}" if event.reason else ""
     return f"{event.operation.value} is over ({_status(event.status, event.revision)}){why}; the next step follows"
 
@@ -110,7 +110,7 @@ def _request(request_id: str) -> str:
     return f" [request {request_id}]" if request_id else ""
 
 
-_SAY: Mapping[type, Callable[[Any, Plan], str]] = MappingProxyType(
+_FORMATTERS: Mapping[type, Callable[[Any, Plan], str]] = MappingProxyType(
     {
         e.Planned: _planned,
         e.Intended: _intended,
@@ -123,7 +123,7 @@ _SAY: Mapping[type, Callable[[Any, Plan], str]] = MappingProxyType(
         e.Deferred: lambda event, _plan: f"deferred: {event.why}",
         e.Requeued: lambda _event, _plan: "no longer deferred: it is due again",
         e.Seen: lambda event, _plan: f"seen: {_status(event.status, event.revision)}",
-        e.Settled: _settled,
+        e.StepCompleted: _step_completed,
         e.Finished: _finished,
         e.RunStarted: _run_started,
         e.WaveStarted: lambda event, plan: f"{_wave(plan, event.wave)} started",

@@ -45,7 +45,7 @@ NEXT: dict[tuple[Phase, type[e.DeploymentEvent]], Phase] = {
     (Phase.UNCERTAIN, e.Missing): Phase.WAITING,
     (Phase.UNCERTAIN, e.Seen): Phase.UNCERTAIN,
     (Phase.WATCHING, e.Seen): Phase.WATCHING,
-    (Phase.WATCHING, e.Settled): Phase.WAITING,
+    (Phase.WATCHING, e.StepCompleted): Phase.WAITING,
     (Phase.WAITING, e.Deferred): Phase.DEFERRED,
     (Phase.DEFERRED, e.Deferred): Phase.DEFERRED,
     (Phase.UNCERTAIN, e.Deferred): Phase.UNCERTAIN,

@@ -4,7 +4,7 @@ import math
 from collections import deque
 
 REMEMBERED = 8
-"""Refusals that are compared to find out whether they tell of a limit; see `LimitLearning.tells`."""
+"""Refusals that are compared to find out whether they tell of a limit; see `LimitLearning.indicates_lower_limit`."""
 APART = 0.3
 """Counts lie far apart when the lowest is below this share of the highest: more than a limit would move of which another
 tenant uses now 20% and now 70%."""
@@ -53,13 +53,13 @@ class LimitLearning:
         if self._row > 1 and not named:
             return False  # a probe that came too early tells nothing about the rate
         self._refused_as.append(nth)
-        told = known or self.tells(nth)
+        told = known or self.indicates_lower_limit(nth)
         if self._row == 1:
             self._row_at = now
             self._told = told
         return told
 
-    def tells(self, nth: int) -> bool:
+    def indicates_lower_limit(self, nth: int) -> bool:
         """Whether a refusal tells of a limit, so that a lower rate would have avoided it.
 
         A limit refuses near one count of calls a period, again and again, or, while others share it, near counts of one

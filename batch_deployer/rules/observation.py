@@ -34,31 +34,31 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class PollResult(StrEnum):
     """What a look at an operation under way says."""
 
-    GOING = "going"
+    IN_PROGRESS = "in_progress"
     STALE = "stale"
     """Still the state from before the write."""
-    GONE = "gone"
+    ABSENT = "absent"
     """Not in the list: not visible yet, or lost."""
-    DONE = "done"
-    BAD = "bad"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
     THEIRS = "theirs"
     """What is there was not made by our write: somebody else changed it."""
-    OTHER = "other"
+    REPLACED = "replaced"
     """What was to be deleted is gone, and another release of that name is there already."""
 
 
 def classify_poll(base: Baseline, state: ReleaseState | None, *, contradiction: str = "") -> tuple[PollResult, str]:
-    """Judge a look after an accepted write; the text is the reason when BAD or THEIRS.
+    """Judge a look after an accepted write; the text is the reason when FAILED or THEIRS.
 
     contradiction: how chart and values prove that something else was written than what was sent.
     """
     if base.operation is Operation.DELETE:
         return _judge_delete(base, state)
     if state is None:
-        return PollResult.GONE, "the release is no longer there"
+        return PollResult.ABSENT, "the release is no longer there"
     others = _made_by_others(base, state)
     if state.status in PENDING and not others:
-        return PollResult.GOING, ""
+        return PollResult.IN_PROGRESS, ""
     if (_unmoved(base, state) and not others) or _deleted_before(base, state):
         return PollResult.STALE, ""
     if state.status in (Status.DELETING, Status.DELETED):
@@ -67,24 +67,27 @@ def classify_poll(base: Baseline, state: ReleaseState | None, *, contradiction: 
         return PollResult.THEIRS, theirs
     match state.status:
         case Status.DEPLOYED | Status.SUPERSEDED:
-            return PollResult.DONE, ""
+            return PollResult.SUCCEEDED, ""
         case Status.FAILED:
-            return PollResult.BAD, state.status_description or f"{base.operation} ended FAILED"
+            return PollResult.FAILED, state.status_description or f"{base.operation} ended FAILED"
         case Status.UNKNOWN:
-            return PollResult.BAD, state.status_description or "status UNKNOWN: delete it by hand and install it again"
-    return PollResult.GOING, ""
+            return (
+                PollResult.FAILED,
+                state.status_description or "status UNKNOWN: delete it by hand and install it again",
+            )
+    return PollResult.IN_PROGRESS, ""
 
 
 def _judge_delete(base: Baseline, state: ReleaseState | None) -> tuple[PollResult, str]:
     if state is None or state.status == Status.DELETED:
-        return PollResult.DONE, ""
+        return PollResult.SUCCEEDED, ""
     if _another(base, state):
-        return PollResult.OTHER, ""
+        return PollResult.REPLACED, ""
     if state.revision > base.revision > 0:
         return PollResult.THEIRS, f"revision {state.revision} runs, revision {base.revision} was deleted"
     if state.status in (Status.FAILED, Status.UNKNOWN):
         return PollResult.STALE, state.status_description or f"delete left it {state.status}"
-    return PollResult.GOING, ""
+    return PollResult.IN_PROGRESS, ""
 
 
 def shows_effect(base: Baseline, state: ReleaseState) -> bool:
@@ -154,9 +157,9 @@ def _deleted_before(base: Baseline, state: ReleaseState) -> bool:
 class WriteOutcome(StrEnum):
     """What reading back says of a write that may or may not have been executed."""
 
-    OURS = "ours"
+    APPLIED = "applied"
     """It took effect."""
-    NOT_YET = "not_yet"
+    NOT_VISIBLE = "not_visible"
     """Nothing shows it; after the whole grace that counts as not executed."""
     CONFLICT = "conflict"
     """There is something, and it is not what we sent."""
@@ -172,16 +175,16 @@ def classify_uncertain_write(
     """
     if base.operation is Operation.DELETE:
         if state is None or state.status in (Status.DELETED, Status.DELETING) or _another(base, state):
-            return WriteOutcome.OURS, ""
+            return WriteOutcome.APPLIED, ""
         changed = state.revision > base.revision > 0
-        return (WriteOutcome.CONFLICT, f"revision {state.revision} runs") if changed else (WriteOutcome.NOT_YET, "")
+        return (WriteOutcome.CONFLICT, f"revision {state.revision} runs") if changed else (WriteOutcome.NOT_VISIBLE, "")
     if state is None or state.status == Status.DELETED:
-        return WriteOutcome.NOT_YET, ""
+        return WriteOutcome.NOT_VISIBLE, ""
     if base.operation is not Operation.CREATE:
-        return _fate_of_update(base, state, differs)
+        return _classify_uncertain_update(base, state, differs)
     same = state.revision == base.revision and state.updated_at == base.updated_at
     if base.revision and (same or _drift(base, state) < 0.0 or _deleted_before(base, state)):
-        return WriteOutcome.NOT_YET, ""  # a stale read still shows what was deleted before
+        return WriteOutcome.NOT_VISIBLE, ""  # a stale read still shows what was deleted before
     if differs:
         return WriteOutcome.CONFLICT, f"a release of that name is there, but {differs}"
     if state.revision != 1:
@@ -189,22 +192,22 @@ def classify_uncertain_write(
     created = timestamp(state.created_at)
     if created is not None and created < sent_at - skew:
         return WriteOutcome.CONFLICT, f"a release of that name is there since {state.created_at}, before ours was sent"
-    return WriteOutcome.OURS, ""
+    return WriteOutcome.APPLIED, ""
 
 
-def _fate_of_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[WriteOutcome, str]:
+def _classify_uncertain_update(base: Baseline, state: ReleaseState, differs: str) -> tuple[WriteOutcome, str]:
     if state.status == Status.DELETING:
         return WriteOutcome.CONFLICT, f"it is being deleted ({state.status})"
     others = _made_by_others(base, state)
     if others or state.revision > base.revision:
         counts = bool(others) or state.status not in PENDING
         theirs = "; ".join(filter(None, (others, differs if counts else "")))
-        return (WriteOutcome.CONFLICT, theirs) if theirs else (WriteOutcome.OURS, "")
+        return (WriteOutcome.CONFLICT, theirs) if theirs else (WriteOutcome.APPLIED, "")
     pending = state.status in PENDING and not base.was_pending
     going = pending and state.revision == base.revision and _drift(base, state) >= 0.0
     if going or _moved(base, state):
-        return WriteOutcome.OURS, ""
-    return WriteOutcome.NOT_YET, ""
+        return WriteOutcome.APPLIED, ""
+    return WriteOutcome.NOT_VISIBLE, ""
 
 
 def newest(states: Iterable[ReleaseState]) -> dict[tuple[str, str], ReleaseState]:

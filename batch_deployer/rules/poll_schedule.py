@@ -80,7 +80,7 @@ class PollAligner:
         self._last = 0.0
         self._step = GROUP_WAIT_SECONDS
 
-    def looked(self, now: float) -> None:
+    def polled(self, now: float) -> None:
         """Note that a look leaves."""
         self._gap += ALIGNER_WEIGHT * (min(GROUP_WAIT_SECONDS, now - self._last) - self._gap)
         self._last = now
@@ -109,7 +109,7 @@ def next_poll_interval(
     learned: Durations | None,
     settings: PollSettings,
     *,
-    busy: float = 0.0,
+    min_affordable: float = 0.0,
     urgency: Urgency = Urgency.NONE,
     under_way: int = 1,
 ) -> float:
@@ -117,7 +117,7 @@ def next_poll_interval(
 
     Gaps grow in proportion to the time already waited, so that the delay of noticing stays a fixed share of the install
     time with few looks. Learned, the first look comes when the quickest twentieth has ended, but no sooner than a gap
-    away: it has probably been looked at just now, for others on its cluster. `busy` is the shortest gap that the read
+    away: it has probably been looked at just now, for others on its cluster. `min_affordable` is the shortest gap that the read
     budget affords all who wait; `under_way`: deployments of which only the last to end opens the gate.
     """
     if learned is not None and len(learned) >= MIN_SAMPLES:
@@ -127,7 +127,7 @@ def next_poll_interval(
         early, gap = settings.first, settings.growth * elapsed
     urgent, shortest = _urgent(elapsed, urgency, under_way, settings)
     gap = max(min(gap, urgent), early - elapsed)
-    return max(min(gap, settings.longest), shortest, busy)
+    return max(min(gap, settings.longest), shortest, min_affordable)
 
 
 def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: PollSettings) -> tuple[float, float]:

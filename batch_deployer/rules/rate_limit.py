@@ -99,11 +99,11 @@ class RateLimiter:
         """Note a response: its call arrived late at most by what the response took longer than the fastest one."""
         arrived = self._window.learn_arrival(departed, now)
         if self._is_unanswered(slot):
-            self._settle(slot, arrived)
+            self._record_arrival(slot, arrived)
 
     def abandon(self, slot: int, now: float) -> None:
         """Give up a reserved call that did not depart. It occupies its slot all the same: a fault never widens a limit."""
-        self._settle(slot, now)
+        self._record_arrival(slot, now)
         if slot == self._probe:
             self._probe = None
 
@@ -138,6 +138,6 @@ class RateLimiter:
         """Stop counting a call as unanswered. Returns whether it did count as such."""
         return self._window.forget_departure(slot)
 
-    def _settle(self, slot: int, arrived: float) -> None:  # noqa: ARG002 - for limits that are shared
+    def _record_arrival(self, slot: int, arrived: float) -> None:  # noqa: ARG002 - for limits that are shared
         """Note when a call arrived at the latest, or would have."""
         self._window.release(arrived)

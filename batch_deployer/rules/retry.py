@@ -44,33 +44,33 @@ BREAKER_TRIPS = 3
 class Breaker:
     """One cluster's health. After a few faults in a row it is probed by one call at a time, with growing gaps."""
 
-    __slots__ = ("failing_since", "faults", "open_until")
+    __slots__ = ("failing_since", "failures", "open_until")
 
     def __init__(self) -> None:
         """Start closed."""
-        self.faults = 0
+        self.failures = 0
         self.failing_since: float | None = None
         self.open_until = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether the cluster is treated as ill."""
-        return self.faults >= BREAKER_TRIPS
+        return self.failures >= BREAKER_TRIPS
 
     def record_success(self) -> None:
         """Take in any answer that the cluster's own service gave."""
-        self.faults = 0
+        self.failures = 0
         self.failing_since = None
         self.open_until = 0.0
 
     def record_failure(self, now: float, draw: float, settings: RetrySettings, *, within_budget: bool = True) -> float:
         """Take in a fault; returns when to try next."""
-        self.faults += 1
+        self.failures += 1
         if self.failing_since is None:
             self.failing_since = now
-        wait = backoff(self.faults, draw, settings) if within_budget else settings.cap * (0.5 + 0.5 * draw)
+        wait = backoff(self.failures, draw, settings) if within_budget else settings.cap * (0.5 + 0.5 * draw)
         if self.is_open:
-            wait = max(wait, min(settings.cap, settings.base * 2.0 ** min(self.faults, 30)) / 2)
+            wait = max(wait, min(settings.cap, settings.base * 2.0 ** min(self.failures, 30)) / 2)
         self.open_until = now + wait
         return self.open_until
 

@@ -17,7 +17,7 @@ GROUP_SECONDS = 0.5
 class SharedRateLimiter(RateLimiter):
     """A rate limiter whose slots may be those of a limit that several runs share. Nothing here waits or asks."""
 
-    __slots__ = ("_arrivals", "_grants", "_news", "_open", "_pace_told", "_used", "sharing", "usable_until")
+    __slots__ = ("_arrivals", "_grants", "_news", "_open", "_rate_reported", "_used", "sharing", "usable_until")
 
     def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
         """Alone, and usable for ever, until `share` and `usable_until` say otherwise."""
@@ -34,7 +34,7 @@ class SharedRateLimiter(RateLimiter):
         self._news: set[int] = set()
         """Slots of which the others have yet to be told."""
         super().__init__(rate, pace=pace, recent=recent)
-        self._pace_told = math.inf
+        self._rate_reported = math.inf
 
     # -- as the engine uses it -----------------------------------------------------------------------------------------
 
@@ -90,11 +90,11 @@ class SharedRateLimiter(RateLimiter):
             return True
         return super()._is_unanswered(slot)
 
-    def _settle(self, slot: int, arrived: float) -> None:
+    def _record_arrival(self, slot: int, arrived: float) -> None:
         self._used.discard(slot)
         self._arrived(slot, arrived)
         if not self.sharing:
-            super()._settle(slot, arrived)
+            super()._record_arrival(slot, arrived)
 
     def _arrived(self, slot: int, at: float) -> None:
         self._arrivals[slot] = at
@@ -115,7 +115,7 @@ class SharedRateLimiter(RateLimiter):
 
     def has_news(self) -> bool:
         """Whether the others have yet to be told of calls, or of a learned rate."""
-        return bool(self._news) or self._pace() != self._pace_told
+        return bool(self._news) or self._pace() != self._rate_reported
 
     def request(self, now: float, demand: int, runs: int) -> SlotRequest:
         """What to ask and tell. `demand`: calls that could leave if there was no limit; `runs`: that take part."""
@@ -125,8 +125,8 @@ class SharedRateLimiter(RateLimiter):
         self._news.clear()
         self._forget(now)
         pace = self._pace()
-        changed = pace != self._pace_told
-        self._pace_told = pace
+        changed = pace != self._rate_reported
+        self._rate_reported = pace
         return SlotRequest(
             rate=self.rate,
             used=used,
@@ -143,7 +143,7 @@ class SharedRateLimiter(RateLimiter):
         group = 1 if self.paused_until > -math.inf else max(1, math.ceil(self.pace * GROUP_SECONDS / max(1, runs)))
         return max(0, min(demand, group) - len(self._grants))
 
-    def untold(self, request: SlotRequest) -> None:
+    def unreported(self, request: SlotRequest) -> None:
         """Take a request back that did not arrive."""
         for usage in request.used:
             if usage.arrived is None:
@@ -151,7 +151,7 @@ class SharedRateLimiter(RateLimiter):
             elif usage.slot in self._arrivals:
                 self._news.add(usage.slot)
         if request.pace is not None:
-            self._pace_told = math.nan
+            self._rate_reported = math.nan
 
     def take_in(self, reply: SlotReply, now: float) -> None:
         """Take in what the shared limit answers."""
@@ -164,10 +164,10 @@ class SharedRateLimiter(RateLimiter):
 
     def _adopt(self, reply: SlotReply, now: float) -> None:
         """Go at the rate that another run has learned, and pause as it does. What was learned meanwhile is told next."""
-        if self._pace() == self._pace_told != reply.pace:
+        if self._pace() == self._rate_reported != reply.pace:
             self._policy.adopt_rate(reply.pace, now)
             self._follow_policy()
-            self._pace_told = self._pace()
+            self._rate_reported = self._pace()
         if self._policy.adopt_pause(reply.paused_until, now):
             self._probe = None  # one that is under way left before this pause
 

@@ -31,7 +31,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(options))
     except InputError as error:
-        _say(f"error {error}")
+        _print(f"error {error}")
         return error.exit_code
     return 0
 
@@ -48,7 +48,7 @@ async def _run(options: Options) -> None:
             host=options.host,
             port=options.port,
             speed=options.speed,
-            ready=lambda url: _say(f"ready {url}"),
+            ready=lambda url: _print(f"ready {url}"),
             ledger_file=Path(options.ledger_file) if options.ledger_file else None,
         )
     )
@@ -75,7 +75,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     """One line, at once."""
     sys.stdout.write(line.replace("\n", " ") + "\n")
     sys.stdout.flush()

@@ -87,27 +87,27 @@ class SimulatedProvider:
 
     def set_phase(self, cluster_id: str, phase: str) -> bool:
         """Put a cluster into a phase by hand (empty: as the rules say). False when there is no such cluster."""
-        holding = self.estate.find(cluster_id)
-        if holding is not None:
-            holding.forced_phase = phase
-        return holding is not None
+        hosted = self.estate.find(cluster_id)
+        if hosted is not None:
+            hosted.forced_phase = phase
+        return hosted is not None
 
     def interfere(self, key: str, effect: Effect, now: float, wish: Wish = NO_WISH) -> bool:
         """Let another actor do something to a release now, or once it is no longer busy. False when nothing is known of it."""
         now = self.advance(now)
         cluster_id, _, place = key.partition("/")
         namespace, _, name = place.partition("/")
-        holding = self.estate.find(cluster_id)
-        if holding is None or (namespace, name) not in holding.slots:
+        hosted = self.estate.find(cluster_id)
+        if hosted is None or (namespace, name) not in hosted.slots:
             return False
-        cloud = holding.cluster.cloud
+        cloud = hosted.cluster.cloud
         subject = Subject(cloud=cloud, kind="incident", cluster_id=cluster_id, namespace=namespace, release=name)
         self._happen(now, Incident(subject=subject, effect=effect, wish=wish))
         return True
 
-    def phase(self, holding: HostedCluster) -> str:
+    def phase(self, hosted: HostedCluster) -> str:
         """The phase that a cluster is in."""
-        return holding.forced_phase or self.chaos.phase(holding.cluster, self._elapsed(self._latest))
+        return hosted.forced_phase or self.chaos.phase(hosted.cluster, self._elapsed(self._latest))
 
     def issue_token(self, cloud: str, now: float) -> str:
         """Log in without a password: what the in-process transport does."""
@@ -117,7 +117,7 @@ class SimulatedProvider:
     def releases(self, now: float) -> dict[str, ReleaseBody]:
         """The truth: every release there is, by key."""
         now = self.advance(now)
-        slots = (slot for holding in self.estate.everywhere() for slot in holding.slots.values())
+        slots = (slot for hosted in self.estate.all_clusters() for slot in hosted.slots.values())
         shown = ((slot.key, slot.truth(now)) for slot in slots)
         return {key: body for key, body in shown if body is not None}
 
@@ -163,27 +163,27 @@ class SimulatedProvider:
 
     def _happen(self, due: float, item: LateWrite | Incident) -> None:
         subject = item.subject
-        holding = self.estate.find(subject.cluster_id)
-        if holding is None:
+        hosted = self.estate.find(subject.cluster_id)
+        if hosted is None:
             return
         if isinstance(item, LateWrite):
             turn = self._turn(due, subject, attempt=item.attempt, origin="late", request_id=item.request_id)
-            self._follow(self._helm.execute(item.call, holding, turn), turn)
+            self._follow(self._helm.execute(item.call, hosted, turn), turn)
             return
         turn = self._turn(due, subject, origin="other")
-        again = self._others.act(item.effect, holding.slot(subject.namespace, subject.release), turn, item.wish)
+        again = self._others.act(item.effect, hosted.slot(subject.namespace, subject.release), turn, item.wish)
         if again:
             self._agenda.add(again, item)
 
     def _execute(self, call: Call, turn: OperationContext) -> SimResponse:
         """What a healthy service does."""
         cluster_id = turn.subject.cluster_id
-        holding = self.estate.holding(turn.subject.cloud, cluster_id) if cluster_id else None
+        hosted = self.estate.cluster_named(turn.subject.cloud, cluster_id) if cluster_id else None
         if not isinstance(call, CreateRelease | UpdateRelease | DeleteRelease):
-            return self._views.read(turn.subject.cloud, call, holding, turn.now)
-        if holding is None:
+            return self._views.read(turn.subject.cloud, call, hosted, turn.now)
+        if hosted is None:
             return responses.not_found(f"cluster {cluster_id}")
-        return self._follow(self._helm.execute(call, holding, turn), turn)
+        return self._follow(self._helm.execute(call, hosted, turn), turn)
 
     def _spoil(self, rule: FaultRule, call: Call, turn: OperationContext, token: str) -> SimResponse:
         """The bad answer of a rule, with or without the effect that the call asked for."""
@@ -205,8 +205,8 @@ class SimulatedProvider:
 
     def _follow(self, done: Done, turn: OperationContext) -> SimResponse:
         """Put what will happen to the release on the agenda."""
-        if done.fate is not None:
-            for effect, seconds in done.fate.later:
+        if done.outcome is not None:
+            for effect, seconds in done.outcome.later:
                 self._agenda.add(turn.now + seconds / self.speed, Incident(subject=turn.subject, effect=effect))
         return done.reply
 
@@ -224,8 +224,8 @@ class SimulatedProvider:
             return Subject(cloud=cloud, kind=call.kind)
         if isinstance(call, ShowChart):
             return Subject(cloud=cloud, kind=call.kind, chart_id=call.chart_id)
-        holding = self.estate.holding(cloud, call.cluster_id)
-        name = holding.cluster.name if holding is not None else ""
+        hosted = self.estate.cluster_named(cloud, call.cluster_id)
+        name = hosted.cluster.name if hosted is not None else ""
         chart = self.estate.chart(call.chart_id) if isinstance(call, CreateRelease | UpdateRelease) else None
         return Subject(
             cloud=cloud,

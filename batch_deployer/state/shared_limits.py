@@ -140,15 +140,15 @@ class StoredLimits:
 
 
 def _process() -> str:
-    place, pid = this_host(), os.getpid()
-    return json.dumps([place.host, place.boot, place.space, pid, start_time(pid)])
+    ours, pid = this_host(), os.getpid()
+    return json.dumps([ours.host, ours.boot, ours.space, pid, start_time(pid)])
 
 
 def _is_alive(process: str) -> bool:
     """Whether a process may still send. Of one in another container or on another host only its lease tells."""
     host, boot, space, pid, start = json.loads(process)
-    place = this_host()
-    return (host, boot, space) != (place.host, place.boot, place.space) or is_alive(pid, start)
+    ours = this_host()
+    return (host, boot, space) != (ours.host, ours.boot, ours.space) or is_alive(pid, start)
 
 
 def _follow_clock(database: Database, now: float) -> None:

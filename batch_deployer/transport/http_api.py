@@ -82,18 +82,18 @@ class HttpApi:
         await self._session.close()
 
     def _answer(self, call: Call, response: RawResponse, generation: int) -> Answer:
-        status, headers, fault = response.status, response.headers, response.fault
+        status, headers, problem = response.status, response.headers, response.error
         content = response.body
         server_time = http_date(headers.get("date"))
         if 200 <= status < 300:
-            body = None if fault else decode(call, content, self._wire.max_depth)
+            body = None if problem else decode(call, content, self._wire.max_depth)
             foreign = body is None and content.lstrip()[:1] == b"<"
             return Answer(
                 status=status,
                 body=body,
                 message=_HTML
                 if foreign
-                else fault or ("" if body is not None or call.writes else "the answer cannot be read"),
+                else problem or ("" if body is not None or call.writes else "the answer cannot be read"),
                 shape="G" if foreign else "",
                 request_id=request_id(headers),
                 server_time=server_time,
@@ -104,7 +104,7 @@ class HttpApi:
             status=status,
             code=error.code,
             other_code=error.other_code,
-            message=self._explained(response, error.code, error.message or fault, server_time),
+            message=self._explained(response, error.code, error.message or problem, server_time),
             request_id=request_id(headers) or error.request_id,
             retry_after=retry_after(headers.get("retry-after"), server_time or self._clock.wall()),
             server_time=server_time,

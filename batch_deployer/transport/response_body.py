@@ -18,8 +18,8 @@ async def read_body(response: aiohttp.ClientResponse, coding: str, limit: int) -
         if packed > limit:
             return b"", f"the answer is larger than the {limit} bytes allowed"
         pieces.append(piece if unpacker is None else unpacker.feed(piece))
-        if unpacker is not None and unpacker.fault:
-            return b"", unpacker.fault
+        if unpacker is not None and unpacker.error:
+            return b"", unpacker.error
     if unpacker is not None and packed and not unpacker.complete:
         return b"", "the answer broke off before its end"
     return b"".join(pieces), ""
@@ -34,7 +34,7 @@ class Unpacker:
         self._limit = limit
         self._left = limit
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
-        self.fault = ""
+        self.error = ""
 
     @property
     def too_large(self) -> bool:
@@ -47,23 +47,23 @@ class Unpacker:
         return self._stream.eof
 
     def feed(self, data: bytes) -> bytes:
-        """Unpack more. Sets `fault` when the data is damaged or unpacks to too much."""
+        """Unpack more. Sets `error` when the data is damaged or unpacks to too much."""
         plain = []
-        while data and not self.fault:
+        while data and not self.error:
             if self._stream.eof:
                 self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
                 piece = self._stream.decompress(data, self._left + 1)
             except zlib.error:
                 if not self._raw_possible:
-                    self.fault = "the answer is packed and cannot be unpacked"
+                    self.error = "the answer is packed and cannot be unpacked"
                     break
                 self._raw_possible, self._stream = False, zlib.decompressobj(_RAW_DEFLATE)
                 continue
             self._raw_possible = False
             self._left -= len(piece)
             if self.too_large:
-                self.fault = f"the answer unpacks to more than the {self._limit} bytes allowed"
+                self.error = f"the answer unpacks to more than the {self._limit} bytes allowed"
             plain.append(piece)
             data = self._stream.unused_data
         return b"".join(plain)

@@ -47,7 +47,7 @@ class RawResponse(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[str, str]
     """Names in lower case; the first value of a repeated one."""
     body: bytes
-    fault: str = ""
+    error: str = ""
     """Why the body is not complete; empty when it is."""
 
 
@@ -196,22 +196,22 @@ class Session:
         for name, text in response.headers.items():
             headers.setdefault(name.lower(), text)
         length = headers.get("content-length", "")
-        body, fault = b"", ""
+        body, error = b"", ""
         if sum(len(name) + len(text) for name, text in response.headers.items()) > _MAX_HEADER_BYTES:
-            fault = f"the answer has more than {_MAX_HEADER_BYTES} bytes of headers"
+            error = f"the answer has more than {_MAX_HEADER_BYTES} bytes of headers"
         elif length.isdecimal() and len(length) < _MAX_LENGTH_DIGITS and int(length) > self._max_body:
-            fault = f"the answer of {length} bytes is larger than the {self._max_body} allowed"
+            error = f"the answer of {length} bytes is larger than the {self._max_body} allowed"
         else:
             coding = headers.get("content-encoding", "").strip().lower()
             try:
-                body, fault = await read_body(response, coding, self._max_body)
+                body, error = await read_body(response, coding, self._max_body)
             except TimeoutError:
-                fault = "the answer did not end in time"
+                error = "the answer did not end in time"
             except FAILURES:
-                fault = "the answer broke off before its end"
-        if fault:
+                error = "the answer broke off before its end"
+        if error:
             response.close()
-        return RawResponse(response.status, headers, b"" if fault else body, fault)
+        return RawResponse(response.status, headers, b"" if error else body, error)
 
 
 def failure(error: Exception, attempt: Attempt) -> Answer:

@@ -26,7 +26,7 @@ def test_every_fault_of_a_file_is_told_with_its_line(tmp_path, text, faults):
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         read_map([], file)
-    assert [str(fault) for fault in caught.value.faults] == [fault.format(file=file) for fault in faults]
+    assert [str(fault) for fault in caught.value.diagnostics] == [fault.format(file=file) for fault in faults]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

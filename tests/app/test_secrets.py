@@ -44,7 +44,7 @@ def test_all_missing_secrets_are_told_at_once_with_the_place_that_needs_them(tmp
     plan = a_plan({"a": "${secret:env:ONE}"}, {"b": "${secret:file:two}"}, options={"password": "${secret:env:PW}"})
     with pytest.raises(InputError) as caught:
         resolve_all(plan, SecretStore({}, tmp_path))
-    assert [str(fault) for fault in caught.value.faults] == [
+    assert [str(fault) for fault in caught.value.diagnostics] == [
         "cloud sim, auth.password: the secret env:PW is not there; set the environment variable PW",
         "values of r0 on one: the secret env:ONE is not there; set the environment variable ONE",
         f"values of r1 on one: the secret file:two cannot be read (no such file or directory); put it into {tmp_path}/two",

@@ -241,7 +241,7 @@ def settled_at(make, act):
     plan, world, faults = failing(make)
     show = act(plan, world=world, faults=faults)
     assert only(make, show, plan)[0] == "rolled_back"
-    return show.of(e.Settled)[0].at - show.events[0].at
+    return show.of(e.StepCompleted)[0].at - show.events[0].at
 
 
 @pytest.mark.parametrize(
@@ -325,9 +325,9 @@ def test_a_history_without_the_newest_revision_does_not_prevent_a_rollback(make,
 def test_a_resumed_run_does_not_roll_back_over_somebody_elses_work(make, act, stage, effect):
     plan, world, faults = failing(make)
     whole = act(plan, world=world, faults=faults)
-    settled = 1 + next(number for number, event in enumerate(whole.events) if isinstance(event, e.Settled))
+    settled = 1 + next(number for number, event in enumerate(whole.events) if isinstance(event, e.StepCompleted))
     show = act(plan, world=world, faults=faults, trap=stage.Trap(moment="entry", number=settled + 1, luck=1.0))
-    assert isinstance(show.events[-1], e.Settled)
+    assert isinstance(show.events[-1], e.StepCompleted)
     interfere(show, plan, [(effect, {})])
     last = stage.resume(plan, show, after=60.0)
     outcome, reason = only(make, last, plan)

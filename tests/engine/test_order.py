@@ -173,11 +173,11 @@ def test_a_release_that_others_needed_costs_no_look_of_its_own(make, act):
 @pytest.mark.parametrize("effect", ["locked", "error"])
 def test_a_cluster_that_keeps_being_refused_does_not_use_up_the_writes_of_the_others(make, uneven, act, effect):
     plan = uneven(*[1] * 60, 5, limits=STEADY)
-    ill = plan.deployments[-1].cluster.id
+    failing = plan.deployments[-1].cluster.id
     healthy = act(plan)
     rule = make.rule(effect, cluster="cluster-60", calls=frozenset({"create_release"}), until=1000.0)
     show = act(plan, faults=[rule])
-    before, last = (max(ev.at for ev in each.of(e.Intended) if ev.key[:36] != ill) for each in (healthy, show))
+    before, last = (max(ev.at for ev in each.of(e.Intended) if ev.key[:36] != failing) for each in (healthy, show))
     # Five chains of one round more than the others have, and each refusal costs one.
     assert last - before < 6 * STEADY.writes.period
 

@@ -134,7 +134,7 @@ def test_a_replacement_is_not_created_over_what_somebody_else_installs_meanwhile
     def deed():
         assert fleet.interfere(plan.deployments[0].key, Effect.OTHER_RECREATE, fleet._latest + 2.0, wish)
 
-    show = act(plan, fleet=fleet, listener=Reacts(e.Settled, deed))
+    show = act(plan, fleet=fleet, listener=Reacts(e.StepCompleted, deed))
     assert only(make, show, plan) == ("rejected", "conflict: a release of that name was made after it was deleted")
     assert sent(show) == ["delete_release"]
 

@@ -192,14 +192,14 @@ def test_one_sick_cluster_delays_no_other(make, act, effect):
     sick = act(
         plan, faults=[make.rule(effect, cluster="cluster-0", calls=frozenset({"list_releases", "create_release"}))]
     )
-    ill = plan.deployments[0].cluster.id
+    failing = plan.deployments[0].cluster.id
     wrote = {called.call.cluster_id: called.at for called in healthy.sent("create_release")}
     for called in sick.sent("create_release"):
-        if called.call.cluster_id != ill:
+        if called.call.cluster_id != failing:
             assert called.at < wrote[called.call.cluster_id] + 1.0
     for key, at in sick.finishes().items():
         # Looks are spaced by a share of the time waited, so the same end may be noticed a little later.
-        if not key.startswith(ill):
+        if not key.startswith(failing):
             assert at - healthy.finishes()[key] < 0.2 * (healthy.finishes()[key] - healthy.events[0].at)
 
 

@@ -41,7 +41,7 @@ def test_a_refused_deployment_is_not_forgotten_when_a_look_comes_before_its_wait
 
     def look_now(engine, _):
         run = engine._run
-        scheduler, queue = run.locate(next(iter(run.tracks.values())))
+        scheduler, queue = run.locate(next(iter(run.states.values())))
         scheduler.schedule_poll(queue, run.now())
         engine._pool.wake_supervisor()
 

@@ -40,7 +40,7 @@ def test_every_example_loads_and_plans_without_a_warning(path):
 def test_every_broken_example_says_what_is_wrong_and_where(path):
     with pytest.raises(InputError) as caught:
         planned(path)
-    assert all(fault.file == str(path) and fault.line and fault.column for fault in caught.value.faults)
+    assert all(fault.file == str(path) and fault.line and fault.column for fault in caught.value.diagnostics)
 
 
 def test_the_thousand_are_a_thousand_on_three_clouds():

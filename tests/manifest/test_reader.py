@@ -73,7 +73,7 @@ def outcome(path, **options):
     try:
         return load(path, {"A": "${x}"}, **options)
     except InputError as error:
-        return error.faults
+        return error.diagnostics
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_plain_word_means_what_json_and_both_yaml_versions_agree_on(written, m
 
 def test_every_node_knows_its_line_and_column():
     tree = read("a:\n  - b: 1\n    c: [x, z]\n", "m.yaml")
-    assert tree.at("a", 0, "c", 1).place == ("m.yaml", 3, 12)
+    assert tree.at("a", 0, "c", 1).location == ("m.yaml", 3, 12)
     assert tree.at("a", 0).keys["c"] == ("m.yaml", 3, 5)
 
 
@@ -252,7 +252,7 @@ def test_a_word_that_readers_of_yaml_disagree_on_is_a_fault_with_its_place(word,
     try:
         tree = read(text, "m.yaml").plain()
     except InputError as error:
-        fault = error.faults[0]
+        fault = error.diagnostics[0]
         assert (fault.line, fault.column) == (1, column)
         assert f'"{word}"' in fault.message
         canonical = agreed and not isinstance(new, str) and new is not None and json.dumps(new) == word
@@ -316,7 +316,7 @@ def test_legal_json_is_read_as_json_reads_it(text):
 def test_what_json_has_not_is_a_fault_with_its_place(text, line, column, message):
     with pytest.raises(InputError) as refused:
         read(text, "m.json")
-    fault = refused.value.faults[0]
+    fault = refused.value.diagnostics[0]
     assert message in fault.message
     assert (fault.line, fault.column) == (line, column)
 

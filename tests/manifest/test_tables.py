@@ -65,8 +65,8 @@ def test_too_many_broken_rows_are_cut_short(loaded):
         loaded(
             HEAD + f"clusters: [{{id: {IDS[0]}, cloud: a}}]\n" + REL + "deployments: [{from: p.csv}]\n", {"p.csv": rows}
         )
-    assert len(caught.value.faults) == 101
-    assert str(caught.value.faults[-1]) == "p.csv:101:1: many rows are wrong; the rest was not read"
+    assert len(caught.value.diagnostics) == 101
+    assert str(caught.value.diagnostics[-1]) == "p.csv:101:1: many rows are wrong; the rest was not read"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

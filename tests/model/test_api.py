@@ -41,7 +41,7 @@ def test_only_parameters_that_were_set_are_sent():
 
 
 def test_only_what_runs_as_wanted_is_a_good_outcome():
-    assert {outcome for outcome in Outcome if outcome.good} == {Outcome.DEPLOYED, Outcome.UNCHANGED}
+    assert {outcome for outcome in Outcome if outcome.succeeded} == {Outcome.DEPLOYED, Outcome.UNCHANGED}
 
 
 def test_the_key_of_a_deployment_tells_cluster_namespace_and_name():

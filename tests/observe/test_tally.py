@@ -35,7 +35,7 @@ def test_counts_follow_each_deployment_through_its_lane(tally, events, start):
     for event in events[8:]:
         tally.on_event(event)
     assert dict(tally.outcomes) == {"deployed": 1, "failed": 1, "not_started": 1}
-    assert (tally.ended, tally.good, tally.writes, tally.refusals, tally.uncertain) == (3, 1, 3, 1, 1)
+    assert (tally.ended, tally.succeeded, tally.writes, tally.refusals, tally.uncertain) == (3, 1, 3, 1, 1)
     assert (tally.in_flight, tally.exit_code, tally.halted) == (0, 4, "run: 1 of 3 failed")
     assert [(failed.name, failed.reason) for failed in tally.failed] == [("c2/apps/web", "no such image")]
 
@@ -103,7 +103,7 @@ def test_what_is_deferred_is_counted_apart_until_it_is_due_again_or_has_ended(ta
     tally.on_event(deferred(at=4.0))
     tally.on_event(Finished(at=5.0, key=KEY, outcome=Outcome.DEFERRED))
     lane = tally.lanes[0, "de"]
-    assert (tally.deferred, tally.outcomes["deferred"], lane.ended - lane.good - lane.deferred) == (0, 1, 0)
+    assert (tally.deferred, tally.outcomes["deferred"], lane.ended - lane.succeeded - lane.deferred) == (0, 1, 0)
     assert not tally.failed
     assert not tally.ends, "it says nothing about the pace"
 

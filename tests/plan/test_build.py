@@ -42,7 +42,7 @@ def keys(plan):
 def told(manifest, **options):
     with pytest.raises(InputError) as caught:
         build_plan(manifest, **options)
-    return [fault.message for fault in caught.value.faults]
+    return [fault.message for fault in caught.value.diagnostics]
 
 
 def test_deployments_stand_in_the_order_of_clusters_then_releases(manifest):
@@ -185,7 +185,7 @@ def test_all_words_that_match_nothing_are_told_at_once(manifest):
 )
 def test_aliases_and_ids_in_upper_case_are_names_for_both_options(manifest, glob, left):
     def places(plan):
-        return {f"{each.cluster.name}/{each.release.place}" for each in plan.deployments}
+        return {f"{each.cluster.name}/{each.release.qualified_name}" for each in plan.deployments}
 
     ready = manifest(HEAD + FOUR + ALIASES)
     assert places(build_plan(ready, limit=[glob])) == set(left.split())

@@ -102,7 +102,7 @@ def test_an_update_of_unknown_fate_that_somebody_else_overtook_is_left():
 def test_after_a_failed_rollback_what_the_upgrade_left_is_still_ours():
     events = (
         *UPGRADED[:3],
-        e.Settled(at=5, key=WEB, operation=Operation.UPGRADE, status="FAILED", revision=4, confirmed=LEFT),
+        e.StepCompleted(at=5, key=WEB, operation=Operation.UPGRADE, status="FAILED", revision=4, confirmed=LEFT),
         e.Finished(at=6, key=WEB, outcome=Outcome.FAILED, status="FAILED", revision=4, confirmed=LEFT),
     )
     assert only(plan_rollback(a_plan(a_deployment()), events, delete_created=False)).expected == LEFT
@@ -121,7 +121,7 @@ def test_a_release_that_was_deleted_for_replacement_cannot_come_back():
     events = (
         e.Intended(at=1, key=WEB, operation=Operation.DELETE, attempt=1, revision=5),
         e.Accepted(at=2, key=WEB, operation=Operation.DELETE),
-        e.Settled(at=3, key=WEB, operation=Operation.DELETE),
+        e.StepCompleted(at=3, key=WEB, operation=Operation.DELETE),
         *CREATED,
     )
     undoing = plan_rollback(a_plan(a_deployment()), events, delete_created=True)
@@ -131,7 +131,7 @@ def test_a_release_that_was_deleted_for_replacement_cannot_come_back():
 def test_an_upgrade_that_the_run_itself_rolled_back_is_left_in_peace():
     events = (
         *UPGRADED[:3],
-        e.Settled(at=5, key=WEB, operation=Operation.UPGRADE, status="FAILED", revision=4),
+        e.StepCompleted(at=5, key=WEB, operation=Operation.UPGRADE, status="FAILED", revision=4),
         e.Intended(at=6, key=WEB, operation=Operation.ROLLBACK, attempt=2, revision=4),
         e.Accepted(at=7, key=WEB, operation=Operation.ROLLBACK),
         e.Finished(at=8, key=WEB, outcome=Outcome.ROLLED_BACK, status="DEPLOYED", revision=5),

@@ -19,7 +19,7 @@ from batch_deployer.model.events import (
     RunFinished,
     RunStarted,
     Seen,
-    Settled,
+    StepCompleted,
     Stopping,
     Throttled,
     Uncertain,
@@ -167,7 +167,7 @@ def test_between_two_steps_the_next_one_is_awaited(say, start):
         say(
             Intended(at=start + 10, attempt=1, **CREATE),
             Accepted(at=start + 11, **CREATE),
-            Settled(at=start + 20, reason="deleted, now create", **CREATE),
+            StepCompleted(at=start + 20, reason="deleted, now create", **CREATE),
         )
     )
     assert "the next step after its create: deleted, now create" in text

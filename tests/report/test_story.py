@@ -16,7 +16,7 @@ from batch_deployer.model.events import (
     RunFinished,
     RunStarted,
     Seen,
-    Settled,
+    StepCompleted,
     Uncertain,
     Undecided,
     Warned,
@@ -95,7 +95,7 @@ def test_a_record_holds_attempts_times_refusals_request_ids_and_the_outcome(plan
         ),
         ([Confirmed(at=1, status="PENDING_INSTALL", **CREATE)], State.WATCHING, "in_flight", "at work"),
         (
-            [Intended(at=1, attempt=1, **CREATE), Accepted(at=2, **CREATE), Settled(at=3, **CREATE)],
+            [Intended(at=1, attempt=1, **CREATE), Accepted(at=2, **CREATE), StepCompleted(at=3, **CREATE)],
             State.BETWEEN,
             "in_flight",
             "next step",

@@ -59,5 +59,5 @@ def test_live_counts_and_a_retry_agree(undone):
     events = list(rolled_back(plan))
     for event in events:
         tally.on_event(event)
-    assert (tally.good, len(tally.failed)) == ((6, 0) if wanted else (0, 5))
+    assert (tally.succeeded, len(tally.failed)) == ((6, 0) if wanted else (0, 5))
     assert len(plan_retry(plan, events, failed=True, not_started=False).deployments) == (0 if wanted else 6)

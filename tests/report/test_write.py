@@ -22,7 +22,7 @@ def mode(path) -> int:
 def test_a_report_folder_holds_every_file_and_is_private(story, tmp_path):
     folder = tmp_path / "new" / "report"
     written = write_reports(story, [folder])
-    assert written.faults == ()
+    assert written.problems == ()
     assert {path.name for path in folder.iterdir()} == set(FILES)
     assert [mode(path) for path in (folder.parent, folder)] == [0o700, 0o700]
     assert {mode(path) for path in folder.iterdir()} == {0o600}
@@ -39,15 +39,15 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_others_are_written(stor
     blocked.write_text("in the way")
     written = write_reports(story, [blocked, blocked / "below", tmp_path / "good"])
     assert len(written.files) == len(FILES)
-    assert len(written.faults) == 2
-    assert written.faults[0] == f"no report in {blocked}: it is a file; choose another folder with --report"
+    assert len(written.problems) == 2
+    assert written.problems[0] == f"no report in {blocked}: it is a file; choose another folder with --report"
 
 
 def test_one_file_that_cannot_be_written_leaves_the_others(story, tmp_path):
     (tmp_path / "report.csv").mkdir()
     written = write_reports(story, [tmp_path])
     assert len(written.files) == len(FILES) - 1
-    assert [fault for fault in written.faults if "report.csv is not written" in fault]
+    assert [fault for fault in written.problems if "report.csv is not written" in fault]
     assert not list(tmp_path.glob(".*"))
 
 

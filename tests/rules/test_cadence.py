@@ -24,11 +24,11 @@ from batch_deployer.settings import PollSettings
 SETTINGS = PollSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
 
 
-def watch(duration, learned=None, *, busy=0.0, urgency=Urgency.NONE):
+def watch(duration, learned=None, *, min_affordable=0.0, urgency=Urgency.NONE):
     """Look until an install of `duration` seconds is seen to have ended: (seconds of delay, looks)."""
     at, looks = 0.0, 0
     while at < duration or not looks:
-        gap = next_poll_interval(at, learned, SETTINGS, busy=busy, urgency=urgency)
+        gap = next_poll_interval(at, learned, SETTINGS, min_affordable=min_affordable, urgency=urgency)
         assert gap > 0
         at += gap
         looks += 1
@@ -118,7 +118,7 @@ def test_the_next_in_a_full_cluster_waits_for_any_end_however_many_are_under_way
 
 
 def test_urgency_never_outruns_the_read_budget():
-    assert next_poll_interval(100.0, None, SETTINGS, busy=17.0, urgency=Urgency.GATE) == 17.0
+    assert next_poll_interval(100.0, None, SETTINGS, min_affordable=17.0, urgency=Urgency.GATE) == 17.0
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 1.0, 2.0])
@@ -161,8 +161,8 @@ def test_what_was_learned_makes_slow_settings_quicker_and_quick_ones_no_slower()
 
 
 def test_a_busy_read_budget_stretches_every_gap_even_beyond_the_longest():
-    assert next_poll_interval(10.0, None, SETTINGS, busy=17.0) == 17.0
-    assert next_poll_interval(10_000.0, None, SETTINGS, busy=90.0) == 90.0
+    assert next_poll_interval(10.0, None, SETTINGS, min_affordable=17.0) == 17.0
+    assert next_poll_interval(10_000.0, None, SETTINGS, min_affordable=90.0) == 90.0
 
 
 @pytest.mark.parametrize(("clusters", "rate", "gap"), [(0, 10.0, 0.0), (80, 10.0, 10.0), (1000, 50.0, 25.0)])
@@ -209,18 +209,18 @@ def test_an_end_that_was_noticed_late_teaches_no_more_than_a_look_in_time_would_
 
 @given(gap=st.floats(0.0, 5.0), at=st.floats(0.0, 1e6))
 def test_a_look_is_due_when_it_is_wanted_or_a_little_later(gap, at):
-    beat = PollAligner()
+    aligner = PollAligner()
     for number in range(200):
-        beat.looked(number * gap)
-    assert -1e-9 <= beat.after(at) - at <= GROUP_WAIT_SECONDS
+        aligner.polled(number * gap)
+    assert -1e-9 <= aligner.after(at) - at <= GROUP_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(
     ("a_second", "together"), [(1, 1), (20, 1), (80, 4), (150, 7.5), (400, 5), (1000, 6.25), (20_000, 1)]
 )
 def test_looks_are_due_a_few_at_a_time_and_never_in_crowds(a_second, together):
-    beat, wanted = PollAligner(), [number / a_second for number in range(2000)]
+    aligner, wanted = PollAligner(), [number / a_second for number in range(2000)]
     for at in wanted:
-        beat.looked(at)
+        aligner.polled(at)
     assert together <= GROUP
-    assert len(wanted) / len({beat.after(at) for at in wanted}) == pytest.approx(together, rel=0.05)
+    assert len(wanted) / len({aligner.after(at) for at in wanted}) == pytest.approx(together, rel=0.05)

@@ -54,7 +54,7 @@ EVENTS = {
     "deferred": e.Deferred(**KEY, cause=Deferral.CLUSTER, why="the cluster is Hibernation", phase="Hibernation"),
     "requeued": e.Requeued(**KEY),
     "seen": e.Seen(**KEY, status="PENDING_INSTALL"),
-    "settled": e.Settled(**CREATE),
+    "settled": e.StepCompleted(**CREATE),
     "finished": e.Finished(**KEY, outcome=Outcome.DEPLOYED),
 }
 PAIRS = list(product(LEGAL, EVENTS))

@@ -70,7 +70,7 @@ def test_one_good_answer_closes_a_breaker():
     for now in range(5):
         breaker.record_failure(float(now), 0.9, SETTINGS)
     breaker.record_success()
-    assert (breaker.is_open, breaker.faults, breaker.open_until) == (False, 0, 0.0)
+    assert (breaker.is_open, breaker.failures, breaker.open_until) == (False, 0, 0.0)
     assert not breaker.exhausted(1e9, SETTINGS)
 
 

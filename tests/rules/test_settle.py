@@ -57,20 +57,20 @@ def sight(base, state):
 @pytest.mark.parametrize("status", sorted(PENDING))
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 def test_pending_goes_on_whoever_caused_it(operation, status):
-    assert sight(a_baseline(operation, 3), a_state(status, 4)) is PollResult.GOING
+    assert sight(a_baseline(operation, 3), a_state(status, 4)) is PollResult.IN_PROGRESS
 
 
 @pytest.mark.parametrize(
     ("status", "seen", "reason"),
     [
-        ("DEPLOYED", PollResult.DONE, ""),
-        ("SUPERSEDED", PollResult.DONE, ""),
-        ("FAILED", PollResult.BAD, "create ended FAILED"),
-        ("UNKNOWN", PollResult.BAD, "status UNKNOWN: delete it by hand and install it again"),
+        ("DEPLOYED", PollResult.SUCCEEDED, ""),
+        ("SUPERSEDED", PollResult.SUCCEEDED, ""),
+        ("FAILED", PollResult.FAILED, "create ended FAILED"),
+        ("UNKNOWN", PollResult.FAILED, "status UNKNOWN: delete it by hand and install it again"),
         ("DELETING", PollResult.THEIRS, "it is being deleted (DELETING)"),
         ("DELETED", PollResult.THEIRS, "it is being deleted (DELETED)"),
-        ("QUEUED", PollResult.GOING, ""),
-        ("", PollResult.GOING, ""),
+        ("QUEUED", PollResult.IN_PROGRESS, ""),
+        ("", PollResult.IN_PROGRESS, ""),
     ],
 )
 def test_after_a_create_each_status_has_its_meaning(status, seen, reason):
@@ -80,12 +80,15 @@ def test_after_a_create_each_status_has_its_meaning(status, seen, reason):
 @pytest.mark.parametrize("status", ["FAILED", "UNKNOWN"])
 def test_the_clouds_own_words_are_the_reason_of_a_failure(status):
     state = a_state(status, text="timed out waiting for the condition")
-    assert classify_poll(a_baseline(Operation.CREATE), state) == (PollResult.BAD, "timed out waiting for the condition")
+    assert classify_poll(a_baseline(Operation.CREATE), state) == (
+        PollResult.FAILED,
+        "timed out waiting for the condition",
+    )
 
 
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 def test_a_release_missing_from_the_list_is_gone_or_not_visible_yet(operation):
-    assert classify_poll(a_baseline(operation, 3), None) == (PollResult.GONE, "the release is no longer there")
+    assert classify_poll(a_baseline(operation, 3), None) == (PollResult.ABSENT, "the release is no longer there")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
@@ -109,7 +112,7 @@ def test_after_an_update_no_terminal_status_of_the_baseline_counts(operation, st
 def test_a_terminal_status_counts_once_the_revision_or_the_time_moved_or_pending_was_seen(
     operation, status, base, state
 ):
-    expected = {"DEPLOYED": PollResult.DONE, "FAILED": PollResult.BAD}[status]
+    expected = {"DEPLOYED": PollResult.SUCCEEDED, "FAILED": PollResult.FAILED}[status]
     assert sight(a_baseline(operation, 3, **base), a_state(status, **state)) is expected
 
 
@@ -117,7 +120,7 @@ def test_a_terminal_status_counts_once_the_revision_or_the_time_moved_or_pending
 def test_a_stale_read_after_pending_was_seen_at_the_new_revision_does_not_count(operation):
     base = a_baseline(operation, 3, pending_revision=4)
     assert sight(base, a_state("DEPLOYED", 3, updated=THEN)) is PollResult.STALE
-    assert sight(base, a_state("DEPLOYED", 4, updated=THEN)) is PollResult.DONE
+    assert sight(base, a_state("DEPLOYED", 4, updated=THEN)) is PollResult.SUCCEEDED
 
 
 @pytest.mark.parametrize("operation", UPDATES)
@@ -134,13 +137,13 @@ def test_without_any_time_the_same_revision_is_stale():
 def test_a_time_that_is_missing_or_only_written_differently_has_not_moved(updated):
     state = a_state("DEPLOYED", 3, updated=updated)
     assert sight(a_baseline(Operation.UPGRADE, 3), state) is PollResult.STALE
-    assert fate(a_baseline(Operation.UPGRADE, 3), state) == (WriteOutcome.NOT_YET, "")
+    assert fate(a_baseline(Operation.UPGRADE, 3), state) == (WriteOutcome.NOT_VISIBLE, "")
 
 
 def test_times_that_cannot_be_read_can_still_be_told_apart():
     base = a_baseline(Operation.UPGRADE, 3, "some time")
     assert sight(base, a_state("DEPLOYED", 3, updated="some time")) is PollResult.STALE
-    assert sight(base, a_state("DEPLOYED", 3, updated="another time")) is PollResult.DONE
+    assert sight(base, a_state("DEPLOYED", 3, updated="another time")) is PollResult.SUCCEEDED
 
 
 OURS = {"created": BEFORE, "made": (4,)}
@@ -168,23 +171,25 @@ def test_what_our_write_cannot_have_made_is_somebody_elses(operation, status, st
 @pytest.mark.parametrize(
     ("made", "revision", "seen"),
     [
-        ((4,), 4, PollResult.DONE),
-        ((4, 5), 5, PollResult.DONE),
+        ((4,), 4, PollResult.SUCCEEDED),
+        ((4, 5), 5, PollResult.SUCCEEDED),
         ((4, 5), 6, PollResult.THEIRS),
-        ((), 9, PollResult.DONE),
+        ((), 9, PollResult.SUCCEEDED),
         ((4,), 0, None),
     ],
 )
 def test_each_write_of_unknown_fate_may_have_made_one_revision(made, revision, seen):
     found = sight(a_baseline(Operation.UPGRADE, 3, made=made), a_state("DEPLOYED", revision))
-    assert found is (seen or PollResult.DONE)
+    assert found is (seen or PollResult.SUCCEEDED)
 
 
 @pytest.mark.parametrize(
     "created", [BEFORE, "2026-01-01T18:00:00Z", "2026-01-02T02:00:00.4+08:00", "", "soon", "0001-01-01T00:00:00Z"]
 )
 def test_a_creation_time_that_is_the_same_or_cannot_be_read_proves_nothing(created):
-    assert sight(a_baseline(Operation.UPGRADE, 3, **OURS), a_state("DEPLOYED", 4, created=created)) is PollResult.DONE
+    assert (
+        sight(a_baseline(Operation.UPGRADE, 3, **OURS), a_state("DEPLOYED", 4, created=created)) is PollResult.SUCCEEDED
+    )
 
 
 @pytest.mark.parametrize("status", ["DEPLOYED", "FAILED", "UNKNOWN"])
@@ -198,22 +203,22 @@ def test_a_chart_or_values_that_we_did_not_send_are_somebody_elses(status):
 def test_a_new_time_at_the_old_revision_is_not_the_effect_of_our_write(operation):
     base, state = a_baseline(operation, 3, **OURS), a_state("DEPLOYED", 3, updated=LATER, created=BEFORE)
     assert classify_poll(base, state, contradiction="other values run") == (PollResult.STALE, "")
-    assert fate(base, state) == (WriteOutcome.NOT_YET, "")
+    assert fate(base, state) == (WriteOutcome.NOT_VISIBLE, "")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 def test_a_failure_that_made_no_revision_is_ours_once_its_time_moved(operation):
     base = a_baseline(operation, 3, **OURS)
     state = a_state("FAILED", 3, updated=LATER, created=BEFORE, text="template error")
-    assert classify_poll(base, state) == (PollResult.BAD, "template error")
-    assert fate(base, state) == (WriteOutcome.OURS, "")
+    assert classify_poll(base, state) == (PollResult.FAILED, "template error")
+    assert fate(base, state) == (WriteOutcome.APPLIED, "")
     assert sight(base, a_state("FAILED", 3, updated=THEN, created=BEFORE)) is PollResult.STALE
 
 
 def test_while_it_is_under_way_neither_chart_nor_values_are_compared():
     state = a_state("PENDING_UPGRADE", 4, created=BEFORE)
     found = classify_poll(a_baseline(Operation.UPGRADE, 3, **OURS), state, contradiction="other values run")
-    assert found == (PollResult.GOING, "")
+    assert found == (PollResult.IN_PROGRESS, "")
 
 
 @pytest.mark.parametrize("updated", [BEFORE, THEN])
@@ -227,11 +232,11 @@ def test_a_stale_poll_is_nobodys_work(updated):
 @pytest.mark.parametrize(
     ("base", "state", "seen"),
     [
-        ({"made": (1,)}, {"revision": 1}, PollResult.DONE),
+        ({"made": (1,)}, {"revision": 1}, PollResult.SUCCEEDED),
         ({"made": (1,)}, {"revision": 2}, PollResult.THEIRS),
-        ({"made": (1,), "created": THEN}, {"revision": 1, "created": THEN}, PollResult.DONE),
+        ({"made": (1,), "created": THEN}, {"revision": 1, "created": THEN}, PollResult.SUCCEEDED),
         ({"made": (1,), "created": THEN}, {"revision": 1, "created": LATER}, PollResult.THEIRS),
-        ({"made": (1,), "revision": 3}, {"revision": 1}, PollResult.DONE),
+        ({"made": (1,), "revision": 3}, {"revision": 1}, PollResult.SUCCEEDED),
         ({"made": (1,), "revision": 3}, {"revision": 2}, PollResult.THEIRS),
         ({"made": (1,), "revision": 3}, {"revision": 3}, PollResult.THEIRS),
         ({"made": (1,), "revision": 3}, {"revision": 3, "updated": THEN}, PollResult.STALE),
@@ -245,7 +250,7 @@ def test_a_create_makes_revision_one_also_where_another_release_was_deleted(base
 
 @pytest.mark.parametrize("base", [(3, THEN), (3, "")])
 def test_a_create_after_a_delete_is_done_at_its_own_first_revision(base):
-    assert sight(a_baseline(Operation.CREATE, *base), a_state("DEPLOYED", 1, updated=LATER)) is PollResult.DONE
+    assert sight(a_baseline(Operation.CREATE, *base), a_state("DEPLOYED", 1, updated=LATER)) is PollResult.SUCCEEDED
 
 
 def test_a_create_after_a_delete_does_not_believe_a_read_of_what_was_deleted():
@@ -254,26 +259,26 @@ def test_a_create_after_a_delete_does_not_believe_a_read_of_what_was_deleted():
     assert sight(base, a_state("DEPLOYED", 1, updated=BEFORE)) is PollResult.STALE
     assert sight(base, a_state("DELETING", 1, updated=LATER)) is PollResult.STALE
     assert sight(base, a_state("DELETED", 1, updated=LATER)) is PollResult.STALE
-    assert sight(base, a_state("DEPLOYED", 1, updated=LATER)) is PollResult.DONE
-    assert sight(base, a_state("FAILED", 1, updated=LATER)) is PollResult.BAD
+    assert sight(base, a_state("DEPLOYED", 1, updated=LATER)) is PollResult.SUCCEEDED
+    assert sight(base, a_state("FAILED", 1, updated=LATER)) is PollResult.FAILED
 
 
 @pytest.mark.parametrize(
     ("state", "seen"),
     [
-        (None, PollResult.DONE),
-        (a_state("DELETED", 3), PollResult.DONE),
-        (a_state("DELETING", 3, created=BEFORE), PollResult.GOING),
-        (a_state("DEPLOYED", 3, created=BEFORE), PollResult.GOING),
-        (a_state("DEPLOYED", 3, created=THEN), PollResult.GOING),
-        (a_state("DEPLOYED", 3, created=""), PollResult.GOING),
-        (a_state("PENDING_INSTALL", 3, created=BEFORE), PollResult.GOING),
+        (None, PollResult.SUCCEEDED),
+        (a_state("DELETED", 3), PollResult.SUCCEEDED),
+        (a_state("DELETING", 3, created=BEFORE), PollResult.IN_PROGRESS),
+        (a_state("DEPLOYED", 3, created=BEFORE), PollResult.IN_PROGRESS),
+        (a_state("DEPLOYED", 3, created=THEN), PollResult.IN_PROGRESS),
+        (a_state("DEPLOYED", 3, created=""), PollResult.IN_PROGRESS),
+        (a_state("PENDING_INSTALL", 3, created=BEFORE), PollResult.IN_PROGRESS),
         (a_state("FAILED", 3, created=BEFORE), PollResult.STALE),
         (a_state("UNKNOWN", 3, created=BEFORE), PollResult.STALE),
         (a_state("DEPLOYED", 4, created=BEFORE), PollResult.THEIRS),
-        (a_state("DEPLOYED", 1, created=LATER), PollResult.OTHER),
-        (a_state("PENDING_INSTALL", 1, created=LATER), PollResult.OTHER),
-        (a_state("FAILED", 1, created=LATER), PollResult.OTHER),
+        (a_state("DEPLOYED", 1, created=LATER), PollResult.REPLACED),
+        (a_state("PENDING_INSTALL", 1, created=LATER), PollResult.REPLACED),
+        (a_state("FAILED", 1, created=LATER), PollResult.REPLACED),
     ],
 )
 def test_a_delete_is_done_when_the_release_is_gone_and_another_is_told_from_it(state, seen):
@@ -290,12 +295,12 @@ def fate(base, state, *, differs="", skew=300.0):
 @pytest.mark.parametrize("operation", [Operation.CREATE, *UPDATES])
 @pytest.mark.parametrize("state", [None, a_state("DELETED")])
 def test_what_is_not_there_did_not_take_effect_yet(operation, state):
-    assert fate(a_baseline(operation), state) == (WriteOutcome.NOT_YET, "")
+    assert fate(a_baseline(operation), state) == (WriteOutcome.NOT_VISIBLE, "")
 
 
 @pytest.mark.parametrize("status", ["PENDING_INSTALL", "DEPLOYED", "FAILED", "UNKNOWN"])
 def test_a_release_that_fits_in_every_point_is_our_create(status):
-    assert fate(a_baseline(Operation.CREATE), a_state(status)) == (WriteOutcome.OURS, "")
+    assert fate(a_baseline(Operation.CREATE), a_state(status)) == (WriteOutcome.APPLIED, "")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +323,7 @@ def test_a_release_that_does_not_fit_is_a_conflict(state, differs, reason):
     "created", ["2026-01-02T02:55:00+08:00", "2026-01-01T19:00:00Z", "", "soon", "0001-01-01T00:00:00Z"]
 )
 def test_a_creation_time_within_the_skew_or_untold_does_not_speak_against_us(created):
-    assert fate(a_baseline(Operation.CREATE), a_state("DEPLOYED", created=created)) == (WriteOutcome.OURS, "")
+    assert fate(a_baseline(Operation.CREATE), a_state("DEPLOYED", created=created)) == (WriteOutcome.APPLIED, "")
 
 
 def test_an_ambiguous_create_after_a_delete_does_not_take_the_deleted_release_for_its_own():
@@ -328,26 +333,26 @@ def test_an_ambiguous_create_after_a_delete_does_not_take_the_deleted_release_fo
         a_state("DEPLOYED", 1, updated=BEFORE, created=BEFORE),
         a_state("DELETING", 1, updated=LATER, created=BEFORE),
     ):
-        assert fate(base, old, differs="values differ") == (WriteOutcome.NOT_YET, "")
-    assert fate(base, a_state("DEPLOYED", 1)) == (WriteOutcome.OURS, "")
-    assert fate(a_baseline(Operation.CREATE, 1, ""), a_state("DEPLOYED", 1)) == (WriteOutcome.OURS, "")
+        assert fate(base, old, differs="values differ") == (WriteOutcome.NOT_VISIBLE, "")
+    assert fate(base, a_state("DEPLOYED", 1)) == (WriteOutcome.APPLIED, "")
+    assert fate(a_baseline(Operation.CREATE, 1, ""), a_state("DEPLOYED", 1)) == (WriteOutcome.APPLIED, "")
 
 
 @pytest.mark.parametrize("operation", UPDATES)
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (a_state("DEPLOYED", 3, updated=THEN), WriteOutcome.NOT_YET),
-        (a_state("FAILED", 3, updated=THEN), WriteOutcome.NOT_YET),
-        (a_state("DEPLOYED", 2, updated=BEFORE), WriteOutcome.NOT_YET),
-        (a_state("PENDING_INSTALL", 2, updated=BEFORE), WriteOutcome.NOT_YET),
-        (a_state("PENDING_UPGRADE", 3, updated=BEFORE), WriteOutcome.NOT_YET),
-        (a_state("DEPLOYED", 1, updated=LATER), WriteOutcome.OURS),
-        (a_state("DEPLOYED", 3, updated=LATER), WriteOutcome.OURS),
-        (a_state("PENDING_UPGRADE", 3, updated=THEN), WriteOutcome.OURS),
-        (a_state("PENDING_ROLLBACK", 4), WriteOutcome.OURS),
-        (a_state("DEPLOYED", 4), WriteOutcome.OURS),
-        (a_state("FAILED", 4), WriteOutcome.OURS),
+        (a_state("DEPLOYED", 3, updated=THEN), WriteOutcome.NOT_VISIBLE),
+        (a_state("FAILED", 3, updated=THEN), WriteOutcome.NOT_VISIBLE),
+        (a_state("DEPLOYED", 2, updated=BEFORE), WriteOutcome.NOT_VISIBLE),
+        (a_state("PENDING_INSTALL", 2, updated=BEFORE), WriteOutcome.NOT_VISIBLE),
+        (a_state("PENDING_UPGRADE", 3, updated=BEFORE), WriteOutcome.NOT_VISIBLE),
+        (a_state("DEPLOYED", 1, updated=LATER), WriteOutcome.APPLIED),
+        (a_state("DEPLOYED", 3, updated=LATER), WriteOutcome.APPLIED),
+        (a_state("PENDING_UPGRADE", 3, updated=THEN), WriteOutcome.APPLIED),
+        (a_state("PENDING_ROLLBACK", 4), WriteOutcome.APPLIED),
+        (a_state("DEPLOYED", 4), WriteOutcome.APPLIED),
+        (a_state("FAILED", 4), WriteOutcome.APPLIED),
     ],
 )
 def test_an_ambiguous_update_took_effect_if_the_release_moved_beyond_the_baseline(operation, state, expected):
@@ -374,23 +379,26 @@ def test_an_ambiguous_update_after_which_anothers_work_is_there_is_a_conflict(op
 
 def test_an_ambiguous_update_that_is_under_way_is_not_judged_by_its_values():
     state = a_state("PENDING_UPGRADE", 4, created=BEFORE)
-    assert fate(a_baseline(Operation.UPGRADE, 3, **OURS), state, differs="other values run") == (WriteOutcome.OURS, "")
+    assert fate(a_baseline(Operation.UPGRADE, 3, **OURS), state, differs="other values run") == (
+        WriteOutcome.APPLIED,
+        "",
+    )
 
 
 def test_an_update_without_a_known_time_is_judged_by_its_revision():
-    assert fate(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3))[0] is WriteOutcome.NOT_YET
+    assert fate(a_baseline(Operation.UPGRADE, 3, ""), a_state("DEPLOYED", 3))[0] is WriteOutcome.NOT_VISIBLE
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (None, WriteOutcome.OURS),
-        (a_state("DELETED", 3), WriteOutcome.OURS),
-        (a_state("DELETING", 3), WriteOutcome.OURS),
-        (a_state("DEPLOYED", 3, created=BEFORE), WriteOutcome.NOT_YET),
-        (a_state("FAILED", 3, created=BEFORE), WriteOutcome.NOT_YET),
+        (None, WriteOutcome.APPLIED),
+        (a_state("DELETED", 3), WriteOutcome.APPLIED),
+        (a_state("DELETING", 3), WriteOutcome.APPLIED),
+        (a_state("DEPLOYED", 3, created=BEFORE), WriteOutcome.NOT_VISIBLE),
+        (a_state("FAILED", 3, created=BEFORE), WriteOutcome.NOT_VISIBLE),
         (a_state("DEPLOYED", 4, created=BEFORE), WriteOutcome.CONFLICT),
-        (a_state("DEPLOYED", 1, created=LATER), WriteOutcome.OURS),
+        (a_state("DEPLOYED", 1, created=LATER), WriteOutcome.APPLIED),
     ],
 )
 def test_an_ambiguous_delete_took_effect_if_the_release_is_going_or_gone(state, expected):
@@ -412,14 +420,14 @@ STATES = st.builds(
 def test_an_update_is_never_called_done_on_a_state_that_was_there_before(state, operation, revision):
     """Whatever does not lie beyond the baseline by revision or by time cannot be the effect of our write."""
     base = a_baseline(operation, revision)
-    if classify_poll(base, state)[0] in (PollResult.DONE, PollResult.BAD):
+    if classify_poll(base, state)[0] in (PollResult.SUCCEEDED, PollResult.FAILED):
         assert state.revision > revision or state.updated_at == LATER
 
 
 @given(state=STATES, operation=st.sampled_from(list(Operation)), revision=st.integers(0, 6))
 def test_every_state_has_a_meaning_and_a_bad_one_its_reason(state, operation, revision):
     seen, reason = classify_poll(a_baseline(operation, revision), state)
-    assert reason or seen not in (PollResult.BAD, PollResult.THEIRS)
+    assert reason or seen not in (PollResult.FAILED, PollResult.THEIRS)
     found, why = fate(a_baseline(operation, revision), state)
     assert bool(why) is (found is WriteOutcome.CONFLICT)
 

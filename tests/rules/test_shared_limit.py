@@ -42,7 +42,7 @@ class Runner:
             self.me, {"writes": request}, now, sharing=sharing, begins=not self.joined, alive=alive
         )
         if not (membership.alone or (sharing and membership.ready)):
-            self.bucket.untold(request)
+            self.bucket.unreported(request)
         joins, self.joined = membership.ready and not self.joined, self.joined or membership.ready
         if joins and not membership.sharing:
             for at in [at for at in journals if at > now - 2 * self.rate.period][-self.rate.count :]:
@@ -241,7 +241,7 @@ def test_nothing_is_told_twice_and_what_did_not_arrive_is_told_again():
     request = bucket.request(0.1, 0, 1)
     assert [usage.slot for usage in request.used] == [0]
     assert bucket.request(0.1, 0, 1).used == []
-    bucket.untold(request)
+    bucket.unreported(request)
     assert bucket.request(0.1, 0, 1).used == [Usage(0, request.used[0].arrived)]
 
 

@@ -64,7 +64,7 @@ def test_installs_take_as_long_whoever_asks_when():
         fleet = SimulatedProvider(WORLD, seed=5)
         for cloud, call in order:
             fleet.handle(cloud, call, 1e9)
-        slots = [slot for holding in fleet.estate.everywhere() for slot in holding.slots.values()]
+        slots = [slot for holding in fleet.estate.all_clusters() for slot in holding.slots.values()]
         return {slot.key: slot.revisions[-1].ends for slot in slots}
 
     forward = ends(CREATES)

@@ -7,7 +7,7 @@ import pytest
 
 from batch_deployer.simulator.faults import files
 from batch_deployer.simulator.faults.presets import PRESETS
-from batch_deployer.simulator.faults.rules import ANSWERS, FATES, Effect, FaultRule
+from batch_deployer.simulator.faults.rules import ANSWERS, WRITE_EFFECTS, Effect, FaultRule
 from batch_deployer.simulator.world.entities import Account
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
@@ -22,7 +22,7 @@ def test_the_fault_file_shown_can_be_loaded():
 @pytest.mark.parametrize("effect", list(Effect))
 def test_every_effect_has_its_line(effect):
     (about,) = re.findall(rf"^\| `{effect}` \| (\w+) \|", TEXT, re.MULTILINE)
-    assert about == ("answer" if effect in ANSWERS else "fate" if effect in FATES else "cluster")
+    assert about == ("answer" if effect in ANSWERS else "fate" if effect in WRITE_EFFECTS else "cluster")
 
 
 @pytest.mark.parametrize("key", FaultRule.__struct_encode_fields__)

@@ -3,7 +3,7 @@
 import pytest
 
 from batch_deployer.model.api import CreateRelease, ListCharts, ListReleases
-from batch_deployer.simulator.faults.rules import ANSWERS, FATES, Effect
+from batch_deployer.simulator.faults.rules import ANSWERS, WRITE_EFFECTS, Effect
 
 CHART = "00000000-0000-4000-8000-0000000000c1"
 KEY = "00000000-0000-4000-8000-000000000001/apps/web"
@@ -273,5 +273,5 @@ def test_a_phase_can_be_set_by_hand(scene):
 
 
 def test_every_effect_is_of_one_kind():
-    assert ANSWERS | FATES | {Effect.PHASE} == set(Effect)
-    assert not ANSWERS & FATES
+    assert ANSWERS | WRITE_EFFECTS | {Effect.PHASE} == set(Effect)
+    assert not ANSWERS & WRITE_EFFECTS

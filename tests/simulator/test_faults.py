@@ -72,7 +72,7 @@ def test_a_mistake_is_named(text, message):
 def test_all_rules_that_are_wrong_are_named_at_once():
     with pytest.raises(InputError) as caught:
         files.load("- {effect: x}\n- {effect: slow}\n- {effect: slow, seconds: x}\n")
-    assert [str(fault).split(":")[0] for fault in caught.value.faults] == ["rule 1", "rule 3"]
+    assert [str(fault).split(":")[0] for fault in caught.value.diagnostics] == ["rule 1", "rule 3"]
 
 
 def test_a_yaml_file_runs_no_code():

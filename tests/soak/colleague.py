@@ -122,7 +122,7 @@ class Colleague:
         loop.call_later(after, lambda: self.fleet.interfere(key, effect, self.epoch + loop.time(), wish))
 
 
-_WEAK_MOMENTS = (e.Planned, e.Settled, e.Uncertain, e.Missing, e.Refused)
+_WEAK_MOMENTS = (e.Planned, e.StepCompleted, e.Uncertain, e.Missing, e.Refused)
 """After these a write of ours waits for its turn, for a poll, or for a lock."""
 
 

@@ -117,7 +117,7 @@ def _judged(what: str, plan: Plan, show: Show) -> Iterator[str]:
 
 
 def _fine(outcome: Outcome) -> bool:
-    return outcome.good or outcome is Outcome.ROLLED_BACK
+    return outcome.succeeded or outcome is Outcome.ROLLED_BACK
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -57,7 +57,7 @@ def lease():
     """`lease(boot=..)`: a lease of 120 s at HOME, renewed at 1,000 s since boot and 50,000 s since the epoch."""
 
     def make(**changes):
-        values = {"name": "n", "run": "r", "place": HOME, "pid": 7, "born": "1", "since": 1.0}
+        values = {"name": "n", "run": "r", "host": HOME, "pid": 7, "born": "1", "since": 1.0}
         return Lease(**{**values, "renewed": Stamp(1000.0, 50_000.0), "length": 120.0, **changes})
 
     return make
@@ -91,7 +91,7 @@ def test_after_a_reboot_a_lease_ends_by_the_wall_clock_even_if_that_was_reset(le
 
 
 @pytest.mark.parametrize(
-    ("place", "alive", "free"),
+    ("host", "alive", "free"),
     [
         (HOME, True, False),
         (HOME, False, True),
@@ -100,8 +100,8 @@ def test_after_a_reboot_a_lease_ends_by_the_wall_clock_even_if_that_was_reset(le
         (dataclasses.replace(HOME, boot="later"), False, False),
     ],
 )
-def test_a_process_number_is_believed_only_where_it_counts(lease, place, alive, free):
-    assert lease().free(place, Stamp(1001.0, 50_001.0), lambda pid, start_time: alive) is free
+def test_a_process_number_is_believed_only_where_it_counts(lease, host, alive, free):
+    assert lease().free(host, Stamp(1001.0, 50_001.0), lambda pid, start_time: alive) is free
 
 
 def test_a_process_number_used_again_is_not_the_holder():

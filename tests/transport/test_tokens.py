@@ -14,7 +14,7 @@ from batch_deployer.transport.auth.credentials import LoginRefused, RenewedToken
 class Script:
     """A login that gives one prepared result after the other."""
 
-    place = "cloud 'c': login at https://iam"
+    where = "cloud 'c': login at https://iam"
 
     def __init__(self, *results):
         self.results = list(results)
@@ -182,7 +182,7 @@ def test_the_pauses_between_logins_grow_whoever_asks_for_them(serve, api_at, clo
             await token.renew(1, "HTTP 401")
 
     async def scenario():
-        timed.place = "iam"
+        timed.where = "iam"
         await token.start()
         token._login = timed
         end = clock.now + 600
@@ -279,7 +279,7 @@ def test_a_life_counts_from_before_the_login(clock):
 
 def test_a_token_of_another_project_is_never_used(clock):
     token, script = credential(clock, Token(value="one", project="other"), Token(value="two"))
-    token._fault = lambda found: f"project {found.project!r}"
+    token._check = lambda found: f"project {found.project!r}"
 
     with pytest.raises(InputError, match="project 'other'"):
         asyncio.run(token.start())

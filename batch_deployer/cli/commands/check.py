@@ -61,7 +61,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.app.runtime import run_in_loop
     from batch_deployer.app.secrets import resolve_all
     from batch_deployer.cli.launch import open_store
-    from batch_deployer.cli.plan_output import choice_of, show_warnings, to_look
+    from batch_deployer.cli.plan_output import choice_of, for_preview, show_warnings
     from batch_deployer.cli.terminal import show, width
     from batch_deployer.manifest.loader import load
 
@@ -76,7 +76,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
 
     # Without `discover` all is known at once, so that bad input is found before anything is sent.
     known = None if wanted.discover else plan({})
-    patience = to_look(options)(wanted.settings)
+    patience = for_preview(options)(wanted.settings)
     checks = run_in_loop(lambda: check_clouds(wanted, lambda shown: known or plan(shown), store, patience))
     code = worst(*(each.exit_code for each in checks))
     # Each text by itself: within a document what surrounds a secret could be hidden with it.

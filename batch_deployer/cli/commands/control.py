@@ -67,8 +67,8 @@ def _chosen(past: "RecordedRun", order: str, globs: Sequence[str]) -> str:
     wanted = Globs(order, globs)
     story = past.story()
     found = [each for each in past.plan.deployments if wanted.fit(each.cluster, each.release)]
-    if faults := wanted.faults(past.plan.deployments):
-        raise InputError(faults)
+    if diagnostics := wanted.diagnostics(past.plan.deployments):
+        raise InputError(diagnostics)
     ended = sum(story.records[each.key].state is State.ENDED for each in found)
     if ended == len(found):
         raise InputError(

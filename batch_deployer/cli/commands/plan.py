@@ -67,9 +67,9 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
         blocked,
         changes,
         chosen_plan,
+        for_preview,
         plan_key,
         show_warnings,
-        to_look,
     )
     from batch_deployer.cli.plan_summary import (
         changes_text,
@@ -85,7 +85,7 @@ def command(session: Session, /, manifest: Path, **options: Any) -> int:
     from batch_deployer.state.state_dir import StateDir
 
     store = open_store(session)
-    patience = to_look(options)
+    patience = for_preview(options)
     plan = chosen_plan(manifest, options | {"saved": None}, store, patience)
     show_warnings(plan)
     resolve_all(plan, store)

@@ -79,12 +79,12 @@ def command(  # noqa: PLR0917 - click hands each option over
         faults=read_faults(faults),
         durations=known_durations(session.use_state(state_dir)),
     )
-    for line in _told(done, rto):
+    for line in _as_text(done, rto):
         click.echo(line)
     return 1 if rto is not None and done.recovered > rto else 0
 
 
-def _told(done: "RehearsalResult", rto: float | None) -> Iterator[str]:
+def _as_text(done: "RehearsalResult", rto: float | None) -> Iterator[str]:
     """What a person wants to know, line by line."""
     yield f"{done.deployments} deployments on {done.clusters} clusters, rehearsed {len(done.trials)} times"
     yield f"duration     median {span(done.median)}, p95 {span(done.p95)}"

@@ -59,7 +59,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     check_folder(output)
     store = open_store(session)
     specs = _specs(clouds, manifest, store)
-    patience = Patience.to_look(Settings(), wait, lambda text: echo(f"warning: {text}"))
+    patience = Patience.for_preview(Settings(), wait, lambda text: echo(f"warning: {text}"))
     found = run_in_loop(lambda: read_cluster(specs, store, patience))
     now = datetime.now(UTC)
     snapshot = take_down(f"snapshot-{now:%Y%m%d-%H%M%S}", found, _secrets(manifest, store))

@@ -49,7 +49,7 @@ def to_html(story: RunHistory, summary: Summary | None = None, *, rows: Rows | N
     summary, good = summary or summarise(story), success_words(story)
     yield from environment.get_template("report.html").generate(
         s=summary,
-        lines=_lines((rows or Rows(story)).bad_first(good, _MOST_ROWS)),
+        lines=_lines((rows or Rows(story)).failures_first(good, _MOST_ROWS)),
         left_out=max(0, summary.totals.deployments - _MOST_ROWS),
         path=polyline(summary.curve, summary.totals.deployments, summary.run.duration),
         longest=summary.run.duration,

@@ -84,7 +84,7 @@ def _case(rows: Rows, record: DeploymentHistory) -> str:
 
 
 def _element(record: DeploymentHistory) -> str | None:
-    return None if record.good else _ELEMENT.get(record.word)
+    return None if record.succeeded else _ELEMENT.get(record.word)
 
 
 def _counts(records: Iterable[DeploymentHistory]) -> dict[str, str]:

@@ -135,7 +135,7 @@ def _deployments(rows: Rows, total: int, good: frozenset[str]) -> Iterator[str]:
         yield f"The first {_MOST_ROWS:,} of {total:,}, those that need a look first; report.csv has all.\n\n"
     head = ("Cluster", "Namespace", "Release", "Version", "Action", "Outcome", "Reason")
     yield _table(head, ())
-    yield from (_line(_cells(row)) for row in rows.bad_first(good, _MOST_ROWS))
+    yield from (_line(_cells(row)) for row in rows.failures_first(good, _MOST_ROWS))
 
 
 def _cells(row: DeploymentRow) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from batch_deployer.model.api import Status
-from batch_deployer.simulator.faults.rules import ANSWERS, FATES, INCIDENTS, Effect, FaultRule
+from batch_deployer.simulator.faults.rules import ANSWERS, INCIDENTS, WRITE_EFFECTS, Effect, FaultRule
 from batch_deployer.simulator.keyed_random import uniform
 from batch_deployer.simulator.world.entities import SimCluster
 
@@ -56,7 +56,7 @@ class FaultInjector:
         self.rules = tuple(rules)
         named = [(rule.name or f"{rule.effect}#{number}", rule) for number, rule in enumerate(rules)]
         self._answers = [(name, rule) for name, rule in named if rule.effect in ANSWERS]
-        self._fates = [(name, rule) for name, rule in named if rule.effect in FATES]
+        self._fates = [(name, rule) for name, rule in named if rule.effect in WRITE_EFFECTS]
         self._phases = [(name, rule) for name, rule in named if rule.effect == Effect.PHASE]
 
     def answer(self, subject: Subject, attempt: int, elapsed: float) -> FaultRule | None:
@@ -67,7 +67,7 @@ class FaultInjector:
                 return rule
         return None
 
-    def fate(self, subject: Subject, attempt: int, elapsed: float, revision: int) -> OperationOutcome:
+    def outcome(self, subject: Subject, attempt: int, elapsed: float, revision: int) -> OperationOutcome:
         """What becomes of the write that makes this revision; drawn per revision, so a repeated write fares alike."""
         if not self._fates:
             return _CALM

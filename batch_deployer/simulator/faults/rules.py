@@ -50,7 +50,7 @@ class Effect(StrEnum):
     """The cluster is in `phase` during the rule's window."""
 
 
-FATES = frozenset(
+WRITE_EFFECTS = frozenset(
     {
         Effect.STALE,
         Effect.FAIL,
@@ -66,7 +66,7 @@ FATES = frozenset(
 """Effects on what a write does, not on its answer."""
 INCIDENTS = frozenset({Effect.VANISH, Effect.OTHER_UPGRADE, Effect.OTHER_DELETE, Effect.OTHER_RECREATE})
 """What other actors do to a release."""
-ANSWERS = frozenset(Effect) - FATES - {Effect.PHASE}
+ANSWERS = frozenset(Effect) - WRITE_EFFECTS - {Effect.PHASE}
 """Effects on the answer to one request."""
 
 
@@ -141,7 +141,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             return kind in WRITES
         if self.effect == Effect.ALLOW_COLLISION:
             return kind == "create_release"
-        return self.effect not in FATES or kind in STARTS
+        return self.effect not in WRITE_EFFECTS or kind in STARTS
 
     def open(self, elapsed: float) -> bool:
         """Whether the window is open, so many simulated seconds after the start."""

@@ -42,31 +42,31 @@ class Views:
         self.since = 0.0
         """Creation time of what the world began with, epoch seconds."""
 
-    def read(self, cloud: str, call: Read, holding: HostedCluster | None, now: float) -> SimResponse:
-        """The answer of a healthy service. `holding` is the cluster that the call names, if it is there."""
+    def read(self, cloud: str, call: Read, hosted: HostedCluster | None, now: float) -> SimResponse:
+        """The answer of a healthy service. `hosted` is the cluster that the call names, if it is there."""
         if isinstance(call, ListCharts):
             return SimResponse(status=200, body=[self._chart(chart) for chart in self._estate.charts.values()])
         if isinstance(call, ShowChart):
             chart = self._estate.chart(call.chart_id)
             return responses.not_found(f"chart {call.chart_id}") if chart is None else _ok(self._chart(chart))
         if isinstance(call, ListClusters):
-            return _ok(ClusterListBody(items=[self._cluster(one) for one in self._estate.holdings(cloud)]))
-        if holding is None:
+            return _ok(ClusterListBody(items=[self._cluster(one) for one in self._estate.clusters_of(cloud)]))
+        if hosted is None:
             return responses.not_found(f"cluster {call.cluster_id}")
         if isinstance(call, ShowCluster):
-            return _ok(self._cluster(holding))
+            return _ok(self._cluster(hosted))
         if isinstance(call, ClusterTags):
-            return _ok(dict(holding.cluster.tags))
-        phase = self._phase(holding)
+            return _ok(dict(hosted.cluster.tags))
+        phase = self._phase(hosted)
         if phase not in USABLE:
-            return responses.phase_forbids(holding.cluster.name, phase)
+            return responses.phase_forbids(hosted.cluster.name, phase)
         if isinstance(call, ListReleases):
-            return self._releases(call, holding, now)
-        return _one(call, holding, now)
+            return self._releases(call, hosted, now)
+        return _one(call, hosted, now)
 
-    def _releases(self, call: ListReleases, holding: HostedCluster, now: float) -> SimResponse:
-        cluster = holding.cluster
-        slots = [slot for slot in holding.slots.values() if slot.namespace not in cluster.unlisted]
+    def _releases(self, call: ListReleases, hosted: HostedCluster, now: float) -> SimResponse:
+        cluster = hosted.cluster
+        slots = [slot for slot in hosted.slots.values() if slot.namespace not in cluster.unlisted]
         if cluster.lists_revisions:
             found = [body for slot in slots for body in reversed(slot.history(now))]
         else:
@@ -90,8 +90,8 @@ class Views:
             update_at=chart_time(self.since + chart.uploaded),
         )
 
-    def _cluster(self, holding: HostedCluster) -> ClusterBody:
-        cluster, phase = holding.cluster, self._phase(holding)
+    def _cluster(self, hosted: HostedCluster) -> ClusterBody:
+        cluster, phase = hosted.cluster, self._phase(hosted)
         status = {"phase": phase, "endpoints": [{"Internal": "https://192.168.0.10:5443"}]}
         if phase != "Available":
             status |= {"reason": phase, "message": f"the cluster is {phase}"}
@@ -120,14 +120,14 @@ def _ok(body: object) -> SimResponse:
     return SimResponse(status=200, body=body)
 
 
-def _one(call: ShowRelease | ReleaseHistory, holding: HostedCluster, now: float) -> SimResponse:
-    slot = holding.slots.get((call.namespace, call.name))
+def _one(call: ShowRelease | ReleaseHistory, hosted: HostedCluster, now: float) -> SimResponse:
+    slot = hosted.slots.get((call.namespace, call.name))
     if isinstance(call, ReleaseHistory):
         bodies = slot.history(now) if slot is not None else ()
         return _ok(list(bodies)) if bodies else responses.not_found(f"release {call.namespace}/{call.name}")
     body = slot.view(now) if slot is not None else None
     return (
-        _ok(as_shown(body, holding.cluster.shows))
+        _ok(as_shown(body, hosted.cluster.shows))
         if body is not None
         else responses.not_found(f"release {call.namespace}/{call.name}")
     )

@@ -19,10 +19,10 @@ _ADDON = "coredns"
 def seed_releases(world: World, estate: ServiceState, now: float) -> None:
     """Install what the world says runs already, a day ago. A release on a cluster that is not there is left out."""
     for release in (*world.releases, *_addons(world)):
-        holding = estate.find(release.cluster_id)
-        if holding is None:
+        hosted = estate.find(release.cluster_id)
+        if hosted is None:
             continue
-        slot = holding.slot(release.namespace, release.name)
+        slot = hosted.slot(release.namespace, release.name)
         slot.created_at = release_time(now - _AGE)
         for number in range(1, release.revision + 1):
             newest = number == release.revision

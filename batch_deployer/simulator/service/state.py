@@ -47,7 +47,7 @@ class ServiceState:
         self.charts = {chart.id: chart for chart in world.charts}
         self._holdings = {cluster.id: HostedCluster(cluster) for cluster in world.clusters}
 
-    def holding(self, cloud: str, cluster_id: str) -> HostedCluster | None:
+    def cluster_named(self, cloud: str, cluster_id: str) -> HostedCluster | None:
         """The cluster of that id if this cloud has it."""
         found = self._holdings.get(cluster_id)
         if found is None and self.autocreate and _UUID.fullmatch(cluster_id):
@@ -55,11 +55,11 @@ class ServiceState:
             found = self._holdings[cluster_id] = HostedCluster(made)
         return found if found is not None and found.cluster.cloud == cloud else None
 
-    def holdings(self, cloud: str) -> Iterator[HostedCluster]:
+    def clusters_of(self, cloud: str) -> Iterator[HostedCluster]:
         """All clusters of a cloud."""
-        return (holding for holding in self._holdings.values() if holding.cluster.cloud == cloud)
+        return (cluster_named for cluster_named in self._holdings.values() if cluster_named.cluster.cloud == cloud)
 
-    def everywhere(self) -> Iterator[HostedCluster]:
+    def all_clusters(self) -> Iterator[HostedCluster]:
         """All clusters of all clouds."""
         return iter(self._holdings.values())
 

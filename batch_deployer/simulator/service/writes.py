@@ -36,7 +36,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     reply: SimResponse
     slot: ReleaseRecord | None = None
-    fate: OperationOutcome | None = None
+    outcome: OperationOutcome | None = None
 
 
 class Helm:
@@ -49,21 +49,21 @@ class Helm:
         self._chaos = chaos
         self._ledger = ledger
 
-    def execute(self, call: Write, holding: HostedCluster, turn: OperationContext) -> Done:
+    def execute(self, call: Write, hosted: HostedCluster, turn: OperationContext) -> Done:
         """Do it, or say why not. A cluster that cannot be used refuses."""
-        phase = holding.forced_phase or self._chaos.phase(holding.cluster, turn.elapsed)
+        phase = hosted.forced_phase or self._chaos.phase(hosted.cluster, turn.elapsed)
         if phase not in USABLE:
-            return Done(reply=responses.phase_forbids(holding.cluster.name, phase))
+            return Done(reply=responses.phase_forbids(hosted.cluster.name, phase))
         if isinstance(call, CreateRelease):
-            return self._create(call, holding, turn)
-        slot = holding.slots.get((call.namespace, call.name))
+            return self._create(call, hosted, turn)
+        slot = hosted.slots.get((call.namespace, call.name))
         if slot is None or not slot.taken(turn.now):
             return Done(reply=responses.not_found(f"release {call.namespace}/{call.name}"))
         if isinstance(call, DeleteRelease):
             return self._delete(slot, turn)
         return self._update(call, slot, turn)
 
-    def _create(self, call: CreateRelease, holding: HostedCluster, turn: OperationContext) -> Done:
+    def _create(self, call: CreateRelease, hosted: HostedCluster, turn: OperationContext) -> Done:
         if not _NAME.fullmatch(call.name):
             return Done(reply=responses.invalid(f"release name {call.name!r} is invalid"))
         if not _NAMESPACE.fullmatch(call.namespace):
@@ -73,28 +73,28 @@ class Helm:
             return Done(reply=responses.not_found(f"chart {call.chart_id}"))
         if not call.version or (chart.versions and call.version not in chart.versions):
             return Done(reply=responses.invalid(f"chart {chart.name} has no version {call.version!r}"))
-        if call.name in holding.cluster.occupied:
+        if call.name in hosted.cluster.occupied:
             return Done(reply=responses.resource_exists(call.name))
-        name = _templated(call, turn) if holding.cluster.names_by_template else call.name
-        slot = holding.slot(call.namespace, name)
+        name = _templated(call, turn) if hosted.cluster.names_by_template else call.name
+        slot = hosted.slot(call.namespace, name)
         taken = slot.taken(turn.now)
         number = slot.revision + 1 if taken else 1
-        fate = self._chaos.fate(turn.subject, turn.attempt, turn.elapsed, number)
+        outcome = self._chaos.outcome(turn.subject, turn.attempt, turn.elapsed, number)
         replaces = call.parameters.replace is True
-        if taken and not (fate.collide or replaces):
+        if taken and not (outcome.collide or replaces):
             if turn.origin == "client":
                 self._ledger.write(turn.entry("create_refused", slot.key, slot.revision))
             return Done(reply=responses.exists(call.name))
-        revision = self._revision(call, slot, chart=chart, number=number, fate=fate, turn=turn)
+        revision = self._revision(call, slot, chart=chart, number=number, outcome=outcome, turn=turn)
         if call.parameters.dry_run:
             return Done(reply=_shown(201, slot, revision, turn))
-        self._lag(slot, fate, turn)
+        self._lag(slot, outcome, turn)
         if not taken:
             slot.clear()
             slot.created_at = release_time(turn.now)
         slot.add(revision)
         self._ledger.write(turn.entry("create", slot.key, number, duplicate=taken and not replaces))
-        return Done(reply=SimResponse(status=201, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=201, body=slot.truth(turn.now)), slot=slot, outcome=outcome)
 
     def _update(self, call: UpdateRelease, slot: ReleaseRecord, turn: OperationContext) -> Done:
         rollback = call.operation == Operation.ROLLBACK
@@ -104,8 +104,8 @@ class Helm:
         if _busy(slot, turn.now, unblocks=rollback):
             return Done(reply=responses.locked())
         number = slot.revision + 1
-        fate = self._chaos.fate(turn.subject, turn.attempt, turn.elapsed, number)
-        revision = self._revision(call, slot, chart=chart, number=number, fate=fate, turn=turn)
+        outcome = self._chaos.outcome(turn.subject, turn.attempt, turn.elapsed, number)
+        revision = self._revision(call, slot, chart=chart, number=number, outcome=outcome, turn=turn)
         if rollback:
             target = slot.find(call.parameters.release_version or 0, turn.now)
             if target is None:
@@ -113,25 +113,25 @@ class Helm:
             _restore(revision, target)
         if call.parameters.dry_run:
             return Done(reply=_shown(200, slot, revision, turn))
-        self._lag(slot, fate, turn)
+        self._lag(slot, outcome, turn)
         slot.add(revision)
         self._ledger.write(turn.entry(call.operation.value, slot.key, number))
-        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, outcome=outcome)
 
     def _delete(self, slot: ReleaseRecord, turn: OperationContext) -> Done:
         if _busy(slot, turn.now, unblocks=True):
             return Done(reply=responses.locked())
         newest = slot.revisions[-1]
-        fate = self._chaos.fate(turn.subject, turn.attempt, turn.elapsed, newest.number)
+        outcome = self._chaos.outcome(turn.subject, turn.attempt, turn.elapsed, newest.number)
         chart = self._estate.chart_named(newest.chart_name)
         takes = duration(self._seed, chart, Operation.DELETE, slot.key, newest.number)
-        self._lag(slot, fate, turn)
-        slot.delete_ends = NEVER if fate.stuck else turn.now + takes / turn.speed
-        slot.delete_final = fate.final or Status.DELETED
+        self._lag(slot, outcome, turn)
+        slot.delete_ends = NEVER if outcome.stuck else turn.now + takes / turn.speed
+        slot.delete_final = outcome.final or Status.DELETED
         gone = slot.delete_final == Status.DELETED
         slot.gone_at = slot.delete_ends + SHOWN_DELETED / turn.speed if gone else NEVER
         self._ledger.write(turn.entry("delete", slot.key, newest.number))
-        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, fate=fate)
+        return Done(reply=SimResponse(status=200, body=slot.truth(turn.now)), slot=slot, outcome=outcome)
 
     def _revision(
         self,
@@ -140,7 +140,7 @@ class Helm:
         *,
         chart: SimChart,
         number: int,
-        fate: OperationOutcome,
+        outcome: OperationOutcome,
         turn: OperationContext,
     ) -> Revision:
         takes = duration(self._seed, chart, call.operation, slot.key, number)
@@ -156,13 +156,13 @@ class Helm:
             values=values,
             parameters=json.dumps(call.parameters.as_body()) if call.parameters.as_body() else "",
             pending=_PENDING[call.operation],
-            final=fate.final or Status.DEPLOYED,
-            ends=NEVER if fate.stuck else turn.now + takes / turn.speed,
+            final=outcome.final or Status.DEPLOYED,
+            ends=NEVER if outcome.stuck else turn.now + takes / turn.speed,
             updated_at=release_time(turn.now),
         )
 
-    def _lag(self, slot: ReleaseRecord, fate: OperationOutcome, turn: OperationContext) -> None:
-        slot.lag(turn.now, turn.now + fate.stale / turn.speed)
+    def _lag(self, slot: ReleaseRecord, outcome: OperationOutcome, turn: OperationContext) -> None:
+        slot.lag(turn.now, turn.now + outcome.stale / turn.speed)
 
 
 def _templated(call: CreateRelease, turn: OperationContext) -> str:

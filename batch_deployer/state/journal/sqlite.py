@@ -67,7 +67,7 @@ class SqliteJournal:
 
     def stream(self, after: int = 0) -> Iterator[Event]:
         """All events so far and later than number `after`, in order and in bounded memory."""
-        self._settle()
+        self._raise_failure()
         with JournalReader(self.path) as reader:
             yield from reader.events(after)
 
@@ -133,7 +133,7 @@ class SqliteJournal:
         elif rows or waiting:
             self._writer.put(rows, waiting)
 
-    def _settle(self) -> None:
+    def _raise_failure(self) -> None:
         """Block until what was handed over so far is written (or has failed): a commit at most."""
         if self._closed:
             return

@@ -52,7 +52,7 @@ class Writer:
             if futures:
                 # The loop may be gone, if its run was cut short: then nobody waits any more.
                 with contextlib.suppress(RuntimeError):
-                    futures[0].get_loop().call_soon_threadsafe(_settle, futures, failure)
+                    futures[0].get_loop().call_soon_threadsafe(_resolve, futures, failure)
 
     def _drain(self, rows: list[bytes], futures: list[_Waiter], events: list[threading.Event]) -> bool:
         """Fill in one batch, waiting for its first item. False once asked to end."""
@@ -72,7 +72,7 @@ class Writer:
         return False
 
 
-def _settle(futures: Sequence[_Waiter], failure: JournalError | None) -> None:
+def _resolve(futures: Sequence[_Waiter], failure: JournalError | None) -> None:
     for future in futures:
         if future.done():
             continue  # its task was cancelled meanwhile

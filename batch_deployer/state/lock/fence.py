@@ -53,7 +53,7 @@ class LeaseFence:
             held = self._leases.current(mine.name)
         except JournalError:
             return False  # nothing is certain; writes are held back all the same
-        return held is not None and (held.place, held.pid, held.born) != (mine.place, mine.pid, mine.born)
+        return held is not None and (held.host, held.pid, held.born) != (mine.host, mine.pid, mine.born)
 
     @property
     def lost(self) -> bool:

@@ -17,7 +17,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     generation: int = 0
     """Grows with each takeover; who finds a later one has lost its own for good."""
-    place: Host
+    host: Host
     pid: int
     born: str
     """Start time of the process; empty when unknown."""
@@ -35,7 +35,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         Within one boot the settable clock is not asked. After a reboot the holder is gone for certain, and the wall clock,
         which a reboot may have set either way, only decides how soon that is believed.
         """
-        if here.boot and self.place.boot == here.boot:
+        if here.boot and self.host.boot == here.boot:
             return now.boot - self.renewed.boot >= self.length
         return abs(now.wall - self.renewed.wall) >= self.length
 
@@ -44,19 +44,19 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
         A stopped or suspended holder is not dead: it could wake and write, so its lease must run out first.
         """
-        dead = self.place == here and not alive(self.pid, self.born)
+        dead = self.host == here and not alive(self.pid, self.born)
         return self.released or dead or self.expired(here, now)
 
     def present(self, here: Host, now: Stamp, alive: Callable[[int, str], bool]) -> bool:
         """Whether its holder is still there, maybe stopped or suspended past its lease."""
-        there = alive(self.pid, self.born) if self.place == here else not self.expired(here, now)
+        there = alive(self.pid, self.born) if self.host == here else not self.expired(here, now)
         return there and not self.released
 
     def __str__(self) -> str:
         """Who holds it, and what to do: one line."""
         until = self.renewed.wall + self.length
         return (
-            f"{self.name} is being run already: run {self.run}, process {self.pid} on {self.place.host}, "
+            f"{self.name} is being run already: run {self.run}, process {self.pid} on {self.host.host}, "
             f"since {utc(self.since)}, lease until {utc(until)} unless renewed; "
             f"see `batch-deployer status {self.run}`, wait for its end with --overlap wait, or stop that process"
         )

@@ -118,7 +118,7 @@ def new_lease(name: str, run: str, length: float, now: Stamp) -> Lease:
     """A lease for this process, yet to be taken. `length`: seconds from a renewal until another may take over."""
     pid = os.getpid()
     return Lease(
-        name=name, run=run, place=this_host(), pid=pid, born=start_time(pid), since=now.wall, renewed=now, length=length
+        name=name, run=run, host=this_host(), pid=pid, born=start_time(pid), since=now.wall, renewed=now, length=length
     )
 
 

@@ -79,7 +79,7 @@ class Login(Protocol):
     """One attempt at getting a token. Raises nothing, and names no secret."""
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Cloud and address, for messages."""
         ...
 
@@ -97,18 +97,18 @@ class RenewedToken:
         *,
         clock: Clock,
         timeout: float,
-        fault: Callable[[Token], str] = lambda _token: "",
+        check: Callable[[Token], str] = lambda _token: "",
         on_secret: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """`timeout`: seconds for one attempt at a login.
 
-        `fault`: what is wrong with a token that the identity service gave (another project); empty for nothing.
+        `check`: what is wrong with a token that the identity service gave (another project); empty for nothing.
         `on_secret`: receives the value of each token.
         """
         self._login = login
         self._clock = clock
         self._timeout = timeout
-        self._fault = fault
+        self._check = check
         self._on_secret = on_secret
         self._lock = anyio.Lock()
         self._refused = ""
@@ -194,7 +194,7 @@ class RenewedToken:
     async def _attempt(self) -> Token | LoginRefused | Unavailable:
         with anyio.move_on_after(self._timeout):
             return await self._login()
-        return Unavailable(f"{self._login.place}: no answer within {self._timeout:g} s")
+        return Unavailable(f"{self._login.where}: no answer within {self._timeout:g} s")
 
     def _postpone(self, result: Unavailable) -> None:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
@@ -204,7 +204,7 @@ class RenewedToken:
 
     def _keep(self, token: Token, issued: "_Moment") -> Token:
         self._on_secret(token.value)
-        if wrong := self._fault(token):
+        if wrong := self._check(token):
             self._refused = wrong
             raise _WrongToken(wrong)
         self._failures = 0

@@ -54,9 +54,9 @@ class KeystoneLogin:
     """As requests takes it: a file, or certificate and key."""
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Cloud and address, for messages."""
-        return self.failures.place
+        return self.failures.where
 
     async def __call__(self) -> Token | LoginRefused | Unavailable:
         """Try once. A cancellation ends the request under way, and with it the thread."""
@@ -118,8 +118,8 @@ class KeystoneLogin:
             raise _Failed(self.failures.unanswered(failure(error, attempt), self.ca_file)) from None
         finally:
             await session.close()
-        if response.fault and response.status < 400:
-            raise _Failed(self.failures.no_token(response.fault))
+        if response.error and response.status < 400:
+            raise _Failed(self.failures.no_token(response.error))
         return response
 
 

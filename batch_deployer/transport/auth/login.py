@@ -202,7 +202,7 @@ async def _log_in(asking: LoginRequest, entry: Entry, named: str, identity: Iden
         login,
         clock=asking.clock,
         timeout=wire.connect + 2 * wire.read_timeout,
-        fault=lambda token: _other_project(token, entry, who),
+        check=lambda token: _other_project(token, entry, who),
         on_secret=asking.on_secret,
     )
     try:

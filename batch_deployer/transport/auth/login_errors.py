@@ -31,7 +31,7 @@ class Failures:
     """Seconds for each wait on the network."""
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Cloud and address, for messages."""
         return f"{self.who}: login at {self.auth_url}"
 
@@ -41,42 +41,42 @@ class Failures:
         said = " ".join(part for part in (body.code, body.message) if part)
         cause = f"HTTP {status}" + (f" {self._tidy(said)}" if said else "")
         if status in _TRANSIENT or status >= 500:
-            return Unavailable(f"{self.place}: {cause}", wait=wait)
+            return Unavailable(f"{self.where}: {cause}", wait=wait)
         if status == 404:
-            return LoginRefused(f"{self.place}: {cause}; check auth_url (it ends in /v3), project and domain")
+            return LoginRefused(f"{self.where}: {cause}; check auth_url (it ends in /v3), project and domain")
         if status in {401, 403, 400}:
             return LoginRefused(
-                f"{self.place}: {self.subject} was refused ({cause}); correct user, domain, password and project. "
+                f"{self.where}: {self.subject} was refused ({cause}); correct user, domain, password and project. "
                 "Not tried again, as repeated failures lock the account"
             )
-        return LoginRefused(f"{self.place}: {cause}; check auth_url")
+        return LoginRefused(f"{self.where}: {cause}; check auth_url")
 
     def unanswered(self, answer: Answer, ca_file: str) -> LoginRefused | Unavailable:
         """No response came. `ca_file`: the bundle of the settings."""
         if answer.status == 407:
-            return LoginRefused(f"{self.place}: {answer.message}. Not tried again")
+            return LoginRefused(f"{self.where}: {answer.message}. Not tried again")
         if answer.code != UNTRUSTED:
-            return Unavailable(f"{self.place}: {answer.message}; check auth_url, the network and the proxy settings")
+            return Unavailable(f"{self.where}: {answer.message}; check auth_url, the network and the proxy settings")
         ca_file = ca_file or environment_bundle()[1]
         remedy = f"{ca_file} does not hold its issuer" if ca_file else "give the issuer as ca_file"
         if "mismatch" in answer.message or "not valid for" in answer.message:
             remedy = "check the host name in auth_url"
         elif "expired" in answer.message or "not yet valid" in answer.message:
             remedy = "renew the certificate, or set this machine's clock right"
-        return Unavailable(f"{self.place}: {answer.message}; {remedy}", again=False)
+        return Unavailable(f"{self.where}: {answer.message}; {remedy}", again=False)
 
     def silent(self) -> Unavailable:
         """Nothing came in time."""
-        return Unavailable(f"{self.place}: no answer within {self.timeout:g} s")
+        return Unavailable(f"{self.where}: no answer within {self.timeout:g} s")
 
     def no_token(self, why: str = "") -> Unavailable:
         """A good answer of something else."""
         told = f"the answer is no token{': ' if why else ''}{why}"
-        return Unavailable(f"{self.place}: {told}; check that auth_url is an identity service")
+        return Unavailable(f"{self.where}: {told}; check that auth_url is an identity service")
 
     def other(self, text: str) -> LoginRefused:
         """Anything else, as the library that met it says it."""
-        return LoginRefused(f"{self.place} failed: {self._tidy(text)}; check the auth settings")
+        return LoginRefused(f"{self.where} failed: {self._tidy(text)}; check the auth settings")
 
     def _tidy(self, text: str) -> str:
         return clean(Redactor(lambda: self.secrets).text(text), _MAX_MESSAGE)
