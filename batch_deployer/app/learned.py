@@ -27,11 +27,11 @@ def load_learned(
     `scopes`: what the provider throttles as one, by cloud. `sharing`: those whose limits are shared with runs that are
     live, so that what they have sent is known. `now`: wall clock seconds.
     """
-    paces: Mapping[tuple[str, str], float] = {}
+    rates: Mapping[tuple[str, str], float] = {}
     durations: Mapping[str, Sequence[float]] = {}
     trouble = ""
     try:
-        paces, durations = state.shared.load_paces(), state.shared.durations()
+        rates, durations = state.shared.load_rates(), state.shared.durations()
     except JournalError as error:
         trouble = f"paces and durations of earlier runs are not used: {error}"
     recent: dict[str, Sequence[float]] = {}
@@ -40,8 +40,8 @@ def load_learned(
         scope = scopes[name]
         if scope not in sharing:
             recent[name] = state.recent_writes(scope, now - cloud.limits.writes.period - _WINDOW_MARGIN)
-        known |= {(name, bucket): pace for (whose, bucket), pace in paces.items() if whose == scope}
-    return PriorState(history=history, durations=durations, paces=known, recent_writes=recent), trouble
+        known |= {(name, bucket): rate for (whose, bucket), rate in rates.items() if whose == scope}
+    return PriorState(history=history, durations=durations, rates=known, recent_writes=recent), trouble
 
 
 def save_learned(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> str:
@@ -49,8 +49,8 @@ def save_learned(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> 
     try:
         if engine.learned:
             state.shared.add_durations(engine.learned)
-        for (name, bucket), pace in engine.paces.items():
-            state.shared.save_pace(scopes[name], bucket, pace)
+        for (name, bucket), rate in engine.rates.items():
+            state.shared.save_rate(scopes[name], bucket, rate)
     except JournalError as error:
         return f"paces and durations of this run are not kept for the next: {error}"
     return ""

@@ -19,7 +19,7 @@ from batch_deployer.app.shared_limits import scope_of, shared_limits
 from batch_deployer.app.shortages import shortage_behind
 from batch_deployer.app.signals import Stopper
 from batch_deployer.app.task import Task, run_started
-from batch_deployer.app.window_fence import OpeningFence
+from batch_deployer.app.window_fence import WindowFence
 from batch_deployer.clock.system import SystemClock
 from batch_deployer.engine.context import Ports
 from batch_deployer.engine.engine import Engine, PriorState
@@ -31,7 +31,7 @@ from batch_deployer.plan.plan import Plan
 from batch_deployer.plan.serialization import dump_plan
 from batch_deployer.ports import Api, Fence
 from batch_deployer.rules.shared_limit import USABLE_SECONDS
-from batch_deployer.rules.wall_clock import Opening
+from batch_deployer.rules.wall_clock import WindowOpening
 from batch_deployer.state.control import ControlInbox
 from batch_deployer.state.journal.gaps import is_log_torn, lost_reads
 from batch_deployer.state.journal.sqlite import SqliteJournal
@@ -89,7 +89,7 @@ class Runner:
                 async with lock.hold(wait=task.wait) as fence:
                     task.may_start()
                     opening = task.opening()
-                    writes = fence if opening is None else OpeningFence(fence, opening)
+                    writes = fence if opening is None else WindowFence(fence, opening)
                     async with open_apis(
                         self._plan,
                         store=task.store,
@@ -147,7 +147,12 @@ class Runner:
         )
 
     async def _journalled(
-        self, folder: RunDir, journal: SqliteJournal, fence: Fence, apis: Mapping[str, Api], opening: Opening | None
+        self,
+        folder: RunDir,
+        journal: SqliteJournal,
+        fence: Fence,
+        apis: Mapping[str, Api],
+        opening: WindowOpening | None,
     ) -> RunResult:
         """With the journal open: whatever ends the run is written down, if it can be."""
         resumed = self._task.folder is not None and self._audience.restore(self._restored_events(journal))
@@ -198,7 +203,7 @@ class Runner:
         journal: SqliteJournal,
         fence: Fence,
         apis: Mapping[str, Api],
-        opening: Opening | None,
+        opening: WindowOpening | None,
         *,
         resumed: bool,
     ) -> RunResult:

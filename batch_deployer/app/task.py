@@ -9,7 +9,7 @@ from batch_deployer import __version__
 from batch_deployer.app.secrets import SecretStore
 from batch_deployer.model import events as e
 from batch_deployer.plan.plan import Plan
-from batch_deployer.rules.wall_clock import Opening
+from batch_deployer.rules.wall_clock import WindowOpening
 from batch_deployer.state.lock.process import this_host
 from batch_deployer.state.run_dir import RunDir
 from batch_deployer.state.state_dir import StateDir
@@ -36,7 +36,7 @@ class Task:
     """Of the spread of retries; None: by chance."""
     deadline: float | None = None
     """Seconds in which something may be started; None: no deadline."""
-    opening: Callable[[], Opening | None] = lambda: None
+    opening: Callable[[], WindowOpening | None] = lambda: None
     """The opening of the maintenance window that it starts in; writes leave only within it."""
     may_start: Callable[[], None] = lambda: None
     """Asked once the lock is held, since waiting for it takes time; raises WindowMissed."""

@@ -3,13 +3,13 @@
 import time
 
 from batch_deployer.ports import Fence
-from batch_deployer.rules.wall_clock import Opening
+from batch_deployer.rules.wall_clock import WindowOpening
 
 
-class OpeningFence:
+class WindowFence:
     """A fence that also asks the wall clock, right before each write leaves, whether the window is open."""
 
-    def __init__(self, inner: Fence, opening: Opening) -> None:
+    def __init__(self, inner: Fence, opening: WindowOpening) -> None:
         self._inner = inner
         self._opening = opening
 

@@ -74,7 +74,7 @@ def launch(what: Launch, manner: RunOptions, session: Session, store: SecretStor
     folder = session.use_state(manner.state_dir)
     if os.environ.get("CI") and not what.simulated and not any(folder.glob("runs/*")):
         echo(
-            f"warning: the state folder {folder} is new, so no other run's lock, journal or learned pace is known here; "
+            f"warning: the state folder {folder} is new, so no other run's lock, journal or learned rate is known here; "
             "see docs/runners.md"
         )
     group = None if manner.state_group is None else group_id(manner.state_group)

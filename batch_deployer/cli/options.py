@@ -89,7 +89,7 @@ state_dir_option = click.option(
     type=FOLDER,
     envvar="BATCH_DEPLOYER_STATE_DIR",
     show_envvar=True,
-    help="Folder of runs, locks and learned paces. Default: the user's state folder.",
+    help="Folder of runs, locks and learned rates. Default: the user's state folder.",
 )
 
 

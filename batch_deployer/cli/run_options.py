@@ -14,7 +14,7 @@ from batch_deployer.errors import InputError, WindowMissed
 
 if TYPE_CHECKING:
     from batch_deployer.rules.maintenance_window import Window
-    from batch_deployer.rules.wall_clock import Opening
+    from batch_deployer.rules.wall_clock import WindowOpening
 
 
 def _window(text: str) -> "Window":
@@ -160,11 +160,11 @@ class RunOptions:
         if self.start_by is not None and now > _moment(self.start_by, now):
             raise WindowMissed(f"it is later than --start-by {self.start_by}; nothing was started")
 
-    def opening(self, now: float) -> "Opening | None":
+    def opening(self, now: float) -> "WindowOpening | None":
         """The opening of --window around `now`; None without one."""
         if self.window is None:
             return None
-        from batch_deployer.rules.wall_clock import Opening
+        from batch_deployer.rules.wall_clock import WindowOpening
 
         opens, closes = self.window.around(now)
-        return Opening(opens=opens, closes=closes, name=str(self.window))
+        return WindowOpening(opens=opens, closes=closes, name=str(self.window))

@@ -93,7 +93,7 @@ def _throttle(
             cloud=scheduler.cloud.name,
             bucket=name,
             wait=wait,
-            rate=bucket.pace,
+            rate=bucket.current_rate,
             message=answer.message or describe(answer),
         )
     )

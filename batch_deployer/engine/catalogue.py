@@ -26,7 +26,7 @@ class Catalogue:
             self._exact[chart.name, chart.version] = chart.id
             self._canonical[chart.name, canonical(chart.version)] = chart.id
 
-    def named(self, name: str, version: str) -> str:
+    def listed_id(self, name: str, version: str) -> str:
         """Id of the chart of this name and version; empty when the cloud has none."""
         return self._exact.get((name, version)) or self._canonical.get((name, canonical(version)), "")
 
@@ -34,7 +34,7 @@ class Catalogue:
         """Id of the chart that a release wants; empty when the cloud has none. An unlisted id yields to the name."""
         if known := self._listed(spec):
             return known.id
-        return self.named(spec.chart.name, spec.version) or spec.chart.id
+        return self.listed_id(spec.chart.name, spec.version) or spec.chart.id
 
     def _listed(self, spec: ReleaseSpec) -> ChartState | None:
         return self.by_id.get(spec.chart.id.lower())
@@ -53,7 +53,7 @@ class Catalogue:
         """Why a release's chart cannot be used; empty when it can."""
         if known := self._listed(spec):
             return _contradiction(known, spec)
-        if self.named(spec.chart.name, spec.version) or (spec.chart.id and (self.error or not spec.chart.name)):
+        if self.listed_id(spec.chart.name, spec.version) or (spec.chart.id and (self.error or not spec.chart.name)):
             return ""
         wanted = f"chart {spec.chart.name} {spec.version}"
         if self.error:

@@ -75,6 +75,6 @@ class CloudHealth:
         if not self.pending:
             self.known_at = now
 
-    def opened(self, now: float) -> None:
+    def record_open(self, now: float) -> None:
         """Note that the cloud's first questions have told all phases."""
         self.asked_at = self.known_at = now

@@ -24,7 +24,7 @@ from batch_deployer.rules.observation import timestamp
 from batch_deployer.rules.ownership import THEIRS
 from batch_deployer.rules.poll_schedule import Durations, install_time_estimate, next_poll_interval
 from batch_deployer.rules.unchanged import Comparison, compare, leaf_digests, whole_digest
-from batch_deployer.rules.wall_clock import Opening, StepDetector
+from batch_deployer.rules.wall_clock import StepDetector, WindowOpening
 from batch_deployer.util.text import span
 
 MAX_YIELDS = 32
@@ -45,7 +45,7 @@ class Ports:
     draw: Callable[[], float]
     """Uniform in [0, 1); seeded in tests and rehearsals."""
     control: Control | None = None
-    opening: Opening | None = None
+    opening: WindowOpening | None = None
     """The opening of the maintenance window in which writes may leave."""
     digest: Callable[[str], str] = plain_digest
     """Keyed digest of a text, by a key that all runs of one state folder share."""

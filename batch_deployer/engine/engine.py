@@ -47,7 +47,7 @@ class PriorState:
     """This run's journal so far; empty for a new run. Read once, so that it may be a stream."""
     durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Seconds that installs took, by chart name, oldest first."""
-    paces: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    rates: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Learned calls a second by (cloud, `writes` or `reads`)."""
     recent_writes: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Wall times until which writes that may still count against a window may have arrived, by cloud; may be infinity."""
@@ -131,10 +131,10 @@ class Engine:
         return self._run.new_durations
 
     @property
-    def paces(self) -> Mapping[tuple[str, str], float]:
+    def rates(self) -> Mapping[tuple[str, str], float]:
         """Calls a second at the end, by (cloud, bucket)."""
         pairs = ((scheduler, name) for scheduler in self._run.schedulers.values() for name in ("writes", "reads"))
-        return {(scheduler.cloud.name, name): getattr(scheduler, name).pace for scheduler, name in pairs}
+        return {(scheduler.cloud.name, name): getattr(scheduler, name).current_rate for scheduler, name in pairs}
 
     def _make_scheduler(self, cloud: CloudSpec, past: PriorState) -> CloudScheduler:
         """Clouds that the provider throttles as one share their buckets, under the strictest of their limits."""
@@ -143,7 +143,7 @@ class Engine:
         for scheduler in self._run.schedulers.values():
             if self._run.scope(scheduler.cloud) == scope:
                 return CloudScheduler(cloud, self._run.settings, writes=scheduler.writes, reads=scheduler.reads)
-        paces, run = past.paces, self._run
+        rates, run = past.rates, self._run
         behind = run.wall() - run.now()
         # A write of the future was noted by a clock that was ahead, or nobody knows when it left: as late as just now.
         recent = tuple(min(at, run.wall()) - behind for at in past.recent_writes.get(cloud.name, ()))
@@ -153,8 +153,8 @@ class Engine:
         return CloudScheduler(
             cloud,
             run.settings,
-            writes=bucket(writes, pace=paces.get((cloud.name, "writes")), recent=recent),
-            reads=bucket(reads, pace=paces.get((cloud.name, "reads"))),
+            writes=bucket(writes, learned_rate=rates.get((cloud.name, "writes")), recent=recent),
+            reads=bucket(reads, learned_rate=rates.get((cloud.name, "reads"))),
         )
 
     def _busy_boards(self) -> Sequence[CloudScheduler]:
@@ -281,7 +281,7 @@ class Engine:
         self._measured_at = run.now()
         for scheduler in self._busy_boards():
             peaks = {**scheduler.peaks, "writes": scheduler.writes.peak, "reads": scheduler.reads.peak}
-            rates = {"writes": scheduler.writes.pace, "reads": scheduler.reads.pace}
+            rates = {"writes": scheduler.writes.current_rate, "reads": scheduler.reads.current_rate}
             calls, answers = (
                 dict(scheduler.kinds),
                 {str(verdict): count for verdict, count in scheduler.verdicts.items()},

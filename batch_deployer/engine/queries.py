@@ -111,7 +111,7 @@ def _take_phases(run: RunContext, scheduler: CloudScheduler, listed: Iterable[Cl
 
 def _open(run: RunContext, scheduler: CloudScheduler) -> None:
     """Take up what an outage, or an earlier process of this run, had set aside and what is ready now."""
-    scheduler.health.opened(run.now())
+    scheduler.health.record_open(run.now())
     if scheduler.health.outage:
         end_pause(run, scheduler)
     for queue in scheduler.queues.values():
@@ -243,7 +243,7 @@ def _history(run: RunContext, scheduler: CloudScheduler, question: HistoryJob, r
     track.return_to, track.return_state = target.revision, target
     charts = run.catalogues[scheduler.cloud.name]
     # When that chart is gone the current one's id must be sent: the field is mandatory.
-    chart_id = charts.named(target.chart_name, target.chart_version)
+    chart_id = charts.listed_id(target.chart_name, target.chart_version)
     track.return_chart = chart_id or charts.chart_id(track.deployment.release)
     queue.make_ready(track)
     scheduler.offer(queue)

@@ -144,7 +144,7 @@ class CloudScheduler:
 
     def min_affordable_interval(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""
-        return min_affordable_interval(len(self._polls), self.reads.pace, self.settings.watch)
+        return min_affordable_interval(len(self._polls), self.reads.current_rate, self.settings.watch)
 
     def urgency(self, queue: ClusterWork) -> Urgency:
         """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""

@@ -70,7 +70,7 @@ class LiveProgress:
     def render(self) -> Group:
         """The whole display; also what a test looks at."""
         now = self._now() - self._tally.clock_steps
-        return Group(self._headline(now), self._lanes(), self._pace(now), *self._troubles(now))
+        return Group(self._headline(now), self._lanes(), self._rates(now), *self._troubles(now))
 
     def _headline(self, now: float) -> Text:
         tally = self._tally
@@ -107,7 +107,7 @@ class LiveProgress:
             table.add_row(Text(f"and {len(lanes) - room} more", style="dim"))
         return table
 
-    def _pace(self, now: float) -> Text:
+    def _rates(self, now: float) -> Text:
         tally = self._tally
         line = Text(no_wrap=True, overflow="ellipsis", style="dim")
         line.append(f"{60 * tally.rate(now):.1f} a minute")

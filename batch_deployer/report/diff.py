@@ -29,7 +29,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: str
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class DurationChange(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment that took notably longer or shorter; seconds."""
 
     key: str
@@ -57,7 +57,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     new: list[str]
     gone: list[str]
     changes: list[Change]
-    paces: list[Pace]
+    paces: list[DurationChange]
     """Slowest first."""
 
 
@@ -65,7 +65,7 @@ def compare(before: RunHistory, after: RunHistory) -> Difference:
     """Match the deployments of two runs and say what differs."""
     shared = [key for key in after.records if key in before.records]
     pairs = [(before.records[key], after.records[key]) for key in shared]
-    paces = [pace for old, new in pairs if (pace := _pace(old, new)) is not None]
+    paces = [pace for old, new in pairs if (pace := _duration_change(old, new)) is not None]
     return Difference(
         version=VERSION,
         before=_side(before),
@@ -155,13 +155,15 @@ def _ending(record: DeploymentHistory) -> str:
     return record.word if record.succeeded or not record.reason else f"{record.word}: {record.reason}"
 
 
-def _pace(old: DeploymentHistory, new: DeploymentHistory) -> Pace | None:
+def _duration_change(old: DeploymentHistory, new: DeploymentHistory) -> DurationChange | None:
     before, after = old.install_duration, new.install_duration
     if before is None or after is None or abs(before - after) < _SLOWER_BY:
         return None
     if max(before, after) < _SLOWER_TIMES * min(before, after):
         return None
-    return Pace(key=clean(new.deployment.key), name=_label(new), before=round(before, 3), after=round(after, 3))
+    return DurationChange(
+        key=clean(new.deployment.key), name=_label(new), before=round(before, 3), after=round(after, 3)
+    )
 
 
 def _label(record: DeploymentHistory) -> str:

@@ -18,12 +18,12 @@ class RateLimiter:
 
     __slots__ = ("_policy", "_probe", "_spacing", "_window", "rate")
 
-    def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
-        """`pace`: calls per second learned by an earlier run; `recent`: arrivals before now that still count."""
+    def __init__(self, rate: Rate, *, learned_rate: float | None = None, recent: tuple[float, ...] = ()) -> None:
+        """`learned_rate`: calls per second learned by an earlier run; `recent`: arrivals before now that still count."""
         self.rate = rate
         """The configured limit."""
         self._window = MovingWindow(rate)
-        self._policy = RatePolicy(rate, 1.0 if pace is None else pace / rate.per_second)
+        self._policy = RatePolicy(rate, 1.0 if learned_rate is None else learned_rate / rate.per_second)
         self._spacing = Spacing(rate, self._policy.share)
         self._probe: int | None = None
         """Slot of the only call that may leave after a pause, until its response shows that the throttle is over."""
@@ -36,7 +36,7 @@ class RateLimiter:
         return self._policy.share
 
     @property
-    def pace(self) -> float:
+    def current_rate(self) -> float:
         """Present rate in calls per second."""
         return self.rate.per_second * self._policy.share
 

@@ -45,7 +45,7 @@ class Shared:
     slots: dict[tuple[int, int], float | None] = field(default_factory=dict)
     """(member, slot) to when its call arrived at the latest; None while that is not known."""
     next_spaced_at: float = -math.inf
-    pace: float = math.inf
+    learned_rate: float = math.inf
     paused_until: float = -math.inf
 
 
@@ -153,7 +153,7 @@ class SharedLedger:
             releases=list(limit.slots.values()),
             rates=self._rates(name),
             next_spaced_at=limit.next_spaced_at,
-            pace=limit.pace,
+            learned_rate=limit.learned_rate,
             paused_until=limit.paused_until,
         )
         reply = grant(state, request, now)
@@ -165,15 +165,15 @@ class SharedLedger:
         for usage in request.used:
             if usage.arrived is None:
                 if limit.slots.pop((member, usage.slot), 0.0) is None:
-                    limit.next_spaced_at -= 1.0 / min(limit.pace, request.rate.per_second)
+                    limit.next_spaced_at -= 1.0 / min(limit.learned_rate, request.rate.per_second)
             else:
                 limit.slots[member, usage.slot] = None if usage.arrived == math.inf else usage.arrived
 
     def _note_rates(self, requests: Mapping[str, SlotRequest]) -> None:
         for name, request in requests.items():
             limit = self._limit(name)
-            if request.pace is not None:
-                limit.pace = request.pace
+            if request.learned_rate is not None:
+                limit.learned_rate = request.learned_rate
             limit.paused_until = max(limit.paused_until, request.paused_until)
 
     def _take_over(self, requests: Mapping[str, SlotRequest], now: float) -> Mapping[str, SlotReply]:
@@ -188,7 +188,10 @@ class SharedLedger:
 
     def _replies(self, requests: Mapping[str, SlotRequest]) -> Mapping[str, SlotReply]:
         limits = {name: self._limit(name) for name in requests}
-        return {name: SlotReply(pace=each.pace, paused_until=each.paused_until) for name, each in limits.items()}
+        return {
+            name: SlotReply(learned_rate=each.learned_rate, paused_until=each.paused_until)
+            for name, each in limits.items()
+        }
 
     def _rates(self, name: str) -> list[Rate]:
         return [each.rates[name] for each in self.members.values() if name in each.rates]

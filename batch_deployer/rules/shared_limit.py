@@ -49,7 +49,7 @@ class SlotRequest:
     """Slots wanted now."""
     first: int = 0
     """Number of the first slot that is granted; the others follow."""
-    pace: float | None = None
+    learned_rate: float | None = None
     """Calls a second that this run has just learned; infinity: as configured. None: nothing new."""
     paused_until: float = -math.inf
 
@@ -61,7 +61,7 @@ class SlotReply:
     grants: Sequence[Grant] = ()
     next_at: float = -math.inf
     """When to ask again for what was not granted; in the past when all was."""
-    pace: float = math.inf
+    learned_rate: float = math.inf
     paused_until: float = -math.inf
     arrived: tuple[float, ...] = ()
     """When calls of other runs arrived that count in the limiter of a run that is alone from now on."""
@@ -90,7 +90,7 @@ class LimitState:
     """As configured in the runs that take part."""
     next_spaced_at: float = -math.inf
     """When the next call is due at an even rate."""
-    pace: float = math.inf
+    learned_rate: float = math.inf
     paused_until: float = -math.inf
 
 
@@ -107,7 +107,7 @@ def grant(state: LimitState, request: SlotRequest, now: float) -> SlotReply:
         grants.append(Grant(request.first + number, at))
         state.releases.append(None)
         state.next_spaced_at = max(at, state.next_spaced_at) + _spacing(state)
-    return SlotReply(grants=grants, next_at=next_at, pace=state.pace, paused_until=state.paused_until)
+    return SlotReply(grants=grants, next_at=next_at, learned_rate=state.learned_rate, paused_until=state.paused_until)
 
 
 def live(renewed: float, now: float) -> bool:
@@ -127,12 +127,12 @@ def _next_free(state: LimitState, now: float) -> float:
 
 
 def _spacing(state: LimitState) -> float:
-    return 1.0 / min(state.pace, *(rate.per_second for rate in state.rates))
+    return 1.0 / min(state.learned_rate, *(rate.per_second for rate in state.rates))
 
 
 def _burst_seconds(state: LimitState) -> float:
     """Seconds by which calls may be sent sooner than an even rate has them."""
     strictest = min(state.rates, key=lambda rate: rate.per_second)
-    if state.pace < strictest.per_second:
+    if state.learned_rate < strictest.per_second:
         return TIMER_TOLERANCE_SECONDS
     return (burst_of(strictest) - 1) / strictest.per_second

@@ -19,7 +19,7 @@ class SharedRateLimiter(RateLimiter):
 
     __slots__ = ("_arrivals", "_grants", "_news", "_open", "_rate_reported", "_used", "sharing", "usable_until")
 
-    def __init__(self, rate: Rate, *, pace: float | None = None, recent: tuple[float, ...] = ()) -> None:
+    def __init__(self, rate: Rate, *, learned_rate: float | None = None, recent: tuple[float, ...] = ()) -> None:
         """Alone, and usable for ever, until `share` and `usable_until` say otherwise."""
         self.sharing = False
         self.usable_until = math.inf
@@ -33,7 +33,7 @@ class SharedRateLimiter(RateLimiter):
         """Slots whose call departed and was not answered, since the limit is shared."""
         self._news: set[int] = set()
         """Slots of which the others have yet to be told."""
-        super().__init__(rate, pace=pace, recent=recent)
+        super().__init__(rate, learned_rate=learned_rate, recent=recent)
         self._rate_reported = math.inf
 
     # -- as the engine uses it -----------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class SharedRateLimiter(RateLimiter):
 
     def has_news(self) -> bool:
         """Whether the others have yet to be told of calls, or of a learned rate."""
-        return bool(self._news) or self._pace() != self._rate_reported
+        return bool(self._news) or self._shared_rate() != self._rate_reported
 
     def request(self, now: float, demand: int, runs: int) -> SlotRequest:
         """What to ask and tell. `demand`: calls that could leave if there was no limit; `runs`: that take part."""
@@ -124,15 +124,15 @@ class SharedRateLimiter(RateLimiter):
             used.append(Usage(self._grants.popleft().slot, None))
         self._news.clear()
         self._forget(now)
-        pace = self._pace()
-        changed = pace != self._rate_reported
-        self._rate_reported = pace
+        current_rate = self._shared_rate()
+        changed = current_rate != self._rate_reported
+        self._rate_reported = current_rate
         return SlotRequest(
             rate=self.rate,
             used=used,
             wanted=self.wanted(now, demand, runs),
             first=self._window.next_slot,
-            pace=pace if changed else None,
+            learned_rate=current_rate if changed else None,
             paused_until=self.paused_until,
         )
 
@@ -140,7 +140,9 @@ class SharedRateLimiter(RateLimiter):
         """Slots to ask for."""
         if not self.sharing or self._probe is not None or now < self.paused_until:
             return 0
-        group = 1 if self.paused_until > -math.inf else max(1, math.ceil(self.pace * GROUP_SECONDS / max(1, runs)))
+        group = (
+            1 if self.paused_until > -math.inf else max(1, math.ceil(self.current_rate * GROUP_SECONDS / max(1, runs)))
+        )
         return max(0, min(demand, group) - len(self._grants))
 
     def unreported(self, request: SlotRequest) -> None:
@@ -150,7 +152,7 @@ class SharedRateLimiter(RateLimiter):
                 self._grants.appendleft(Grant(usage.slot, -math.inf))
             elif usage.slot in self._arrivals:
                 self._news.add(usage.slot)
-        if request.pace is not None:
+        if request.learned_rate is not None:
             self._rate_reported = math.nan
 
     def take_in(self, reply: SlotReply, now: float) -> None:
@@ -164,15 +166,15 @@ class SharedRateLimiter(RateLimiter):
 
     def _adopt(self, reply: SlotReply, now: float) -> None:
         """Go at the rate that another run has learned, and pause as it does. What was learned meanwhile is told next."""
-        if self._pace() == self._rate_reported != reply.pace:
-            self._policy.adopt_rate(reply.pace, now)
+        if self._shared_rate() == self._rate_reported != reply.learned_rate:
+            self._policy.adopt_rate(reply.learned_rate, now)
             self._follow_policy()
-            self._rate_reported = self._pace()
+            self._rate_reported = self._shared_rate()
         if self._policy.adopt_pause(reply.paused_until, now):
             self._probe = None  # one that is under way left before this pause
 
-    def _pace(self) -> float:
-        return math.inf if self.factor == 1.0 else self.pace
+    def _shared_rate(self) -> float:
+        return math.inf if self.factor == 1.0 else self.current_rate
 
     def _forget(self, now: float) -> None:
         span = window_span(self.rate)

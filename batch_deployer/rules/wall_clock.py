@@ -15,7 +15,7 @@ AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class WindowOpening:
     """One opening of a maintenance window, in seconds since the epoch: writes leave within it only."""
 
     opens: float

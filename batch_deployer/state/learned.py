@@ -23,12 +23,12 @@ class SharedState:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def save_pace(self, cloud: str, bucket: str, rate: float) -> None:
+    def save_rate(self, cloud: str, bucket: str, rate: float) -> None:
         """Keep the pace, calls a second, that a cloud's bucket was found to bear."""
         with self._open() as database:
-            database.run("save_pace", cloud, bucket, rate)
+            database.run("save_rate", cloud, bucket, rate)
 
-    def load_paces(self) -> Mapping[tuple[str, str], float]:
+    def load_rates(self) -> Mapping[tuple[str, str], float]:
         """(cloud, bucket) to calls a second. Nothing is made or changed, here and in `durations`."""
         if not self.path.exists():
             return {}

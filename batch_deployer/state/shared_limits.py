@@ -106,7 +106,7 @@ class StoredLimits:
         last = self._last
         if sharing or last is None or not last.membership.alone or time.monotonic() - last.renewed_at >= RENEW_SECONDS:
             return False
-        if any(request.pace is not None for request in requests.values()):
+        if any(request.learned_rate is not None for request in requests.values()):
             return False
         return database.run("limit_member_ids", self._scope) == [(self._me.id,)]
 
@@ -181,8 +181,10 @@ def _load(database: Database, scope: str) -> SharedLedger:
         ledger.members[number] = Member(
             id=number, run=run, process=process, mode=Mode(mode), renewed=renewed, rates=parsed
         )
-    for bucket, next_spaced_at, pace, paused_until in database.run("limit_rates", scope):
-        ledger.limits[bucket] = Shared(next_spaced_at=next_spaced_at, pace=pace, paused_until=paused_until)
+    for bucket, next_spaced_at, learned_rate, paused_until in database.run("limit_rates", scope):
+        ledger.limits[bucket] = Shared(
+            next_spaced_at=next_spaced_at, learned_rate=learned_rate, paused_until=paused_until
+        )
     for bucket, member, slot, arrived in database.run("limit_slots", scope):
         ledger.limits.setdefault(bucket, Shared()).slots[member, slot] = arrived
     return ledger
@@ -200,8 +202,8 @@ def _save(database: Database, scope: str, old: SharedLedger, new: SharedLedger) 
             )
     for bucket, limit in new.limits.items():
         before = old.limits.get(bucket)
-        found = limit.next_spaced_at, limit.pace, limit.paused_until
-        if before is None or found != (before.next_spaced_at, before.pace, before.paused_until):
+        found = limit.next_spaced_at, limit.learned_rate, limit.paused_until
+        if before is None or found != (before.next_spaced_at, before.learned_rate, before.paused_until):
             database.run("save_limit_rate", scope, bucket, *found)
         slots = before.slots if before is not None else {}
         gone = [list(key) for key in slots.keys() - limit.slots.keys()]

@@ -1,6 +1,6 @@
 -- Every statement that the state shared by all runs answers to.
 
--- name: save_pace
+-- name: save_rate
 INSERT OR REPLACE INTO paces (cloud, bucket, rate) VALUES (?, ?, ?);
 
 -- name: paces

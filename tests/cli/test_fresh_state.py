@@ -1,6 +1,6 @@
 """A fresh state folder on a CI runner is told; anywhere else, and the second time, it is not."""
 
-TOLD = "is new, so no other run's lock, journal or learned pace is known here"
+TOLD = "is new, so no other run's lock, journal or learned rate is known here"
 
 
 def test_a_fresh_state_folder_is_told_where_ci_runs(project, monkeypatch):

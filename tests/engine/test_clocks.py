@@ -5,7 +5,7 @@ import pytest
 from batch_deployer.clock.virtual import EPOCH
 from batch_deployer.engine.engine import PriorState
 from batch_deployer.model import events as e
-from batch_deployer.rules.wall_clock import Opening, steady
+from batch_deployer.rules.wall_clock import WindowOpening, steady
 from batch_deployer.settings import Limits, Rate
 
 ACTED = {"effect": "error", "status": 504, "acts": "at_once", "attempts": (1,), "calls": frozenset({"create_release"})}
@@ -98,7 +98,7 @@ def test_a_release_of_another_version_is_a_conflict_even_if_it_is_young(make, ac
 
 
 def an_opening(seconds, *, before=3600.0):
-    return Opening(opens=EPOCH - before, closes=EPOCH + seconds, name="22:00-05:00 UTC")
+    return WindowOpening(opens=EPOCH - before, closes=EPOCH + seconds, name="22:00-05:00 UTC")
 
 
 SLOW = Limits(writes=Rate(1, 10.0), reads=Rate(100, 1.0))

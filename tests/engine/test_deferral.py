@@ -5,7 +5,7 @@ import pytest
 from batch_deployer.model import events as e
 from batch_deployer.model.deployment import Deferral
 from batch_deployer.plan.plan import Wave
-from batch_deployer.rules.wall_clock import Opening
+from batch_deployer.rules.wall_clock import WindowOpening
 from batch_deployer.settings import GateSettings, IntOrPercent, Limits, Rate, RetrySettings, Settings
 
 LATER = ["Creating", "Resizing", "Upgrading", "Awaking", "RollingBack", "Hibernating", "Hibernation"]
@@ -165,7 +165,7 @@ def test_the_deadline_ends_the_wait_for_deferred_ones_and_is_not_missed(make, ac
 def test_a_window_that_closes_ends_the_wait_for_deferred_ones(make, act):
     plan = make.plan(2, gates=gates(defer_for=7200.0))
     start = act(plan).events[0].at
-    opening = Opening(opens=start - 10, closes=start + 1800)
+    opening = WindowOpening(opens=start - 10, closes=start + 1800)
     show = act(plan, faults=the_first(1, make), opening=opening)
     assert (show.ending.exit_code, make.tally(show, plan)) == (0, {"deployed": 1, "deferred": 1})
     assert round(show.seconds) == 1800

@@ -298,4 +298,4 @@ def test_what_is_learned_during_an_exchange_is_not_undone_by_its_answer():
     bucket.throttled(0.1, 5.0, 0.0, 1)
     bucket.take_in(grant(LimitState(releases=[], rates=[RATE]), SlotRequest(rate=RATE), 0.0), 0.2)
     assert bucket.factor == pytest.approx(0.9)
-    assert bucket.request(0.3, 0, 1).pace == pytest.approx(0.9 * RATE.per_second)
+    assert bucket.request(0.3, 0, 1).learned_rate == pytest.approx(0.9 * RATE.per_second)

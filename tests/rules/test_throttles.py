@@ -117,7 +117,7 @@ def test_an_echo_that_arrives_after_the_pause_does_not_cut_again():
 
 def test_a_throttle_still_cuts_when_answers_take_longer_than_the_pace_takes_to_recover():
     """A recovery between a call's departure and its throttle must not make that throttle look like an echo."""
-    bucket = RateLimiter(Rate(10, 1.0), pace=5.0)
+    bucket = RateLimiter(Rate(10, 1.0), learned_rate=5.0)
     bucket.admitted(0.0, -1.0)
     bucket.depart(bucket.take(2.0), 2.0)
     bucket.admitted(3.0, 1.0)
@@ -131,7 +131,7 @@ def test_the_pace_never_falls_below_its_floor():
     for number in range(50):
         bucket.throttled(number * 10.0, 1.0, number * 10.0 - 1.0, 1)
     assert bucket.factor == MIN_RATE_SHARE
-    assert bucket.pace == pytest.approx(MIN_RATE_SHARE * 10 / 60)
+    assert bucket.current_rate == pytest.approx(MIN_RATE_SHARE * 10 / 60)
 
 
 def test_calls_are_spaced_at_the_lowered_pace_even_where_a_burst_was_allowed():
@@ -142,7 +142,7 @@ def test_calls_are_spaced_at_the_lowered_pace_even_where_a_burst_was_allowed():
 
 
 def test_a_lowered_pace_is_kept_although_timers_ring_at_whole_milliseconds():
-    bucket, now = RateLimiter(Rate(500, 1.0), pace=430.0), 0.0
+    bucket, now = RateLimiter(Rate(500, 1.0), learned_rate=430.0), 0.0
     for _ in range(431):
         now = math.ceil(1000 * max(now, bucket.earliest(now))) / 1000
         bucket.depart(bucket.take(now), now)
@@ -160,23 +160,23 @@ def test_the_pace_recovers_by_one_step_a_period_up_to_the_full_one():
     steps = sorted(set(seen))
     assert steps == pytest.approx([DECREASE_FACTOR, DECREASE_FACTOR + INCREASE_SHARE, 1.0])
     assert [seen.count(step) for step in steps[:-1]] == [6, 6]
-    assert bucket.pace == pytest.approx(bucket.rate.per_second)
+    assert bucket.current_rate == pytest.approx(bucket.rate.per_second)
 
 
 def test_a_learned_pace_is_kept_for_a_period_and_then_recovers():
-    bucket = RateLimiter(Rate(10, 60.0), pace=0.05)
-    assert bucket.pace == pytest.approx(0.05)
+    bucket = RateLimiter(Rate(10, 60.0), learned_rate=0.05)
+    assert bucket.current_rate == pytest.approx(0.05)
     first, second = leave(bucket, 2, 0.0)
     assert second - first == pytest.approx(20.0 - TIMER_TOLERANCE_SECONDS)
     bucket.admitted(30.0, 29.0)
-    assert bucket.pace == pytest.approx(0.05)
+    assert bucket.current_rate == pytest.approx(0.05)
     bucket.admitted(80.0, 79.0)
     assert bucket.factor == pytest.approx(0.3 + INCREASE_SHARE)
 
 
-@pytest.mark.parametrize(("learned", "pace"), [(100.0, 10.0), (10.0, 10.0), (0.0, 10.0 * MIN_RATE_SHARE)])
-def test_a_learned_pace_is_bounded_by_the_configured_limit_and_the_floor(learned, pace):
-    assert RateLimiter(Rate(10, 1.0), pace=learned).pace == pytest.approx(pace)
+@pytest.mark.parametrize(("learned", "current_rate"), [(100.0, 10.0), (10.0, 10.0), (0.0, 10.0 * MIN_RATE_SHARE)])
+def test_a_learned_pace_is_bounded_by_the_configured_limit_and_the_floor(learned, current_rate):
+    assert RateLimiter(Rate(10, 1.0), learned_rate=learned).current_rate == pytest.approx(current_rate)
 
 
 def test_the_pace_settles_near_a_limit_that_is_lower_than_the_configured_one():

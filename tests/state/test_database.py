@@ -21,13 +21,13 @@ def database(tmp_path):
 def test_a_transaction_that_is_left_by_an_error_is_undone_and_the_next_one_works(database):
     def fail():
         with database.transaction():
-            database.run("save_pace", "de", "writes", 1.0)
+            database.run("save_rate", "de", "writes", 1.0)
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     with database.transaction():
-        database.run("save_pace", "nl", "writes", 2.0)
+        database.run("save_rate", "nl", "writes", 2.0)
     assert database.run("paces") == [("nl", "writes", 2.0)]
 
 
@@ -35,9 +35,9 @@ def test_who_finds_the_file_locked_for_long_is_told_so(database):
     other = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     other._connection.execute("PRAGMA busy_timeout=1")
     with database.transaction():
-        database.run("save_pace", "de", "writes", 1.0)
+        database.run("save_rate", "de", "writes", 1.0)
         with pytest.raises(JournalError, match=r"cannot write .*state\.db: another process keeps it locked"):
-            other.run("save_pace", "de", "writes", 2.0)
+            other.run("save_rate", "de", "writes", 2.0)
     other.close()
 
 
@@ -49,7 +49,7 @@ def test_a_file_made_by_an_earlier_version_is_brought_up_to_date(tmp_path, datab
     monkeypatch.setattr(
         "batch_deployer.state.database.load_sql", lambda file: steps if "schema" in file else load_sql(file)
     )
-    database.run("save_pace", "de", "writes", 1.0)
+    database.run("save_rate", "de", "writes", 1.0)
     newer = Database(database.path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True)
     assert newer._connection.execute("SELECT cloud, at FROM paces").fetchall() == [("de", None)]
     assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (0,)

@@ -377,7 +377,7 @@ def test_a_writer_whose_loop_is_gone_still_ends(journal_path, intents):
 
 
 def test_a_bug_in_the_writer_reaches_whoever_waits(journal_path, intents, monkeypatch):
-    monkeypatch.setattr("batch_deployer.state.journal.store.join", lambda rows: 1 / 0)
+    monkeypatch.setattr("batch_deployer.state.journal.writer.join", lambda rows: 1 / 0)
     with SqliteJournal(journal_path) as journal, pytest.raises(JournalError, match="ZeroDivisionError"):
         asyncio.run(journal.record(*intents(1)))
 

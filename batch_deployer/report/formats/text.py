@@ -23,7 +23,7 @@ def to_text(story: RunHistory, width: int = 100, summary: Summary | None = None)
     yield from _groups("wave", summary.waves, width, good)
     if len(summary.clouds) > 1:
         yield from _groups("cloud", summary.clouds, width, good)
-    yield from _pace(summary, width)
+    yield from _time_to_success(summary, width)
     yield from _limits(summary, width)
 
 
@@ -118,7 +118,7 @@ def _groups(title: str, groups: Sequence[Group], width: int, good: frozenset[str
     yield from table(head + lines, width, frozenset({1, 2, 3}))
 
 
-def _pace(summary: Summary, width: int) -> Iterator[str]:
+def _time_to_success(summary: Summary, width: int) -> Iterator[str]:
     curve = summary.curve
     reached = [("50%", curve.p50), ("90%", curve.p90), ("100%", curve.p100)]
     yield "\n"

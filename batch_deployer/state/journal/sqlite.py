@@ -11,8 +11,7 @@ from batch_deployer.errors import JournalError
 from batch_deployer.model.events import Event
 from batch_deployer.state.journal.codec import encode
 from batch_deployer.state.journal.reader import JournalReader
-from batch_deployer.state.journal.store import Store
-from batch_deployer.state.journal.writer import BATCH, Writer
+from batch_deployer.state.journal.writer import BATCH, Store, Writer
 
 LINGER = 0.5
 """Seconds for which a note waits for a commit that somebody waits for; then it gets one of its own. A note that a crash takes

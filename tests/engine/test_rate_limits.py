@@ -142,12 +142,12 @@ def test_the_pace_drops_at_a_429_and_recovers_later(make, act):
     )
     (throttled,) = show.of(e.Throttled)
     assert throttled.rate == pytest.approx(0.9)
-    assert show.engine.paces["sim", "writes"] == 1.0
+    assert show.engine.rates["sim", "writes"] == 1.0
 
 
 def test_the_pace_that_an_earlier_run_learned_is_where_the_next_begins(make, act):
     plan = make.plan(10, limits=Limits(writes=Rate(10, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(100)))
-    show = act(plan, past=PriorState(paces={("sim", "writes"): 1.0}))
+    show = act(plan, past=PriorState(rates={("sim", "writes"): 1.0}))
     at = [called.at for called in show.sent("create_release")]
     assert at[1] - at[0] >= 0.9
 

@@ -14,23 +14,23 @@ def shared(tmp_path):
 
 
 def test_a_learned_pace_is_there_for_the_next_run_and_the_last_one_counts(shared):
-    shared.save_pace("de", "writes", 0.2)
-    shared.save_pace("de", "reads", 5.0)
-    shared.save_pace("de", "writes", 0.1)
-    assert SharedState(shared.path).load_paces() == {("de", "writes"): 0.1, ("de", "reads"): 5.0}
+    shared.save_rate("de", "writes", 0.2)
+    shared.save_rate("de", "reads", 5.0)
+    shared.save_rate("de", "writes", 0.1)
+    assert SharedState(shared.path).load_rates() == {("de", "writes"): 0.1, ("de", "reads"): 5.0}
 
 
 def test_looking_where_nothing_was_learned_makes_nothing(shared):
-    assert (shared.load_paces(), shared.durations()) == ({}, {})
+    assert (shared.load_rates(), shared.durations()) == ({}, {})
     assert not shared.path.exists()
 
 
 def test_what_was_learned_can_be_looked_at_where_nothing_may_be_written(shared, monkeypatch):
-    shared.save_pace("de", "writes", 0.2)
+    shared.save_rate("de", "writes", 0.2)
     monkeypatch.setattr("os.access", lambda path, how: False)
     shared.path.chmod(0o400)
     shared.path.parent.chmod(0o500)
-    assert (shared.load_paces(), shared.durations()) == ({("de", "writes"): 0.2}, {})
+    assert (shared.load_rates(), shared.durations()) == ({("de", "writes"): 0.2}, {})
     shared.path.parent.chmod(0o700)
 
 
@@ -45,7 +45,7 @@ def test_a_new_file_is_set_up_once_by_whoever_is_first(shared):
 
     def save(number):
         try:
-            shared.save_pace("de", str(number), 1.0)
+            shared.save_rate("de", str(number), 1.0)
         except JournalError as error:
             failures.append(error)
 
@@ -55,7 +55,7 @@ def test_a_new_file_is_set_up_once_by_whoever_is_first(shared):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert len(shared.load_paces()) == 8
+    assert len(shared.load_rates()) == 8
 
 
 def test_a_transaction_that_fails_leaves_nothing(shared):
@@ -67,4 +67,4 @@ def test_a_transaction_that_fails_leaves_nothing(shared):
 def test_a_damaged_file_is_one_clear_line(shared):
     shared.path.write_bytes(b"rubbish" * 1000)
     with pytest.raises(JournalError, match=r"cannot open .*state\.db: the file is damaged"):
-        shared.load_paces()
+        shared.load_rates()

@@ -59,7 +59,7 @@ def test_everything_in_the_folder_is_private_whatever_the_umask(tmp_path, umask)
         state = StateDir(tmp_path / "a" / "state")
         run = state.create_run("r", "{}", RunMeta(manifest="m", started=NOW))
         run.remember_secrets({"env:A": "x"})
-        state.shared.save_pace("de", "writes", 0.1)
+        state.shared.save_rate("de", "writes", 0.1)
     finally:
         os.umask(old)
     modes = {path.relative_to(state.path).as_posix(): mode(path) for path in state.path.rglob("*")}
