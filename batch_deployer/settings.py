@@ -158,12 +158,12 @@ class RetrySettings:
 class PollSettings:
     """When to look at a cluster that has deployments under way."""
 
-    first: float = 5.0
+    initial_delay: float = 5.0
     """No look sooner after a write: nothing finishes faster. Nor after another look, while nobody waits for an end."""
-    shortest: float = 1.5
+    min_interval: float = 1.5
     """Between two looks while somebody waits for an end."""
-    longest: float = 60.0
-    growth: float = 0.2
+    max_interval: float = 60.0
+    growth_factor: float = 0.2
     """While nothing is learned: gap as a share of the time already waited, so delay stays proportional."""
     read_share: float = 0.8
     """Share of the read budget that looks may plan to use; the rest is for observing and reading back."""
@@ -173,13 +173,13 @@ class PollSettings:
 class ReconcileSettings:
     """How to read back a write whose fate is unknown."""
 
-    grace: float = 60.0
+    absence_grace: float = 60.0
     """Seconds for which a release must stay absent before it counts as not created. Longer than any stale read seen."""
-    looks: int = 4
+    confirmations: int = 4
     """Looks that must agree within the grace."""
-    skew: float = 300.0
+    clock_skew: float = 300.0
     """Seconds by which the cloud's clock may differ from ours when creation times are compared."""
-    fresh: float = 120.0
+    max_staleness: float = 120.0
     """An observation older than this is refreshed before a write relies on it."""
 
 
@@ -236,7 +236,7 @@ class Settings:
     """All groups of one run."""
 
     retry: RetrySettings = field(default_factory=RetrySettings)
-    watch: PollSettings = field(default_factory=PollSettings)
+    poll: PollSettings = field(default_factory=PollSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     wire: HttpSettings = field(default_factory=HttpSettings)
     stop: ShutdownSettings = field(default_factory=ShutdownSettings)

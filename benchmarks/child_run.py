@@ -80,8 +80,8 @@ def _look_sooner(seconds: float) -> None:
 
     def sooner(*given: Any, **named: Any) -> "Plan":
         plan = chosen_plan(*given, **named)
-        watch = replace(plan.settings.watch, first=seconds, shortest=seconds)
-        return replace(plan, settings=replace(plan.settings, watch=watch))
+        poll = replace(plan.settings.poll, initial_delay=seconds, min_interval=seconds)
+        return replace(plan, settings=replace(plan.settings, poll=poll))
 
     patched: Any = plan_output
     patched.chosen_plan = sooner

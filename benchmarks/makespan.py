@@ -170,7 +170,7 @@ def _case(folder: Path, deployments: int, writes: str, faults: Sequence[FaultRul
     played = _play(plan, faults)
     ends = ends_of(played, plan)
     ordered, kept = pauses_of(played, plan)
-    bound, paused, again = bounds_of(played, ends.took, rate, ordered, plan.settings.reconcile.grace)
+    bound, paused, again = bounds_of(played, ends.took, rate, ordered, plan.settings.reconcile.absence_grace)
     sent = [event.at - EPOCH for event in played.events if isinstance(event, Intended)]
     return {
         "deployments": deployments,

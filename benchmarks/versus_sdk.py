@@ -53,8 +53,8 @@ _CLIENTS = ("product", "sdk")
 _CLEAN = ("room", "limits")
 _SETTINGS = {
     "retry": ("base", "cap", "give_up_after", "locked", "throttle"),
-    "watch": ("first", "shortest", "longest"),
-    "reconcile": ("grace", "fresh"),
+    "poll": ("initial_delay", "min_interval", "max_interval"),
+    "reconcile": ("absence_grace", "max_staleness"),
 }
 """Durations that follow the speed of the world."""
 

@@ -285,7 +285,7 @@ class Runner:
 
     def _lost_reads(self, journal: SqliteJournal) -> float:
         """Seconds for which nothing may be written because the journal may lack writes that reads do not show yet."""
-        staleness = self._task.plan.settings.reconcile.grace
+        staleness = self._task.plan.settings.reconcile.absence_grace
         seconds, why = lost_reads(self._last, this_host(), now(), torn=self._torn, staleness=staleness)
         if seconds:
             self._warn(

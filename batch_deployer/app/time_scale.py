@@ -47,20 +47,20 @@ def _rate(rate: Rate, speed: float, most: float) -> Rate:
 
 
 def _settings(settings: Settings, speed: float) -> Settings:
-    retry, watch, reconcile = settings.retry, settings.watch, settings.reconcile
+    retry, poll, reconcile = settings.retry, settings.poll, settings.reconcile
     return replace(
         settings,
         retry=_retry(retry, speed),
-        watch=replace(
-            watch,
-            first=watch.first / speed,
-            shortest=max(0.1, watch.shortest / speed),
-            longest=max(0.5, watch.longest / speed),
+        poll=replace(
+            poll,
+            initial_delay=poll.initial_delay / speed,
+            min_interval=max(0.1, poll.min_interval / speed),
+            max_interval=max(0.5, poll.max_interval / speed),
         ),
         reconcile=replace(
             reconcile,
-            grace=max(1.0, reconcile.grace / speed),
-            fresh=max(10.0, reconcile.fresh / speed),
+            absence_grace=max(1.0, reconcile.absence_grace / speed),
+            max_staleness=max(10.0, reconcile.max_staleness / speed),
         ),
         deadline=None if settings.deadline is None else settings.deadline / speed,
     )

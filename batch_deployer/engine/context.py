@@ -291,7 +291,7 @@ class RunContext:
         self, states: Iterable[DeploymentState], scheduler: CloudScheduler, queue: ClusterWork
     ) -> float:
         """Seconds until the next look is worth its call to the first of these, all under way on one cluster."""
-        now, settings, gap = self.now(), self.settings.watch, math.inf
+        now, settings, gap = self.now(), self.settings.poll, math.inf
         urgency, min_affordable, under_way = (
             scheduler.urgency(queue),
             scheduler.min_affordable_interval(),
@@ -304,14 +304,14 @@ class RunContext:
             own = next_poll_interval(
                 elapsed, learned, settings, min_affordable=min_affordable, urgency=urgency, under_way=under_way
             )
-            gap = min(gap, own, max(track.deadline - now, settings.shortest))
+            gap = min(gap, own, max(track.deadline - now, settings.min_interval))
         return gap
 
     def record_duration(self, track: DeploymentState, under_way_at: float) -> None:
         """Take in how long an install or upgrade took that is over, and was not at `under_way_at`."""
         accepted_at = track.accepted_at
         seconds = install_time_estimate(
-            max(0.0, under_way_at - accepted_at), self.now() - accepted_at, self.settings.watch
+            max(0.0, under_way_at - accepted_at), self.now() - accepted_at, self.settings.poll
         )
         chart = track.deployment.release.chart.learned_as
         self.durations.setdefault(chart, Durations()).add(seconds)

@@ -99,7 +99,7 @@ def _await_idle(run: RunContext, queue: ClusterWork, track: DeploymentState, dec
         reason = f"{decision.reason}, for longer than the timeout of {track.deployment.release.timeout:g} s"
         run.finish(track, Outcome.TIMED_OUT, reason, cause=fingerprint(reason))
         return
-    track.next_poll_at = now + max(run.settings.watch.shortest, run.settings.watch.first)
+    track.next_poll_at = now + max(run.settings.poll.min_interval, run.settings.poll.initial_delay)
 
 
 def _enqueue(run: RunContext, queue: ClusterWork, track: DeploymentState) -> None:
@@ -147,7 +147,7 @@ def _go_on(run: RunContext, queue: ClusterWork, track: DeploymentState, state: R
 def handle_in_flight(run: RunContext, queue: ClusterWork, track: DeploymentState, state: ReleaseState | None) -> None:
     """Judge a deployment that is under way."""
     if track.asking:  # what a resumed rollback returns to is not known yet
-        track.next_poll_at = run.now() + run.settings.watch.shortest
+        track.next_poll_at = run.now() + run.settings.poll.min_interval
         return
     if track.phase is Phase.UNCERTAIN:
         read_back(run, queue, track, state)

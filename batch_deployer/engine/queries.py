@@ -200,7 +200,7 @@ def _differs_from_poll(run: RunContext, scheduler: CloudScheduler, question: His
         reason = f"its history goes on after revision {track.old_revision}, so it is left as it is"
         run.finish(track, Outcome.FAILED, reason, cause=fingerprint(reason))
     else:
-        scheduler.schedule_poll(question.queue, run.now() + run.settings.watch.shortest)
+        scheduler.schedule_poll(question.queue, run.now() + run.settings.poll.min_interval)
     return True
 
 

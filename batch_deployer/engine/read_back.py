@@ -39,7 +39,7 @@ def _classify_write(run: RunContext, track: DeploymentState, state: ReleaseState
     creates = track.operation is Operation.CREATE and state is not None
     differs = differs_from_wanted(run, track, state) if creates and state else contradicts_sent(run, track, state)
     return classify_uncertain_write(
-        track.baseline(), state, sent_at=track.sent_at, skew=run.settings.reconcile.skew, differs=differs
+        track.baseline(), state, sent_at=track.sent_at, skew=run.settings.reconcile.clock_skew, differs=differs
     )
 
 
@@ -88,7 +88,7 @@ def absent_long_enough(run: RunContext, track: DeploymentState) -> bool:
     track.absent_polls += 1
     if track.absent_since is None:
         track.absent_since = now
-    return now - track.absent_since >= settings.grace and track.absent_polls >= settings.looks
+    return now - track.absent_since >= settings.absence_grace and track.absent_polls >= settings.confirmations
 
 
 def poll_absent(run: RunContext, track: DeploymentState, state: ReleaseState | None) -> None:
@@ -96,8 +96,8 @@ def poll_absent(run: RunContext, track: DeploymentState, state: ReleaseState | N
     if state is None and track.absent_polls == OWN_READ_AT_POLL:
         read_release(run, track)
     settings, now = run.settings.reconcile, run.now()
-    over = (now if track.absent_since is None else track.absent_since) + settings.grace
-    again = now + settings.grace / settings.looks
+    over = (now if track.absent_since is None else track.absent_since) + settings.absence_grace
+    again = now + settings.absence_grace / settings.confirmations
     track.next_poll_at = min(again, over) if over > now else again
 
 

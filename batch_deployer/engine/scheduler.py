@@ -144,7 +144,7 @@ class CloudScheduler:
 
     def min_affordable_interval(self) -> float:
         """Shortest gap between looks at one cluster that the read budget affords now."""
-        return min_affordable_interval(len(self._polls), self.reads.current_rate, self.settings.watch)
+        return min_affordable_interval(len(self._polls), self.reads.current_rate, self.settings.poll)
 
     def urgency(self, queue: ClusterWork) -> Urgency:
         """Say who waits for an end on this cluster: nobody, its own next or the cloud's cap, or the wave's gate."""
@@ -240,7 +240,7 @@ class CloudScheduler:
 
     def _is_fresh(self, queue: ClusterWork, track: DeploymentState, now: float) -> bool:
         """Whether the last poll is good enough to write on. What takes back must see what others have just done."""
-        if now - queue.observed_at > self.settings.reconcile.fresh or queue.observed_at < self.writable_from:
+        if now - queue.observed_at > self.settings.reconcile.max_staleness or queue.observed_at < self.writable_from:
             return False
         takes_back = track.next_operation() in (Operation.ROLLBACK, Operation.DELETE)
         if not takes_back and not track.completed_steps and not track.attempts:

@@ -195,7 +195,7 @@ def _uncertain(run: RunContext, queue: ClusterWork, track: DeploymentState, answ
         e.Uncertain(at=run.wall(), key=track.key, operation=track.operation, why=why, request_id=answer.request_id),
     )
     queue.watching[track.key] = track
-    track.next_poll_at = run.now() + min(run.settings.watch.shortest, run.settings.reconcile.grace / 10)
+    track.next_poll_at = run.now() + min(run.settings.poll.min_interval, run.settings.reconcile.absence_grace / 10)
     scheduler.schedule_poll(queue, track.next_poll_at)
     pause_with_cloud(run, track)
 

@@ -70,11 +70,11 @@ def read_settings(checked: ValidatedManifest, context: LoadContext) -> Settings:
     settings = replace(
         base,
         retry=_overridden(base.retry, model.retry),
-        watch=_overridden(base.watch, model.watch),
+        poll=_overridden(base.poll, model.poll),
         reconcile=_overridden(base.reconcile, model.reconcile),
         deadline=model.deadline,
     )
-    for part, low, high in (("watch", "shortest", "longest"), ("retry", "base", "cap")):
+    for part, low, high in (("poll", "min_interval", "max_interval"), ("retry", "base", "cap")):
         group = getattr(settings, part)
         if getattr(group, low) > getattr(group, high):
             given = high if getattr(getattr(model, part), high) is not None else low

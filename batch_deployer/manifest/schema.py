@@ -221,20 +221,20 @@ class RetryModel(SchemaModel):
 class PollModel(SchemaModel):
     """When to look at a cluster."""
 
-    first: Duration | None = None
-    shortest: PositiveDuration | None = None
-    longest: PositiveDuration | None = None
-    growth: Annotated[float, Field(gt=0, le=10)] | None = None
+    initial_delay: Duration | None = None
+    min_interval: PositiveDuration | None = None
+    max_interval: PositiveDuration | None = None
+    growth_factor: Annotated[float, Field(gt=0, le=10)] | None = None
     read_share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class ReconcileModel(SchemaModel):
     """How to read back a write whose fate is unknown."""
 
-    grace: Duration | None = None
-    looks: Annotated[int, Field(ge=1, le=100)] | None = None
-    skew: Duration | None = None
-    fresh: PositiveDuration | None = None
+    absence_grace: Duration | None = None
+    confirmations: Annotated[int, Field(ge=1, le=100)] | None = None
+    clock_skew: Duration | None = None
+    max_staleness: PositiveDuration | None = None
 
 
 class ReleasePolicyModel(PolicyModel):
@@ -252,7 +252,7 @@ class ProfileModel(SchemaModel):
     releases: dict[str, ReleasePolicyModel] | None = Field(default=None, description="By name or glob.")
     rollout: RolloutModel | None = None
     retry: RetryModel | None = None
-    watch: PollModel | None = None
+    poll: PollModel | None = None
     reconcile: ReconcileModel | None = None
     deadline: PositiveDuration | None = None
 
@@ -269,7 +269,7 @@ class ManifestModel(SchemaModel):
     deployments: list[DeploymentModel] | None = None
     rollout: RolloutModel | None = None
     retry: RetryModel | None = None
-    watch: PollModel | None = None
+    poll: PollModel | None = None
     reconcile: ReconcileModel | None = None
     deadline: PositiveDuration | None = Field(default=None, description="Of the whole run.")
     profiles: dict[str, ProfileModel] | None = None

@@ -37,7 +37,7 @@ _NOUNS = {
     "WaveModel": "a wave",
     "RolloutModel": "rollout",
     "RetryModel": "retry",
-    "PollModel": "watch",
+    "PollModel": "poll",
     "ReconcileModel": "reconcile",
     "ReleasePolicyModel": "a release of a profile",
     "ProfileModel": "a profile",

@@ -1,6 +1,6 @@
 """A plan as text and back. Clusters and release specs are written once each; a checksum guards against damage.
 
-Text: `{"format": 1, "check": sha256 of the plan's bytes, "mac": HMAC-SHA-256 of them or "", "plan": {...}}`.
+Text: `{"format": 2, "check": sha256 of the plan's bytes, "mac": HMAC-SHA-256 of them or "", "plan": {...}}`.
 A plan names secrets and never holds them.
 """
 
@@ -14,7 +14,7 @@ from batch_deployer.model.deployment import Cluster, Deployment, ReleaseSpec, Ro
 from batch_deployer.plan.plan import CloudSpec, Plan, Wave
 from batch_deployer.settings import GateSettings, IntOrPercent, Settings
 
-FORMAT = 1
+FORMAT = 2
 
 
 class _Cell(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -129,8 +129,10 @@ def parse_plan(text: str, key: str = "") -> Plan:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise InputError("this is not a saved plan, or it is damaged; make it again with `plan --out`") from None
     if envelope.format != FORMAT:
-        age = "newer" if envelope.format > FORMAT else "unknown"
-        raise InputError(f"the saved plan has the {age} format {envelope.format}; this program reads format {FORMAT}")
+        raise InputError(
+            f"the saved plan has format {envelope.format}, and this program reads format {FORMAT}; "
+            "make it again, or use the version of batch-deployer that wrote it"
+        )
     if hashlib.sha256(envelope.plan).hexdigest() != envelope.check:
         raise InputError("the saved plan was changed or is damaged; make it again with `plan --out`")
     if key and not hmac.compare_digest(_mac(bytes(envelope.plan), key), envelope.mac):

@@ -98,8 +98,8 @@ def _under_way(story: RunHistory, record: DeploymentHistory, now: float) -> Bloc
         case State.READING_BACK:
             return Blocker(
                 f"a look that shows whether the {operation} was executed ({record.why})",
-                until=since + settings.reconcile.grace,
-                note=f" at the earliest, if it stays absent in {settings.reconcile.looks} looks",
+                until=since + settings.reconcile.absence_grace,
+                note=f" at the earliest, if it stays absent in {settings.reconcile.confirmations} looks",
             )
         case State.WATCHING:
             return Blocker(

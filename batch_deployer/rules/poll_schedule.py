@@ -122,12 +122,12 @@ def next_poll_interval(
     """
     if learned is not None and len(learned) >= MIN_SAMPLES:
         early = learned.early
-        gap = min(LEARNED_GROWTH, settings.growth) * max(learned.usual, elapsed)
+        gap = min(LEARNED_GROWTH, settings.growth_factor) * max(learned.usual, elapsed)
     else:
-        early, gap = settings.first, settings.growth * elapsed
+        early, gap = settings.initial_delay, settings.growth_factor * elapsed
     urgent, shortest = _urgent(elapsed, urgency, under_way, settings)
     gap = max(min(gap, urgent), early - elapsed)
-    return max(min(gap, settings.longest), shortest, min_affordable)
+    return max(min(gap, settings.max_interval), shortest, min_affordable)
 
 
 def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: PollSettings) -> tuple[float, float]:
@@ -137,12 +137,12 @@ def _urgent(elapsed: float, urgency: Urgency, under_way: int, settings: PollSett
     is lost by delays and what is spent on looks balance where the gap grows with the root of n. The shortest gap grows
     with it, later, so that the very last ends are noticed at once.
     """
-    leisurely = max(settings.shortest, settings.first)
+    leisurely = max(settings.min_interval, settings.initial_delay)
     if urgency is Urgency.NONE:
         return math.inf, leisurely
     share: float = urgency.value
     stretch = math.sqrt(under_way) if urgency is Urgency.GATE else 1.0
-    return share * elapsed * stretch, min(settings.shortest * max(1.0, stretch / 2), leisurely)
+    return share * elapsed * stretch, min(settings.min_interval * max(1.0, stretch / 2), leisurely)
 
 
 def min_affordable_interval(clusters: int, reads_per_second: float, settings: PollSettings) -> float:

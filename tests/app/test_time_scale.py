@@ -35,10 +35,10 @@ def test_durations_shrink_and_bounds_of_the_network_stay():
     quick, plan = accelerated(a_plan(), 60), a_plan()
     assert (quick.waves[0].soak, quick.settings.deadline) == (10, 60)
     assert quick.deployments[0].release.timeout == 15
-    assert quick.settings.watch.longest == 1
-    assert quick.settings.watch.growth == plan.settings.watch.growth
+    assert quick.settings.poll.max_interval == 1
+    assert quick.settings.poll.growth_factor == plan.settings.poll.growth_factor
     assert quick.settings.wire == plan.settings.wire
-    assert quick.settings.reconcile.skew == plan.settings.reconcile.skew
+    assert quick.settings.reconcile.clock_skew == plan.settings.reconcile.clock_skew
 
 
 @pytest.mark.parametrize(

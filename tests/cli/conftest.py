@@ -29,8 +29,8 @@ clouds:
     project: sim
     auth: {{auth_url: "{url}/v3", username: demo, password: "${{secret:env:SIM_PASSWORD}}", domain: sim}}
 limits: {{writes: 50/s, reads: 50/s, per_cluster: 4}}
-watch: {{first: 50ms, shortest: 50ms, longest: 500ms}}
-reconcile: {{grace: 500ms, looks: 2}}
+poll: {{initial_delay: 50ms, min_interval: 50ms, max_interval: 500ms}}
+reconcile: {{absence_grace: 500ms, confirmations: 2}}
 clusters:
   - {{id: a870253f-5dc7-11ee-bf71-0255ac100b01, name: prod-1, cloud: sim, tags: {{tier: canary}}}}
   - {{id: a870253f-5dc7-11ee-bf71-0255ac100b02, name: prod-2, cloud: sim}}

@@ -28,8 +28,8 @@ clouds:
     project: sim
     auth: {{auth_url: "{url}/v3", username: demo, password: "${{secret:env:SIM_PASSWORD}}", domain: sim}}
 limits: {{writes: 60/s, reads: 200/s, per_cluster: 4, connections: 32}}
-watch: {{first: 50ms, shortest: 50ms, longest: 500ms}}
-reconcile: {{grace: 500ms, looks: 2}}
+poll: {{initial_delay: 50ms, min_interval: 50ms, max_interval: 500ms}}
+reconcile: {{absence_grace: 500ms, confirmations: 2}}
 clusters:
 {clusters}
 releases:

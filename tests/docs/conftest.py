@@ -21,7 +21,7 @@ from batch_deployer.simulator.world.world import World
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds that one command may take."""
-HURRIED = "\nwatch: {first: 50ms, shortest: 50ms, longest: 500ms}\nreconcile: {grace: 500ms, looks: 2}\n"
+HURRIED = "\npoll: {initial_delay: 50ms, min_interval: 50ms, max_interval: 500ms}\nreconcile: {absence_grace: 500ms, confirmations: 2}\n"
 
 
 def commands_of(page):

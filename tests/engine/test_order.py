@@ -19,7 +19,7 @@ SLOW = Limits(writes=Rate(10, 60.0), reads=Rate(20, 1.0), in_flight=IntOrPercent
 STEADY = Limits(writes=Rate(1, 3.0), reads=Rate(20, 1.0), in_flight=IntOrPercent(1000))
 ONE_CALL = Limits(writes=Rate(2, 1.0), reads=Rate(50, 1.0), in_flight=IntOrPercent(1000), connections=1)
 ONE_BY_ONE = replace(ONE_CALL, in_flight=IntOrPercent(1))
-LASTING = Settings(reconcile=ReconcileSettings(fresh=3600.0))
+LASTING = Settings(reconcile=ReconcileSettings(max_staleness=3600.0))
 """What was seen once may be relied on: nobody loses their place to be looked at again."""
 
 

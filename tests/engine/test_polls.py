@@ -89,4 +89,4 @@ def test_an_end_that_was_noticed_late_is_not_learned_as_a_long_install(make, act
     sent, noticed = show.of(e.Accepted)[0].at, show.of(e.Finished)[0].at
     (learned,) = show.engine.learned.values()
     assert noticed - sent > 10.0
-    assert max(learned) <= plan.settings.watch.first
+    assert max(learned) <= plan.settings.poll.initial_delay

@@ -30,7 +30,7 @@ name: nightly
 clouds:
   otc: {cloud}
 limits: {{writes: 50/s, reads: 50/s}}
-watch: {{first: 50ms, shortest: 50ms, longest: 500ms}}
+poll: {{initial_delay: 50ms, min_interval: 50ms, max_interval: 500ms}}
 clusters:
   - {{id: a870253f-5dc7-11ee-bf71-0255ac100b01, name: one, cloud: otc, tags: {{tier: canary}}}}
   - {{id: a870253f-5dc7-11ee-bf71-0255ac100b02, name: two, cloud: otc}}

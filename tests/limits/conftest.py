@@ -25,8 +25,8 @@ clouds:
     project: sim
     auth: {{auth_url: "{auth}/v3", username: demo, password: "${{secret:env:SIM_PASSWORD}}", domain: sim}}
 limits: {{writes: {writes}, reads: {reads}, per_cluster: 4}}
-watch: {{first: 50ms, shortest: 200ms, longest: 500ms}}
-reconcile: {{grace: 500ms, looks: 2}}
+poll: {{initial_delay: 50ms, min_interval: 200ms, max_interval: 500ms}}
+reconcile: {{absence_grace: 500ms, confirmations: 2}}
 retry: {{base: 100ms, cap: 5s, throttle: {throttle}}}
 clusters:
 {clusters}

@@ -114,7 +114,7 @@ CASES = (
         HEAD + REL + "zzz: 1\n",
         {},
         None,
-        "m.yaml:7:1: unknown key `zzz` in the manifest; known: clouds, clusters, deadline, defaults, deployments, limits, name, profiles, reconcile, releases, retry, rollout, watch",
+        "m.yaml:7:1: unknown key `zzz` in the manifest; known: clouds, clusters, deadline, defaults, deployments, limits, name, poll, profiles, reconcile, releases, retry, rollout",
     ),
     (
         "a bad manifest name",

@@ -180,10 +180,14 @@ def test_limits_of_a_cloud_lie_over_those_of_all(loaded):
 
 def test_settings_are_overridden_one_by_one(loaded):
     text = HEAD.replace("${env:DOLLAR}", "") + REL
-    text += "retry: {max_writes: 2, base: 2s}\nwatch: {first: 1s, growth: 0.5}\nreconcile: {grace: 2m}\ndeadline: 4h\n"
+    text += "retry: {max_writes: 2, base: 2s}\npoll: {initial_delay: 1s, growth_factor: 0.5}\nreconcile: {absence_grace: 2m}\ndeadline: 4h\n"
     settings = loaded(text).settings
     assert (settings.retry.max_writes, settings.retry.base, settings.retry.cap) == (2, 2.0, 60.0)
-    assert (settings.watch.first, settings.watch.growth, settings.reconcile.grace) == (1.0, 0.5, 120.0)
+    assert (settings.poll.initial_delay, settings.poll.growth_factor, settings.reconcile.absence_grace) == (
+        1.0,
+        0.5,
+        120.0,
+    )
     assert settings.deadline == 14400.0
 
 

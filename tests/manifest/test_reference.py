@@ -36,7 +36,7 @@ def test_the_defaults_of_settings_and_limits_are_those_of_the_program():
     for names, defaults in rows:
         for name, default in zip(re.findall(r"`([\w.]+)`", names), defaults.split(", "), strict=False):
             group, _, key = name.rpartition(".")
-            if group in ("retry", "watch", "reconcile"):
+            if group in ("retry", "poll", "reconcile"):
                 assert getattr(getattr(Settings(), group), key) == parse_duration(default.strip(" `")), name
                 checked += 1
             elif name in ("writes", "reads", "in_flight", "per_cluster", "connections"):

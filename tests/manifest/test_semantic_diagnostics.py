@@ -206,10 +206,10 @@ CASES = (
     ),
     (
         "settings that contradict",
-        HEAD + REL + "watch: {shortest: 2m}\n",
+        HEAD + REL + "poll: {min_interval: 2m}\n",
         {},
         None,
-        "m.yaml:7:19: `shortest` (120 s) must not exceed `longest` (60 s)",
+        "m.yaml:7:22: `min_interval` (120 s) must not exceed `max_interval` (60 s)",
     ),
     (
         "an endpoint in clear",

@@ -62,7 +62,7 @@ def a_plan():
         waves=(Wave(name="canary", max_failures=IntOrPercent(0), soak=60.5), Wave(name="rest")),
         gates=GateSettings(max_failures=IntOrPercent(2.5, percent=True), systemic=0),
         release_budgets={"web": IntOrPercent(1)},
-        settings=replace(Settings(), watch=PollSettings(first=0.25), deadline=5.0),
+        settings=replace(Settings(), poll=PollSettings(initial_delay=0.25), deadline=5.0),
         expected={"k": "create 0 "},
         warnings=("mind the gap",),
     )
@@ -108,8 +108,14 @@ def test_a_hundred_thousand_deployments_stay_small():
         (lambda text: "[]", "not a saved plan, or it is damaged"),
         (lambda text: "[" * 100_000, "not a saved plan, or it is damaged"),
         (lambda text: text.replace('"name":"web"', '"name":"wab"'), "was changed or is damaged"),
-        (lambda text: text.replace('"format":1', '"format":2'), "newer format 2; this program reads format 1"),
-        (lambda text: text.replace('"format":1', '"format":0'), "unknown format 0"),
+        (
+            lambda text: text.replace('"format":2', '"format":3'),
+            "has format 3, and this program reads format 2; make it again",
+        ),
+        (
+            lambda text: text.replace('"format":2', '"format":1'),
+            "has format 1, and this program reads format 2; make it again",
+        ),
     ],
 )
 def test_a_damaged_or_newer_plan_is_refused(damage, message):
@@ -123,7 +129,7 @@ def rewritten(**changes):
 
     body = json.dumps(json.loads(dump_plan(a_plan()))["plan"] | changes, separators=(",", ":"))
     check = hashlib.sha256(body.encode()).hexdigest()
-    return f'{{"format":1,"check":"{check}","plan":{body}}}'
+    return f'{{"format":2,"check":"{check}","plan":{body}}}'
 
 
 @pytest.mark.parametrize("cell", [[9, 0, 0], [0, 9, 0], [0, 0, 9], [-1, 0, 0], [0, 0], ["a", 0, 0]])

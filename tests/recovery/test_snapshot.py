@@ -69,7 +69,9 @@ def test_a_lost_cluster_s_releases_come_back_from_the_snapshot_on_its_replacemen
     deployed(project, "--exclude", "prod-3*")
     project.run("snapshot", "sim", "--manifest", "m.yaml", "--output", "backup")
     (project.folder / "replaced.csv").write_text("old,new\nprod-1,prod-3\n")
-    hurry = "watch: {first: 50ms, shortest: 50ms, longest: 500ms}\nlimits: {writes: 50/s, reads: 50/s}\n"
+    hurry = (
+        "poll: {initial_delay: 50ms, min_interval: 50ms, max_interval: 500ms}\nlimits: {writes: 50/s, reads: 50/s}\n"
+    )
     with (project.folder / "backup/manifest.yaml").open("a") as file:
         file.write(hurry)
     seen = len(written("create"))

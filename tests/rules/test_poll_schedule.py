@@ -21,7 +21,7 @@ from batch_deployer.rules.poll_schedule import (
 from batch_deployer.rules.spacing import GROUP, GROUP_WAIT_SECONDS
 from batch_deployer.settings import PollSettings
 
-SETTINGS = PollSettings(first=5.0, shortest=2.0, longest=60.0, growth=0.12, read_share=0.8)
+SETTINGS = PollSettings(initial_delay=5.0, min_interval=2.0, max_interval=60.0, growth_factor=0.12, read_share=0.8)
 
 
 def watch(duration, learned=None, *, min_affordable=0.0, urgency=Urgency.NONE):
@@ -44,40 +44,44 @@ def lognormal(median, spread, size=MAX_SAMPLES):
 @example(duration=6.0)
 def test_an_end_is_noticed_within_a_fixed_share_of_the_install_time(duration):
     delay, _ = watch(duration)
-    share = min(SETTINGS.growth * duration, SETTINGS.longest)
-    assert delay <= max(share, SETTINGS.first) + 1e-6
+    share = min(SETTINGS.growth_factor * duration, SETTINGS.max_interval)
+    assert delay <= max(share, SETTINGS.initial_delay) + 1e-6
 
 
 @pytest.mark.parametrize(("duration", "most"), [(4.0, 1), (30.0, 6), (100.0, 17), (500.0, 31)])
 def test_the_number_of_looks_grows_with_the_logarithm_of_the_install_time(duration, most):
-    linear = SETTINGS.first / SETTINGS.growth
-    bound = 2 + linear / SETTINGS.first + max(0.0, math.log(duration / linear)) / math.log(1 + SETTINGS.growth)
+    linear = SETTINGS.initial_delay / SETTINGS.growth_factor
+    bound = (
+        2
+        + linear / SETTINGS.initial_delay
+        + max(0.0, math.log(duration / linear)) / math.log(1 + SETTINGS.growth_factor)
+    )
     _, looks = watch(duration)
     assert looks <= bound
     assert looks <= most
 
 
 def test_nothing_is_looked_at_before_anything_can_have_ended():
-    assert next_poll_interval(0.0, None, SETTINGS) == SETTINGS.first
-    assert next_poll_interval(0.0, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.first
-    assert next_poll_interval(4.5, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.shortest
+    assert next_poll_interval(0.0, None, SETTINGS) == SETTINGS.initial_delay
+    assert next_poll_interval(0.0, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.initial_delay
+    assert next_poll_interval(4.5, None, SETTINGS, urgency=Urgency.GATE) == SETTINGS.min_interval
 
 
 def test_looks_are_close_together_only_while_somebody_waits():
     for elapsed in (5.0, 10.0, 20.0):
-        assert next_poll_interval(elapsed, None, SETTINGS) == SETTINGS.first
-        assert next_poll_interval(elapsed, Durations([8.0] * 10), SETTINGS) == SETTINGS.first
+        assert next_poll_interval(elapsed, None, SETTINGS) == SETTINGS.initial_delay
+        assert next_poll_interval(elapsed, Durations([8.0] * 10), SETTINGS) == SETTINGS.initial_delay
         for urgency in (Urgency.NEXT, Urgency.GATE):
-            assert next_poll_interval(elapsed, None, SETTINGS, urgency=urgency) == SETTINGS.shortest
+            assert next_poll_interval(elapsed, None, SETTINGS, urgency=urgency) == SETTINGS.min_interval
 
 
 def test_a_gap_is_never_longer_than_the_longest():
-    assert next_poll_interval(10_000.0, None, SETTINGS) == SETTINGS.longest
-    assert next_poll_interval(0.0, Durations([9000.0] * 10), SETTINGS) == SETTINGS.longest
+    assert next_poll_interval(10_000.0, None, SETTINGS) == SETTINGS.max_interval
+    assert next_poll_interval(0.0, Durations([9000.0] * 10), SETTINGS) == SETTINGS.max_interval
 
 
 def test_few_finished_installs_teach_nothing():
-    assert next_poll_interval(0.0, Durations([50.0] * (MIN_SAMPLES - 1)), SETTINGS) == SETTINGS.first
+    assert next_poll_interval(0.0, Durations([50.0] * (MIN_SAMPLES - 1)), SETTINGS) == SETTINGS.initial_delay
     assert next_poll_interval(0.0, Durations([50.0] * MIN_SAMPLES), SETTINGS) == 50.0
 
 
@@ -88,16 +92,16 @@ def test_what_was_learned_bounds_the_delay_where_most_installs_end(median, sprea
     for share in (0.06, 0.25, 0.5, 0.75, 0.94):
         duration = learned.quantile(share)
         delay, _ = watch(duration, learned)
-        assert delay <= max(SETTINGS.first, 0.12 * max(median * 1.3, duration)) + 1e-6
+        assert delay <= max(SETTINGS.initial_delay, 0.12 * max(median * 1.3, duration)) + 1e-6
 
 
 @pytest.mark.parametrize("learned", [None, lognormal(60.0, 0.5)])
 @pytest.mark.parametrize("duration", [40.0, 100.0, 400.0, 2000.0])
 def test_what_somebody_waits_for_is_noticed_within_a_fiftieth(duration, learned):
     delay, _ = watch(duration, learned, urgency=Urgency.GATE)
-    assert delay <= max(SETTINGS.shortest, 0.02 * duration) + 1e-6
+    assert delay <= max(SETTINGS.min_interval, 0.02 * duration) + 1e-6
     delay, looks = watch(duration, learned, urgency=Urgency.NEXT)
-    assert delay <= max(SETTINGS.shortest, 0.05 * duration) + 1e-6
+    assert delay <= max(SETTINGS.min_interval, 0.05 * duration) + 1e-6
     assert watch(duration, learned)[1] <= looks <= watch(duration, learned, urgency=Urgency.GATE)[1]
 
 
@@ -127,8 +131,8 @@ def test_learned_looks_stay_few_even_when_install_times_are_spread_wide(median, 
     learned = lognormal(median, spread)
     late = learned.quantile(0.95)
     # Until the first end may come (bounded by the longest gap), dense up to the median, then in proportion.
-    bound = 3 + learned.quantile(0.05) / SETTINGS.longest + 9 + math.log(late / median) / math.log(1.12)
-    bound += late / SETTINGS.longest
+    bound = 3 + learned.quantile(0.05) / SETTINGS.max_interval + 9 + math.log(late / median) / math.log(1.12)
+    bound += late / SETTINGS.max_interval
     _, looks = watch(late, learned)
     assert looks <= bound
 
@@ -155,7 +159,7 @@ def test_an_install_slower_than_all_before_is_looked_at_in_proportion_again():
 
 
 def test_what_was_learned_makes_slow_settings_quicker_and_quick_ones_no_slower():
-    slow, learned = PollSettings(growth=0.5), Durations([100.0] * 50)
+    slow, learned = PollSettings(growth_factor=0.5), Durations([100.0] * 50)
     assert next_poll_interval(100.0, learned, slow) == pytest.approx(LEARNED_GROWTH * 100)
     assert next_poll_interval(100.0, None, slow) == pytest.approx(50.0)
 

@@ -201,8 +201,8 @@ clouds:
     endpoint: {url}
     {login}
 limits: {{writes: 50/s, reads: 50/s, per_cluster: 8}}
-watch: {{first: 50ms, shortest: 50ms, longest: 200ms}}
-reconcile: {{grace: 200ms, looks: 2}}
+poll: {{initial_delay: 50ms, min_interval: 50ms, max_interval: 200ms}}
+reconcile: {{absence_grace: 200ms, confirmations: 2}}
 retry: {{give_up_after: 1s}}
 rollout: {{max_failures: 100%, systemic: 1000}}
 clusters:

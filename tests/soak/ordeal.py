@@ -42,8 +42,8 @@ clouds:
     auth: {{auth_url: "{url}/v3", username: demo, password: "${{secret:env:SIM_PASSWORD}}", domain: sim}}
 limits: {{writes: 12/s, reads: 60/s, in_flight: 6, per_cluster: 2}}
 retry: {{base: 20ms, cap: 200ms, locked: 50ms, throttle: 300ms}}
-watch: {{first: 30ms, shortest: 50ms, longest: 300ms}}
-reconcile: {{grace: 500ms, looks: 2}}
+poll: {{initial_delay: 30ms, min_interval: 50ms, max_interval: 300ms}}
+reconcile: {{absence_grace: 500ms, confirmations: 2}}
 defaults: {{release: {{namespace: shop, version: 2.0.0, timeout: 30s}}}}
 clusters:
   - {{id: a870253f-5dc7-11ee-bf71-0255ac100b01, name: one, cloud: sim, tags: {{tier: canary}}}}
