@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from batch_deployer.app.release_memory import ReleaseMemory
 from batch_deployer.engine.engine import Engine, PriorState
 from batch_deployer.errors import JournalError
 from batch_deployer.model.events import Event
@@ -47,13 +48,20 @@ def load_learned(
 def save_learned(state: StateDir, scopes: Mapping[str, str], engine: Engine) -> str:
     """Keep what the engine found out; returns why it could not be kept, if so."""
     try:
-        if engine.learned:
-            state.shared.add_durations(engine.learned)
-        for (name, bucket), rate in engine.rates.items():
-            state.shared.save_rate(scopes[name], bucket, rate)
+        rates = {(scopes[name], bucket): rate for (name, bucket), rate in engine.rates.items()}
+        state.shared.save_learned(rates, engine.learned)
     except JournalError as error:
         return f"paces and durations of this run are not kept for the next: {error}"
     return ""
+
+
+def keep_learned(state: StateDir, scopes: Mapping[str, str], engine: Engine, memory: ReleaseMemory) -> Sequence[str]:
+    """Keep all that the next runs use, in one transaction. Returns what could not be kept, and why."""
+    try:
+        with state.shared.together():
+            return [trouble for trouble in (save_learned(state, scopes, engine), memory.keep()) if trouble]
+    except JournalError as error:
+        return [f"what this run has learned is not kept for the next: {error}"]
 
 
 def scopes_of_clusters(plan: Plan, scopes: Mapping[str, str]) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batch_deployer.app.cloud_apis import Patience, open_apis
 from batch_deployer.app.garbage import collect_rarely, spare_the_plan
-from batch_deployer.app.learned import load_learned, save_learned, scopes_of_clusters
+from batch_deployer.app.learned import keep_learned, load_learned, scopes_of_clusters
 from batch_deployer.app.listeners import BothListeners, EventListeners
 from batch_deployer.app.preload import load_what_the_end_needs
 from batch_deployer.app.release_memory import ReleaseMemory
@@ -257,9 +257,8 @@ class Runner:
             self._ending = await engine.run()
         finally:
             self.overtaken = fence.overtaken() and task.state.last_holder(task.plan.name) == task.run_id
-            for trouble in () if task.simulated else (save_learned(task.state, scopes, engine), self._memory.keep()):
-                if trouble:
-                    self._warn(journal, trouble)
+            for trouble in () if task.simulated else keep_learned(task.state, scopes, engine, self._memory):
+                self._warn(journal, trouble)
         return self._ending
 
     def _known(

@@ -40,7 +40,7 @@ async def shared_limits(
     found: dict[str, StoredLimits] = {}
     try:
         for scope, rates in _rates(clouds, scopes).items():
-            found[scope] = StoredLimits(state.path / "state.db", scope, run)
+            found[scope] = StoredLimits(state.path / "limits.db", scope, run)
             try:
                 await _join(found[scope], rates, clock, warn)
             except JournalError as error:

@@ -57,7 +57,8 @@ def write_reports(story: RunHistory, folders: Iterable[Path], summary: Summary |
         for name, kind in FILES.items():
             path = folder / name
             try:
-                write_whole(path, _again(files[name]) if name in files else render(kind, story, summary, rows))
+                pieces = _again(files[name]) if name in files else render(kind, story, summary, rows)
+                write_whole(path, pieces, sync=False)
             except OSError as error:
                 problems.append(f"{path} is not written: {_why(error)}")
             else:
@@ -91,21 +92,26 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
-def write_whole(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file of mode 0600 so that a reader, or a crash, never meets half of it. Raises OSError."""
+def write_whole(path: Path, pieces: Iterable[str], *, sync: bool = True) -> None:
+    """Write a file of mode 0600 so that a reader, or a crash, never meets half of it. Raises OSError.
+
+    `sync`: it survives a power loss too. Without, a report does not wait for a slow disk: the journal can write it anew.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a handle, not a path
             file.writelines(pieces)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
-    _sync_folder(path.parent)
+    if sync:
+        _sync_folder(path.parent)
 
 
 def _again(path: Path) -> Iterator[str]:

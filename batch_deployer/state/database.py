@@ -48,6 +48,8 @@ class Database:
     is only read, and its writer is not disturbed. `shared` files have short transactions of many processes and keep
     SQLite's plain rollback journal; the others have one writer and use the write-ahead log.
     `still`: nobody writes it now, so it is read without making any file beside it.
+    `durable`: a commit survives a power loss; otherwise it survives the process, waits for no disk, and a file that a power
+    loss has damaged is made anew.
     `patience`: seconds to wait for another process that keeps it locked (StateLocked).
     `longest`: bytes that one row may have. A file whose tables are not those of `schema` is refused: whoever wrote it could
     make a query never end.
@@ -61,6 +63,7 @@ class Database:
         queries: str,
         write: bool,
         shared: bool = False,
+        durable: bool = True,
         still: bool = False,
         longest: int | None = None,
         patience: float = 10.0,
@@ -87,7 +90,7 @@ class Database:
                 self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             with self._explained("open"):
                 self._connection.execute("PRAGMA trusted_schema=OFF")
-                self._prepare(load_sql(schema), write=write, shared=shared)
+                self._prepare(load_sql(schema), write=write, shared=shared, durable=durable)
         except BaseException:
             self._connection.close()
             raise
@@ -143,15 +146,23 @@ class Database:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
-    def _prepare(self, steps: Mapping[str, str], *, write: bool, shared: bool) -> None:
+    def _prepare(self, steps: Mapping[str, str], *, write: bool, shared: bool, durable: bool) -> None:
         connection = self._connection
         version = self._known_version(list(steps.values()))
+        if write and not version:
+            # One sync at its end makes the new file durable, instead of one for each step.
+            connection.execute("PRAGMA synchronous=OFF")
+            self._migrate(list(steps.values()))
+            version = len(steps)
+            connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}")
+            if durable:
+                files.sync(self.path)
         if write:
             # Durable at each commit: FULL syncs the log (or the journal and the file) before a commit returns.
             mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}").fetchone()[0]
             if not shared and mode != "wal":
                 raise JournalError(f"cannot use {self.path}: its file system has no shared memory; use a local folder")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         if write and version < len(steps):
             self._migrate(list(steps.values()))
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,11 +22,21 @@ class SharedState:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._batch: ExitStack | None = None
+        self._batched: Database | None = None
 
-    def save_rate(self, cloud: str, bucket: str, rate: float) -> None:
-        """Keep the pace, calls a second, that a cloud's bucket was found to bear."""
-        with self._open() as database:
-            database.run("save_rate", cloud, bucket, rate)
+    def save_learned(self, rates: Mapping[tuple[str, str], float], durations: Mapping[str, Sequence[float]]) -> None:
+        """Keep what a run has learned, in one transaction.
+
+        rates: (cloud, bucket) to calls a second. durations: chart to install durations in seconds, oldest first; the latest
+        200 of a chart are kept.
+        """
+        with self._writing() as database:
+            for (cloud, bucket), rate in rates.items():
+                database.run("save_rate", cloud, bucket, rate)
+            for chart, values in durations.items():
+                database.run("add_durations", chart, json.dumps(list(values)))
+                database.run("trim_durations", chart, KEPT_DURATIONS)
 
     def load_rates(self) -> Mapping[tuple[str, str], float]:
         """(cloud, bucket) to calls a second. Nothing is made or changed, here and in `durations`."""
@@ -34,13 +44,6 @@ class SharedState:
             return {}
         with self._open(write=self._may_repair()) as database:
             return {(cloud, bucket): rate for cloud, bucket, rate in database.run("paces")}
-
-    def add_durations(self, seconds: Mapping[str, Sequence[float]]) -> None:
-        """Add install durations per chart, oldest first; the latest 200 of a chart are kept."""
-        with self._open() as database, database.transaction():
-            for chart, values in seconds.items():
-                database.run("add_durations", chart, json.dumps(list(values)))
-                database.run("trim_durations", chart, KEPT_DURATIONS)
 
     def durations(self) -> Mapping[str, Sequence[float]]:
         """Chart to its latest install durations in seconds, oldest first."""
@@ -64,7 +67,7 @@ class SharedState:
         values: digest of the whole to the digests by path. forget: keys of which nothing is known any more.
         """
         rows = [[key, msgspec.json.encode(state).decode(), sent] for key, (state, sent) in releases.items()]
-        with self._open() as database, database.transaction():
+        with self._writing() as database:
             database.run("forget", json.dumps(list(forget)))
             database.run("remember", json.dumps(rows))
             database.run("trim_remembered", KEPT_RELEASES)
@@ -85,6 +88,29 @@ class SharedState:
                 for key, confirmed, sent in database.run("remembered")
                 if sent in values
             }
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that is written within: each waits for the disk four times."""
+        with ExitStack() as self._batch:
+            try:
+                yield
+            finally:
+                self._batched = None
+        self._batch = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Database]:
+        if self._batched is not None:
+            yield self._batched
+            return
+        with ExitStack() as alone:
+            stack = self._batch or alone
+            database = stack.enter_context(self._open())
+            stack.enter_context(database.transaction())
+            if self._batch is not None:
+                self._batched = database
+            yield database
 
     def _may_repair(self) -> bool:
         """Who may write opens for writing even to read: a writer that died may have left something to be undone."""

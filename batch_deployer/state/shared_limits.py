@@ -1,4 +1,4 @@
-"""Rate limits that the runs of one state folder share, in `state.db`: a row for each slot, short transactions."""
+"""Rate limits that the runs of one state folder share, in `limits.db`: a row for each slot, short transactions."""
 
 import asyncio
 import json
@@ -133,8 +133,8 @@ class StoredLimits:
     def _open(self) -> Database:
         if self._database is None:
             self._database = Database(
-                self._path, schema="state_schema.sql", queries="state_queries.sql", write=True, shared=True,
-                patience=LOCKED_SECONDS,
+                self._path, schema="limits_schema.sql", queries="limits_queries.sql", write=True, shared=True,
+                durable=False, patience=LOCKED_SECONDS,
             )  # fmt: skip
         return self._database
 

@@ -75,15 +75,15 @@ class StateDir:
             try:
                 meta = msgspec.structs.replace(meta, number=self._next_number())
                 draft.chmod(files.folder_mode(self._runs))
-                files.write(draft / "plan.json", plan_text)
-                files.write(draft / "scopes.json", msgspec.json.encode(dict(scopes or {})).decode())
+                files.write(draft / "plan.json", plan_text, folder=False)
+                files.write(draft / "scopes.json", msgspec.json.encode(dict(scopes or {})).decode(), folder=False)
                 files.write(draft / "run.json", msgspec.json.encode(meta).decode())
                 if files.is_shared(draft):  # the group cannot make files there
                     files.touch(draft / "control")
                 if path.exists():
                     raise InputError(f"run {run_id} is there already; choose another --run-id, or resume it")
                 draft.rename(path)
-                files.sync_folder(self._runs)
+                files.sync(self._runs)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         return RunDir(id=run_id, path=path, meta=meta)
@@ -193,7 +193,7 @@ class StateDir:
         while True:
             try:
                 os.close(os.open(self._numbers / f"{number:08d}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                files.sync_folder(self._numbers)
+                files.sync(self._numbers)
                 break
             except FileExistsError:  # another run was faster
                 number += 1

@@ -59,14 +59,8 @@ CREATE TABLE limit_slots (
 ) WITHOUT ROWID;
 
 -- name: version_4
--- A member's number is never used again: a run that was put out would take part as the run that has it now.
+-- The limits that runs share have a file of their own, which no power loss has to survive: see limits_schema.sql.
+DROP TABLE limit_clock;
 DROP TABLE limit_members;
-CREATE TABLE limit_members (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    scope   TEXT NOT NULL,           -- resolved endpoint and project id
-    run     TEXT NOT NULL,
-    process TEXT NOT NULL,
-    mode    TEXT NOT NULL,           -- joining, alone, sharing
-    renewed REAL NOT NULL,
-    rates   TEXT NOT NULL            -- bucket to [count, seconds], as JSON
-);
+DROP TABLE limit_rates;
+DROP TABLE limit_slots;

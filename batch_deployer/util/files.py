@@ -61,7 +61,7 @@ def touch(path: Path, *, secret: bool = False) -> None:
         os.fchmod(handle, 0o600 if secret else file_mode(path.parent, path.name))
     finally:
         os.close(handle)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def distrust(path: Path, *, may_link: bool = False) -> str:
@@ -114,10 +114,11 @@ def _refuse_unusual(found: os.stat_result, path: Path, most: float = math.inf) -
         raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
 
 
-def write(path: Path, text: str, *, keep: bool = False, secret: bool = False) -> None:
+def write(path: Path, text: str, *, keep: bool = False, secret: bool = False, folder: bool = True) -> None:
     """Put the whole text in place at once and durably, 0600: readers see the old file or the new one, never a part.
 
-    keep: a file that is there already stays, whoever wrote it. secret: 0600 also in a folder that is shared.
+    keep: a file that is there already stays, whoever wrote it. secret: 0600 also in a folder that is shared. folder: sync it
+    too; a caller that writes several files there does so once.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -135,12 +136,13 @@ def write(path: Path, text: str, *, keep: bool = False, secret: bool = False) ->
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if folder:
+        sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Make the contents of a file, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

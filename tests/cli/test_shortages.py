@@ -199,7 +199,7 @@ def test_a_listener_that_fails_after_the_end_changes_no_exit_code(project, monke
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("batch_deployer.app.runner.save_learned", fail)
+    monkeypatch.setattr("batch_deployer.app.runner.keep_learned", fail)
     code, _, err = project.run("run", "m.yaml", "--yes", "--run-id", "r")
     assert code == 0, err
     assert "warning: after the end of the run: no memory is left" in err

@@ -56,7 +56,7 @@ def test_three_processes_never_exceed_a_limit_and_name_each_other(make_provider,
         assert "the limits of cloud sim are shared with r" in err
         assert set(provider.report(f"r{number}")["shared_with"]["sim"]) <= others
         assert "limits of sim shared with r" in out
-    database = sqlite3.connect(provider.folder / "state/state.db")
+    database = sqlite3.connect(provider.folder / "state/limits.db")
     assert database.execute("SELECT count(*) FROM limit_members").fetchone() == (0,)
     (scope,) = {scope for (scope,) in database.execute("SELECT scope FROM limit_rates")}
     assert scope.startswith(f"{provider.url}|")
@@ -101,7 +101,7 @@ def test_a_locked_file_is_waited_for_and_each_run_says_so(make_provider):
     provider = make_provider(clusters=30, writes="4/2s", reads="20/s")
     first = provider.start("run", provider.write("a", clusters=range(15), writes="4/2s", reads="20/s"), "--yes")
     time.sleep(3.0)
-    path = provider.folder / "state/state.db"
+    path = provider.folder / "state/limits.db"
     blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     blocker.execute("BEGIN EXCLUSIVE")
     locked = time.time()
@@ -123,7 +123,7 @@ def test_a_locked_file_is_waited_for_and_each_run_says_so(make_provider):
 def test_a_file_that_cannot_be_used_is_a_warning_and_limits_are_not_shared(make_provider):
     provider = make_provider(clusters=4, writes="10/s", reads="20/s")
     provider.run(provider.write("a", clusters=range(2), reads="20/s"))
-    (provider.folder / "state/state.db").write_bytes(b"nonsense" * 1000)
+    (provider.folder / "state/limits.db").write_bytes(b"nonsense" * 1000)
     code, _, err, _ = provider.run(provider.write("b", clusters=range(2, 4), reads="20/s"))
     assert code == 0
     assert "rate limits are not shared with other runs of this state folder" in err

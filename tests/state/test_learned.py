@@ -14,9 +14,9 @@ def shared(tmp_path):
 
 
 def test_a_learned_pace_is_there_for_the_next_run_and_the_last_one_counts(shared):
-    shared.save_rate("de", "writes", 0.2)
-    shared.save_rate("de", "reads", 5.0)
-    shared.save_rate("de", "writes", 0.1)
+    shared.save_learned({("de", "writes"): 0.2}, {})
+    shared.save_learned({("de", "reads"): 5.0}, {})
+    shared.save_learned({("de", "writes"): 0.1}, {})
     assert SharedState(shared.path).load_rates() == {("de", "writes"): 0.1, ("de", "reads"): 5.0}
 
 
@@ -26,7 +26,7 @@ def test_looking_where_nothing_was_learned_makes_nothing(shared):
 
 
 def test_what_was_learned_can_be_looked_at_where_nothing_may_be_written(shared, monkeypatch):
-    shared.save_rate("de", "writes", 0.2)
+    shared.save_learned({("de", "writes"): 0.2}, {})
     monkeypatch.setattr("os.access", lambda path, how: False)
     shared.path.chmod(0o400)
     shared.path.parent.chmod(0o500)
@@ -35,8 +35,8 @@ def test_what_was_learned_can_be_looked_at_where_nothing_may_be_written(shared, 
 
 
 def test_the_latest_two_hundred_durations_of_each_chart_are_kept_in_order(shared):
-    shared.add_durations({"a": [float(n) for n in range(150)], "b": [1.5]})
-    shared.add_durations({"a": [float(n) for n in range(150, 250)], "c": []})
+    shared.save_learned({}, {"a": [float(n) for n in range(150)], "b": [1.5]})
+    shared.save_learned({}, {"a": [float(n) for n in range(150, 250)], "c": []})
     assert shared.durations() == {"a": [float(n) for n in range(50, 250)], "b": [1.5]}
 
 
@@ -45,7 +45,7 @@ def test_a_new_file_is_set_up_once_by_whoever_is_first(shared):
 
     def save(number):
         try:
-            shared.save_rate("de", str(number), 1.0)
+            shared.save_learned({("de", str(number)): 1.0}, {})
         except JournalError as error:
             failures.append(error)
 
@@ -60,7 +60,7 @@ def test_a_new_file_is_set_up_once_by_whoever_is_first(shared):
 
 def test_a_transaction_that_fails_leaves_nothing(shared):
     with pytest.raises(TypeError):
-        shared.add_durations({"a": [1.0], "b": [object()]})
+        shared.save_learned({}, {"a": [1.0], "b": [object()]})
     assert shared.durations() == {}
 
 

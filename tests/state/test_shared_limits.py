@@ -1,4 +1,4 @@
-"""Shared rate limits in `state.db`: rows, deaths, restarts of the host, locks."""
+"""Shared rate limits in `limits.db`: rows, deaths, restarts of the host, locks."""
 
 import asyncio
 import dataclasses
@@ -23,7 +23,7 @@ SCOPE = "https://cce|p"
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "state.db"
+    return tmp_path / "limits.db"
 
 
 def requests(wanted=0, used=(), first=0):

@@ -59,7 +59,7 @@ def test_everything_in_the_folder_is_private_whatever_the_umask(tmp_path, umask)
         state = StateDir(tmp_path / "a" / "state")
         run = state.create_run("r", "{}", RunMeta(manifest="m", started=NOW))
         run.remember_secrets({"env:A": "x"})
-        state.shared.save_rate("de", "writes", 0.1)
+        state.shared.save_learned({("de", "writes"): 0.1}, {})
     finally:
         os.umask(old)
     modes = {path.relative_to(state.path).as_posix(): mode(path) for path in state.path.rglob("*")}
@@ -170,7 +170,7 @@ def test_a_run_that_could_not_be_written_whole_is_not_there(state, monkeypatch):
     def refuse(path):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("batch_deployer.util.files.sync_folder", refuse)
+    monkeypatch.setattr("batch_deployer.util.files.sync", refuse)
     with pytest.raises(InputError, match="No space left on device"):
         state.create_run("r", "{}", RunMeta(manifest="m", started=NOW))
     assert list((state.path / "runs").iterdir()) == []
