@@ -98,10 +98,10 @@ def _after_turns(turns: int, moment: str) -> None:
         pass_by(moment)
 
 
-def write_whole(path: Path, pieces: Iterable[str]) -> None:
+def write_whole(path: Path, pieces: Iterable[str], **more: bool) -> None:
     """Write, and die before or after."""
     pass_by("report")
-    _write_whole(path, pieces)
+    _write_whole(path, pieces, **more)
     pass_by("report")
 
 

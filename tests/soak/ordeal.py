@@ -6,8 +6,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,11 +22,14 @@ from mortal import MOMENTS
 
 from batch_deployer.manifest.loader import load
 from batch_deployer.plan.builder import build_plan
+from batch_deployer.plan.serialization import dump_plan
 from batch_deployer.simulator.faults.rules import WRITES, Acts, Effect, FaultRule
 from batch_deployer.simulator.keyed_random import uuid_like
 from batch_deployer.simulator.process import SimulatorProcess
 from batch_deployer.simulator.world.entities import SimChart, SimRelease
 from batch_deployer.simulator.world.world import World
+from batch_deployer.state.run_dir import RunMeta
+from batch_deployer.state.state_dir import StateDir
 
 WORLDS = 8
 """Different worlds; each has its undisturbed run, to compare with."""
@@ -72,6 +78,10 @@ FAULTS = (
     FaultRule(effect=Effect.STALE, name="stale", seconds=10.0, probability=0.3),
     FaultRule(effect=Effect.FAIL, name="failing", probability=0.12),
 )
+CLOCKS = ("+0", "+0", "-40", "-3h", "+2h", "-500d", "+20d")
+"""How far the wall clock of a process may be off, as libfaketime reads it."""
+FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+"""Sets the wall clock of a process, also while it runs. None where Debian's faketime is not installed."""
 _MORTAL = Path(__file__).with_name("mortal.py")
 
 
@@ -80,6 +90,8 @@ class Findings:
     """What the simulator and the report say against an ordeal; all empty when it went well."""
 
     kills: int = 0
+    steps: bool = False
+    """Whether the clock was set between and during the processes."""
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     over_limit: list[str] = field(default_factory=list)
@@ -111,6 +123,8 @@ class Stage:
         self.provider = provider
         self.state = folder / "state"
         self.manifest = folder / "m.yaml"
+        self.clock = folder / "clock"
+        """How far the wall clock of the processes is off; no file: not at all."""
         self.said: list[str] = []
         """Everything that the processes wrote to stdout and stderr."""
         self._started: list[subprocess.Popen[str]] = []
@@ -124,6 +138,13 @@ class Stage:
     def start(self, *arguments: str, umask: int = -1, **environment: str) -> "subprocess.Popen[str]":
         """Start the program; what it writes is the caller's to read."""
         told = {"MORTAL_COUNTS": str(self.folder / "counts.json"), "PYTHONWARNINGS": "error"}
+        if self.clock.exists():
+            told |= {
+                "LD_PRELOAD": str(FAKETIME),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
         process = subprocess.Popen(
             [sys.executable, str(_MORTAL), *arguments, "--state-dir", str(self.state)],
             cwd=self.folder,
@@ -135,6 +156,16 @@ class Stage:
         )
         self._started.append(process)
         return process
+
+    def set_clock(self, offset: str) -> None:
+        """Set the wall clock of this and later processes."""
+        self.clock.write_text(offset)
+
+    def leave_another_run(self) -> None:
+        """Put a run in the folder that began before and says that it began a day later: its clock was ahead."""
+        plan = dump_plan(build_plan(load(self.manifest, SECRETS)))
+        meta = RunMeta(manifest="another", started=time.time() + 86400)
+        StateDir(self.state).create_run("another", plan, meta)
 
     def clear(self) -> None:
         """End what still runs."""
@@ -233,18 +264,40 @@ def ordeal(seed: int) -> Findings:
     world = seed // len(MOMENTS) % WORLDS
     wanted = undisturbed(world)
     found = Findings()
+    steps = FAKETIME is not None and seed % 2 == 1
     with Theatre(world) as stage:
-        code = stage.run(at=_point(MOMENTS[seed % len(MOMENTS)], wanted, draw))
+        if steps:
+            stage.leave_another_run()
+        with _clock_steps(stage, draw, steps=steps):
+            code = stage.run(at=_point(MOMENTS[seed % len(MOMENTS)], wanted, draw))
         again = draw.choice((0, 0, 1, 2))
         while code == -signal.SIGKILL:
             found.kills += 1
             at = _point(draw.choice(MOMENTS), wanted, draw, share=0.3) if again else ""
             again -= bool(again)
-            code = stage.resume(at=at)
+            with _clock_steps(stage, draw, steps=steps):
+                code = stage.resume(at=at)
+        found.steps = steps
         if code != wanted.code:
             found.lost.append(f"it ended with {code} instead of {wanted.code}: {stage.said[-1].strip()}")
         judge(stage, wanted, found)
     return found
+
+
+@contextmanager
+def _clock_steps(stage: Stage, draw: random.Random, *, steps: bool) -> Iterator[None]:
+    """Set the clock before a process starts, and once while it runs."""
+    if not steps:
+        yield
+        return
+    stage.set_clock(draw.choice(CLOCKS))
+    timer = threading.Timer(draw.uniform(0.5, 3.0), stage.set_clock, [draw.choice(CLOCKS)])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _point(moment: str, wanted: Undisturbed, draw: random.Random, *, share: float = 0.8) -> str:
