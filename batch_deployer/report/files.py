@@ -80,36 +80,45 @@ def is_written(story: RunHistory, folder: Path) -> bool:
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder and try to write in it, before a run depends on it. Raises InputError."""
+    """Make the folder of a report and try to write in it, before a run depends on it. Raises InputError."""
     try:
-        _make(folder)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(_TRIAL_BYTES))  # a full disk lets files be made
-            file.flush()
+        try_folder(folder)
     except OSError as error:
         raise InputError(
             f"no report can be written to {folder}: {_why(error)}; choose another with --report"
         ) from error
 
 
+def try_folder(folder: Path) -> None:
+    """Make a folder and try to write in it. Raises OSError that names it."""
+    try:
+        _make(folder)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_TRIAL_BYTES))  # a full disk lets files be made
+            file.flush()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(folder)) from error
+
+
 def write_whole(path: Path, pieces: Iterable[str], *, sync: bool = True) -> None:
-    """Write a file of mode 0600 so that a reader, or a crash, never meets half of it. Raises OSError.
+    """Write a file of mode 0600 so that a reader, or a crash, never meets half of it. Raises OSError that names the path.
 
     `sync`: it survives a power loss too. Without, a report does not wait for a slow disk: the journal can write it anew.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a handle, not a path
-            file.writelines(pieces)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with open(handle, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a handle, not a path
+                file.writelines(pieces)
+                file.flush()
+                if sync:
+                    os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     if sync:
         _sync_folder(path.parent)
 

@@ -48,7 +48,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     from batch_deployer.cli.launch import open_store
     from batch_deployer.errors import InputError
     from batch_deployer.manifest.export import take_down, to_yaml
-    from batch_deployer.report.files import check_folder, write_whole
+    from batch_deployer.report.files import try_folder, write_whole
     from batch_deployer.settings import Settings
     from batch_deployer.util.text import clean
 
@@ -56,7 +56,7 @@ def command(session: Session, clouds: tuple[str, ...], manifest: Path | None, ou
     if target.exists():
         raise InputError(f"{target} is there already; choose another --output, a snapshot never overwrites one")
     made = not output.exists()
-    check_folder(output)
+    try_folder(output)
     store = open_store(session)
     specs = _specs(clouds, manifest, store)
     patience = Patience.for_preview(Settings(), wait, lambda text: echo(f"warning: {text}"))
