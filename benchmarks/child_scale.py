@@ -24,6 +24,7 @@ from fleets import Shape, load_shape
 from lag import watch_lag
 from own import own_cpu, own_peak, quantile
 
+from batch_deployer.app import runner as runner_module
 from batch_deployer.app.listeners import EventListeners, OutputOptions
 from batch_deployer.app.rehearsal_summary import play
 from batch_deployer.app.runner import Runner
@@ -154,8 +155,8 @@ def _slim(options: argparse.Namespace, told: dict[str, Any]) -> None:
     audience = EventListeners(plan, OutputOptions(quiet=True), store, lambda text: print(text, file=sys.stderr))
     run_id = resumed.id if resumed else new_run_id(plan.name, time.time(), 0.5)
     runner = Runner(Task(plan=plan, run_id=run_id, state=state, store=store, folder=resumed, simulated=True), audience)
-    composed: Any = runner
-    composed.opened = _opening(api)
+    composed: Any = runner_module
+    composed.open_apis = _opening(api)
     started, cpu = time.monotonic(), own_cpu()
     with audience:
         ending = uvloop.run(runner.run())

@@ -40,7 +40,7 @@ def test_the_judge_sees_a_rollback_that_compares_revisions_only(colleague, monke
 
 
 def test_the_judge_sees_values_of_somebody_else_called_deployed(colleague, monkeypatch):
-    for module in ("verdicts", "read_back"):
+    for module in ("poll_results", "read_back"):
         monkeypatch.setattr(f"batch_deployer.engine.{module}.contradicts_sent", lambda run, track, state: "")
     assert found(colleague, "wrong")
 

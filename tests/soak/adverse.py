@@ -212,7 +212,7 @@ def _lost(day: Scene, last: Show) -> Iterator[str]:
         there = body is not None and body.status == "DEPLOYED" and body.chart_version == "2.0.0"
         if key in touched:
             continue
-        good = Outcome(outcome).good
+        good = Outcome(outcome).succeeded
         if good and not there:
             yield f"{key} is said to be {outcome}, but the cloud has {body and (body.status, body.chart_version)}"
         if there and not good:
