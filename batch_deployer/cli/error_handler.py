@@ -66,7 +66,11 @@ def guarded(call: Callable[[], Any], session: Session) -> int:
         echo("aborted; nothing was done")
         return 130
     except Exception as error:  # noqa: BLE001 - the last net; a bug gets a file, a user one line
-        return failed(error, session)
+        try:
+            return failed(error, session)
+        except MemoryError:  # a traceback needs some too
+            os.write(2, b"error: no memory is left; raise the limit (ulimit -v, MemoryMax=)\n")
+            return OutOfResources.exit_code
     code = code if isinstance(code, int) else 0
     if lost := trouble():
         echo(f"{'warning' if session.output_is_extra else 'error'}: {lost}; what was to be shown is lost")

@@ -14,4 +14,4 @@ def _load(name):
 
 _cli = _load("conftest.py")
 project, speed, shows = _cli.project, _cli.speed, _cli.shows
-receiver = _load("test_outside.py").receiver
+receiver = _load("test_terminal_free.py").receiver

@@ -14,7 +14,12 @@ def whole(cuts):
 
 def test_the_run_that_nobody_kills_has_something_of_everything(whole):
     assert {outcome for outcome, _ in whole.outcomes().values()} == {"deployed", "failed", "rolled_back"}
-    assert {event.__class__.__name__ for event in whole.events} >= {"Uncertain", "Confirmed", "StepCompleted", "WavePassed"}
+    assert {event.__class__.__name__ for event in whole.events} >= {
+        "Uncertain",
+        "Confirmed",
+        "StepCompleted",
+        "WavePassed",
+    }
     assert {entry.operation for entry in whole.fleet.ledger.entries} == {"create", "upgrade", "rollback", "delete"}
 
 
