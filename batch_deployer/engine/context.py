@@ -58,10 +58,10 @@ class Ports:
 
 
 class RunContext:
-    """The state of one run. Steps change it only through `emit` and the boards."""
+    """The state of one run. Steps change it only through `emit` and the schedulers."""
 
     def __init__(self, plan: Plan, ports: Ports, learned: Mapping[str, Durations]) -> None:
-        """The engine fills tracks and boards."""
+        """The engine fills states and schedulers."""
         self.plan = plan
         self.ports = ports
         self.settings = plan.settings
@@ -80,7 +80,7 @@ class RunContext:
         self.on: dict[
             type[e.DeploymentEvent], Callable[[DeploymentState], None]
         ] = {}  # called after an event of the type
-        self.on_outage: Callable[[CloudScheduler, str], None] = lambda _make_scheduler, _reason: None
+        self.on_outage: Callable[[CloudScheduler, str], None] = lambda _scheduler, _reason: None
         """Called with the reason when a whole cloud has not answered for too long."""
         self.on_room: Callable[[], object] = lambda: None
         """Called when it becomes known at which time the next call may leave; set by whoever has the pool."""
@@ -198,7 +198,7 @@ class RunContext:
     # -- lookups -------------------------------------------------------------------------------------------------------
 
     def locate(self, track: DeploymentState) -> tuple[CloudScheduler, ClusterWork]:
-        """The board and queue of a deployment."""
+        """The scheduler of a deployment's cloud, and the work on its cluster."""
         cluster = track.deployment.cluster
         scheduler = self.schedulers[cluster.cloud]
         return scheduler, scheduler.queues[cluster.id]

@@ -60,7 +60,7 @@ class Engine:
     """Drives a plan to its end. Use once."""
 
     def __init__(self, plan: Plan, ports: Ports, past: PriorState | None = None) -> None:
-        """Build the boards and tracks, and take in the journal."""
+        """Build schedulers and deployment states, and replay the journal."""
         past = past or PriorState()
         self._started = ports.clock.monotonic()
         self._run = RunContext(plan, ports, {chart: Durations(known) for chart, known in past.durations.items()})

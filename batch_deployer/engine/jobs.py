@@ -1,4 +1,4 @@
-"""What may leave a board: each job is one attempt at one call. Retries are new jobs."""
+"""What a scheduler may hand out: each job is one attempt at one call. Retries are new jobs."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

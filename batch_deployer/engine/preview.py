@@ -1,6 +1,6 @@
 """Observe everything and decide, writing nothing: what `plan` shows, and what a saved plan is held against.
 
-The same boards, buckets, looks and rules as in a run; only nothing is ever offered for writing, and a decision is kept
+The same schedulers, rate limiters, polls and rules as in a run; only nothing is ever offered for writing, and a decision is kept
 instead of carried out.
 """
 
@@ -112,7 +112,7 @@ class Previewer:
             case PollJob():
                 await self._poll(scheduler, job)
             case WriteJob():
-                pass  # nothing is offered on a board that holds
+                pass  # a scheduler that holds offers nothing
             case ReleaseJob():
                 await self._read_one(scheduler, job)
             case question:

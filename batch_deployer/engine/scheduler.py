@@ -88,7 +88,7 @@ class CloudScheduler:
             queue.cap = max(1, limits.per_cluster.of(queue.total))
             queue.left = queue.total
 
-    # -- what the steps tell the board ---------------------------------------------------------------------------------
+    # -- called by the steps -------------------------------------------------------------------------------------------
 
     def release(self, track: DeploymentState, now: float) -> None:
         """Let a deployment be started: it waits for a look at its cluster."""
@@ -156,7 +156,7 @@ class CloudScheduler:
             return Urgency.NEXT if full and queue.batches_left() > self._write_queue.batches_left else Urgency.NONE
         return Urgency.NEXT if queue.waiting else Urgency.GATE
 
-    # -- what the pool asks the board ----------------------------------------------------------------------------------
+    # -- called by the worker pool -------------------------------------------------------------------------------------
 
     def take(self, now: float) -> Job | None:
         """Give the next call that may leave now, its slot reserved; None when there is none."""

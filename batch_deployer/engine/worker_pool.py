@@ -22,7 +22,7 @@ JOBS_PER_YIELD = 128
 
 
 class WorkerPool:
-    """Lanes over the boards of all clouds."""
+    """Workers for the schedulers of all clouds."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class WorkerPool:
                 await anyio.lowlevel.checkpoint()
 
     def _next_job(self) -> tuple[CloudScheduler, Job] | None:
-        """Take a job from the boards in turn."""
+        """Take a job from the schedulers in turn."""
         now = self._clock.monotonic()
         schedulers = self._schedulers
         for step in range(len(schedulers)):

@@ -1,4 +1,4 @@
-"""Clusters of one cloud that have a write to offer, in line by priority. Plain bookkeeping; when to write the board decides."""
+"""Clusters of one cloud that have a write to offer, in line by priority. Plain bookkeeping; the scheduler decides when to write."""
 
 import heapq
 from itertools import count

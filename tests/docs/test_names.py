@@ -20,7 +20,6 @@ MODULES = [
     "desk",
     "difference",
     "estate",
-    "fanout_of",
     "faster",
     "forecast",
     "frozen",
