@@ -149,22 +149,19 @@ class Database:
     def _prepare(self, steps: Mapping[str, str], *, write: bool, shared: bool, durable: bool) -> None:
         connection = self._connection
         version = self._known_version(list(steps.values()))
-        if write and not version:
-            # One sync at its end makes the new file durable, instead of one for each step.
-            connection.execute("PRAGMA synchronous=OFF")
+        if not write:
+            return
+        # A new file becomes durable by one sync at its end, instead of one for each step.
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable and version else 'OFF'}")
+        if version < len(steps):
             self._migrate(list(steps.values()))
-            version = len(steps)
-            connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}")
-            if durable:
-                files.sync(self.path)
-        if write:
-            # Durable at each commit: FULL syncs the log (or the journal and the file) before a commit returns.
-            mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}").fetchone()[0]
-            if not shared and mode != "wal":
-                raise JournalError(f"cannot use {self.path}: its file system has no shared memory; use a local folder")
-            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        if write and version < len(steps):
-            self._migrate(list(steps.values()))
+        mode = connection.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}").fetchone()[0]
+        if not shared and mode != "wal":
+            raise JournalError(f"cannot use {self.path}: its file system has no shared memory; use a local folder")
+        if durable and not version:
+            files.sync(self.path)
+            # From now on each commit syncs the log (or the journal and the file) before it returns.
+            connection.execute("PRAGMA synchronous=FULL")
 
     def _known_version(self, steps: Sequence[str]) -> int:
         """The version of the file's schema. JournalError when it is newer, or when the file is not one of ours."""
