@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from batch_deployer.report.formats.registry import render
 from batch_deployer.report.rows import Rows
 from batch_deployer.report.run_history import RunHistory
 from batch_deployer.report.summary import summarise
+from batch_deployer.util.files import sync as sync_to_disk
 
 FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -120,7 +122,8 @@ def write_whole(path: Path, pieces: Iterable[str], *, sync: bool = True) -> None
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     if sync:
-        _sync_folder(path.parent)
+        with suppress(OSError):  # not every system lets folders be synced
+            sync_to_disk(path.parent)
 
 
 def _again(path: Path) -> Iterator[str]:
@@ -137,20 +140,6 @@ def _make(folder: Path) -> None:
         parent.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
         raise NotADirectoryError(20, "it is a file", str(folder))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets folders be synced."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def _why(error: OSError) -> str:
