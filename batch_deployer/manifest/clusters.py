@@ -5,14 +5,11 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from batch_deployer.errors import InputError
-from batch_deployer.manifest.bounds import MAX_ROWS
 from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.identifiers import cluster_id
 from batch_deployer.manifest.model import ClusterEntry, DiscoverSpec, Values
 from batch_deployer.manifest.nodes import Node, SourceLocation
 from batch_deployer.manifest.schema import ClusterModel
-from batch_deployer.manifest.tables import rows
 from batch_deployer.manifest.validation import ValidatedManifest
 from batch_deployer.model.cloud import CloudSpec
 from batch_deployer.model.deployment import Cluster
@@ -83,19 +80,14 @@ class Clusters:
         name, location = str(shape.from_), node.at("from").location
         if shape.name:
             self._context.report(node.keys["name"], "`name` cannot be given for all clusters of a file")
-        if len(self.entries) > MAX_ROWS:
-            self._context.report(
-                location, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read"
-            )
-            return
-        try:
-            path = self._context.folder.source(name)
-            for where, row in rows(path, self._context.folder.shown(name), _COLUMNS, _MAPS, self._context):
-                self._row(row, shape, where)
-        except InputError as error:
-            self._context.diagnostics[:] = dict.fromkeys([*self._context.diagnostics, *error.diagnostics])
-        except ValueError as error:
-            self._context.report(location, str(error))
+        self._context.table(
+            name,
+            _COLUMNS,
+            _MAPS,
+            lambda row, where: self._row(row, shape, where),
+            before=len(self.entries),
+            location=location,
+        )
 
     def _row(self, row: Mapping[str, Any], shape: ClusterModel, location: SourceLocation) -> None:
         try:

@@ -1,15 +1,16 @@
 """What every part of loading shares: the folder, the environment, and the list of faults found so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from batch_deployer.errors import Diagnostic, InputError
-from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES
+from batch_deployer.manifest.bounds import MAX_EXPANDED_BYTES, MAX_ROWS
 from batch_deployer.manifest.folder import Folder, read_bytes
 from batch_deployer.manifest.interpolation import Allow, BadPlaceholder, expand
 from batch_deployer.manifest.json_reader import MAX_DEPTH
 from batch_deployer.manifest.nodes import Node, SourceLocation
+from batch_deployer.manifest.tables import rows
 from batch_deployer.manifest.yaml_reader import MAX_BYTES, decode, read
 
 _TELLING = 4
@@ -36,6 +37,29 @@ class LoadContext:
     def report(self, location: SourceLocation, message: str) -> None:
         """Note a fault."""
         self.diagnostics.append(location.diagnostic(message))
+
+    def table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        maps: Sequence[str],
+        take: Callable[[dict[str, Any], SourceLocation], None],
+        *,
+        before: int,
+        location: SourceLocation,
+    ) -> None:
+        """Hand each good row of a table to `take`. `before`: rows of the tables before this one."""
+        if before > MAX_ROWS:
+            self.report(location, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read")
+            return
+        try:
+            path = self.folder.source(name)
+            for where, row in rows(path, self.folder.shown(name), columns, maps, self):
+                take(row, where)
+        except InputError as error:
+            self.diagnostics[:] = dict.fromkeys([*self.diagnostics, *error.diagnostics])
+        except ValueError as error:
+            self.report(location, str(error))
 
     def text(self, text: str, allow: Allow, location: SourceLocation) -> str:
         """A text with its placeholders filled in or checked."""

@@ -5,12 +5,10 @@ from sys import intern
 from typing import Any
 
 from batch_deployer.errors import InputError
-from batch_deployer.manifest.bounds import MAX_ROWS
 from batch_deployer.manifest.context import LoadContext
 from batch_deployer.manifest.model import Override, Pair
 from batch_deployer.manifest.nodes import Node, SourceLocation
 from batch_deployer.manifest.schema import DeploymentModel, OverrideModel
-from batch_deployer.manifest.tables import rows
 from batch_deployer.manifest.validation import ValidatedManifest, check_part
 from batch_deployer.model.deployment import OnExisting, OnFailure
 from batch_deployer.util.suggest import unknown
@@ -48,7 +46,8 @@ class Pairs:
                 self._context.report(
                     node.keys[strange[0]], f"`{strange[0]}` cannot stand beside `from`; make it a column of the file"
                 )
-            self._table(shape.from_, node.at("from").location)
+            location = node.at("from").location
+            self._context.table(shape.from_, _COLUMNS, _MAPS, self._row, before=len(self.found), location=location)
             return
         missing = [key for key in ("cluster", "release") if key not in node.mapping]
         if missing:
@@ -57,21 +56,6 @@ class Pairs:
         self._add(
             str(shape.cluster), str(shape.release), self._override(shape), node.at("release").location, node.location
         )
-
-    def _table(self, name: str, location: SourceLocation) -> None:
-        if len(self.found) > MAX_ROWS:
-            self._context.report(
-                location, f"the tables before this one have more than {MAX_ROWS:,} rows; it was not read"
-            )
-            return
-        try:
-            path = self._context.folder.source(name)
-            for where, row in rows(path, self._context.folder.shown(name), _COLUMNS, _MAPS, self._context):
-                self._row(row, where)
-        except InputError as error:
-            self._context.diagnostics[:] = dict.fromkeys([*self._context.diagnostics, *error.diagnostics])
-        except ValueError as error:
-            self._context.report(location, str(error))
 
     def _row(self, row: dict[str, Any], location: SourceLocation) -> None:
         cluster, release = row.pop("cluster", None), row.pop("release", None)
