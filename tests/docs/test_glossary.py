@@ -27,3 +27,10 @@ def test_each_name_exists():
     for _, _, path, name in rows():
         module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
         assert not name or hasattr(module, name), f"{path}::{name}"
+
+
+def test_the_page_on_the_journal_names_every_kind_of_event():
+    events = (ROOT / "batch_deployer" / "model" / "events.py").read_text()
+    kinds = set(re.findall(r'tag="(\w+)"', events))
+    named = re.findall(r"^Kinds of .*$", (ROOT / "docs" / "journal.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", "".join(named))) == kinds
