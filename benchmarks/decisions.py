@@ -60,9 +60,9 @@ os.kill(os.getpid(), signal.SIGSTOP)
 _STOPPED_WITH_LEASE = """
 import os, signal, sys
 from pathlib import Path
-from batch_deployer.state.lock.lease_files import Leases, wish
-from batch_deployer.state.lock.process import stamp
-Leases(Path(sys.argv[1])).take(wish("m", "first", 1.0, stamp()))
+from batch_deployer.state.lock.lease_files import Leases, new_lease
+from batch_deployer.state.lock.process import now
+Leases(Path(sys.argv[1])).take(new_lease("m", "first", 1.0, now()))
 os.kill(os.getpid(), signal.SIGSTOP)
 """
 _HEAVY = "aiohttp, click, keystoneauth1.session, msgspec, openstack, prometheus_client, pydantic, rich.progress, structlog, uvloop, yaml"
@@ -133,6 +133,8 @@ def _stopped(script: str, argument: Path) -> Iterator[None]:
     child = subprocess.Popen([sys.executable, "-c", script, str(argument)])
     try:
         while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
+            if child.poll() is not None:
+                raise RuntimeError(f"the process ended with {child.returncode} before it stopped itself")
             time.sleep(0.01)
         yield
     finally:
