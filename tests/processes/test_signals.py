@@ -58,7 +58,7 @@ def start(folder, *arguments, prefix=()):
 
 
 COMMANDS = {
-    "jitter": ("run", "m.yaml", "--yes", "--jitter", "50s"),
+    "jitter": ("run", "m.yaml", "--yes", "--jitter", "20h"),  # a random part of it: never over before the signal
     "plan": ("plan", "m.yaml"),
     "discover": ("plan", "d.yaml"),
     "discover of a run": ("run", "d.yaml", "--yes"),
