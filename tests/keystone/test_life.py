@@ -17,7 +17,8 @@ def cloud(keystone, deployer):
 
 
 def test_no_call_leaves_with_a_token_whose_life_has_ended(serve, deployer):
-    # A tenth of a token's life, here 2 s, is what a slow machine has for one call and its validation.
+    # Renewed 2 s before its end, the time that one call and its validation may take. A token that
+    # lives 10 s or less is renewed only at its end, so a call under way could be refused.
     keystone = serve(expiration=20)
     deployer.manifest(cloud(keystone, deployer), WAVES)
 
